@@ -1,0 +1,44 @@
+"""Train a sequence-to-sequence model in Keras and ship it everywhere with the same words.
+
+Public names are loaded on first use: importing this package imports neither TensorFlow nor Keras.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Seq2SeqConfig": "keras_seq2seq.config",
+    "Tokenizer": "keras_seq2seq.tokenizer",
+    "TokenizerPair": "keras_seq2seq.tokenizer",
+    "Seq2Seq": "keras_seq2seq.models.seq2seq",
+    "load_model": "keras_seq2seq.models.seq2seq",
+    "build_encoder": "keras_seq2seq.models.recurrent",
+    "build_decoder": "keras_seq2seq.models.recurrent",
+    "PairBatches": "keras_seq2seq.training.batches",
+    "MaskedCrossentropy": "keras_seq2seq.models.losses",
+    "TokenAccuracy": "keras_seq2seq.models.metrics",
+    "Perplexity": "keras_seq2seq.models.metrics",
+    "Recipe": "keras_seq2seq.training.recipe",
+    "read_parallel": "keras_seq2seq.training.corpus",
+    "read_tsv": "keras_seq2seq.training.corpus",
+    "read_jsonl": "keras_seq2seq.training.corpus",
+    "from_pairs": "keras_seq2seq.training.corpus",
+    "Translator": "keras_seq2seq.translator",
+    "load": "keras_seq2seq.bundle",
+    "export": "keras_seq2seq.exporters.export",
+    "verify": "keras_seq2seq.exporters.parity",
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'keras_seq2seq' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,43 @@
+"""A picture of which source token each target token looked at."""
+
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def draw_attention(
+    weights: np.ndarray,
+    source_tokens: Sequence[str],
+    target_tokens: Sequence[str],
+    path: str | pathlib.Path,
+) -> None:
+    """Draws attention weights as a heat map.
+
+    Args:
+        weights: float, shape (target tokens, source tokens), 0 to 1; each row sums to 1.
+        source_tokens: Names of the columns.
+        target_tokens: Names of the rows.
+        path: The .png file to write.
+    Raises:
+        ValueError: If the names do not fit the weights.
+        ImportError: If matplotlib is not installed.
+    """
+    shape = (len(target_tokens), len(source_tokens))
+    if weights.shape != shape:
+        raise ValueError(
+            "`weights` must have a row for each target token and a column for each source token. "
+            f"Received: weights of shape {weights.shape}, tokens for {shape}."
+        )
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ImportError('Plots need matplotlib: pip install "keras_seq2seq[train]".') from None
+    figure = Figure(figsize=(2 + 0.5 * shape[1], 1.5 + 0.4 * shape[0]), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(weights, cmap="viridis", vmin=0, vmax=1, aspect="auto")
+    axes.set_xticks(range(shape[1]), source_tokens, rotation=45, ha="right")
+    axes.set_yticks(range(shape[0]), target_tokens)
+    axes.set(xlabel="source", ylabel="translation")
+    figure.colorbar(image, label="attention weight")
+    figure.savefig(path, dpi=120)

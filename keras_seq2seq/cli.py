@@ -1,0 +1,152 @@
+"""The command line: keras-seq2seq train | translate | export | verify."""
+
+import argparse
+import pathlib
+import sys
+from collections.abc import Sequence
+
+import keras_seq2seq
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns the exit status: 0 done, 1 failed, 130 interrupted."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.command(arguments)
+    except (ValueError, OSError, ImportError) as error:
+        print(f"keras-seq2seq: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="keras-seq2seq",
+        description="Train sequence-to-sequence models in Keras and ship them everywhere.",
+    )
+    parser.add_argument("--version", action="version", version=keras_seq2seq.__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_add_train, _add_translate, _add_export, _add_verify):
+        add(commands)
+    return parser
+
+
+def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("train", help="train a model as a recipe says")
+    parser.add_argument("recipe", type=pathlib.Path, help="TOML file")
+    parser.add_argument("--output-dir", type=pathlib.Path, help="run folder (default: runs/RECIPE)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="goes before the recipe; may be repeated",
+    )
+    parser.add_argument("--force", action="store_true", help="write over an existing run")
+    parser.set_defaults(command=_train)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from keras_seq2seq.training.recipe import Recipe
+    from keras_seq2seq.training.run import train
+
+    recipe = Recipe.load(arguments.recipe, arguments.set)
+    folder = arguments.output_dir or pathlib.Path("runs") / arguments.recipe.stem
+    report = train(recipe, folder, force=arguments.force)
+    for name, value in report.get("test", {}).items():
+        print(f"test {name}: {value}")
+    print(f"run folder: {folder}")
+    return 130 if report["interrupted"] else 0
+
+
+def _add_translate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("translate", help="translate standard input, line by line")
+    parser.add_argument("bundle", type=pathlib.Path, help="exported folder")
+    _add_runtime_options(parser)
+    parser.set_defaults(command=_translate)
+
+
+def _add_runtime_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--runtime",
+        default="onnx",
+        choices=("keras", "saved_model", "litert", "onnx"),
+        help="what runs the model (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--quantization",
+        default="float32",
+        choices=("float32", "dynamic_int8"),
+        help="of the LiteRT file (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--search",
+        default="in_file",
+        choices=("in_file", "host"),
+        help="where the search runs (default: %(default)s)",
+    )
+    parser.add_argument("--threads", type=int, default=1, help="default: %(default)s")
+
+
+def _translate(arguments: argparse.Namespace) -> int:
+    translator = keras_seq2seq.load(
+        arguments.bundle,
+        runtime=arguments.runtime,
+        quantization=arguments.quantization,
+        search=arguments.search,
+        num_threads=arguments.threads,
+    )
+    for line in sys.stdin.buffer:
+        text = line.decode("utf-8", "replace").rstrip("\r\n")
+        print(translator.translate(text), flush=True)
+    return 0
+
+
+def _add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("export", help="write a run's model as a bundle and verify it")
+    parser.add_argument("run", type=pathlib.Path, help="run folder, or a .keras file")
+    parser.add_argument("--output-dir", type=pathlib.Path, required=True, help="folder to make")
+    parser.add_argument(
+        "--formats",
+        nargs="+",
+        default=["saved_model", "litert", "onnx"],
+        choices=("saved_model", "litert", "onnx"),
+        help="default: all",
+    )
+    parser.add_argument("--force", action="store_true", help="replace an existing folder")
+    parser.set_defaults(command=_export)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from keras_seq2seq.models.seq2seq import load_model
+    from keras_seq2seq.text import read_texts
+
+    path = arguments.run / "model.keras" if arguments.run.is_dir() else arguments.run
+    sources = arguments.run / "sources.txt"
+    parity = keras_seq2seq.export(
+        load_model(path, compile=False),
+        arguments.output_dir,
+        formats=arguments.formats,
+        sentences=read_texts(sources) if sources.is_file() else None,
+        force=arguments.force,
+    )
+    print(parity)
+    return 0 if parity.passed else 1
+
+
+def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("verify", help="check that all files of a bundle agree")
+    parser.add_argument("bundle", type=pathlib.Path, help="exported folder")
+    parser.add_argument("--text", type=pathlib.Path, help="sentences to translate, one a line")
+    parser.set_defaults(command=_verify)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    parity = keras_seq2seq.verify(arguments.bundle, arguments.text)
+    print(parity)
+    return 0 if parity.passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Writes bundles: SavedModel, LiteRT, ONNX, and the proof that they agree."""

@@ -1,0 +1,98 @@
+"""Writes one LiteRT file that holds encode, decode_step and translate over one copy of weights."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from keras_seq2seq.exporters.description import described
+from keras_seq2seq.exporters.embedding_lookup import with_embedding_lookup
+from keras_seq2seq.exporters.operators import check_builtin_only
+from keras_seq2seq.exporters.quiet import quiet
+from keras_seq2seq.exporters.signatures import Signatures
+from keras_seq2seq.models.seq2seq import Seq2Seq
+
+QUANTIZATIONS = ("float32", "dynamic_int8")
+FUNCTIONS = ("encode", "decode_step", "translate")
+
+
+def write_litert(
+    model: Seq2Seq,
+    folder: Path,
+    *,
+    max_length: int,
+    quantizations: Sequence[str] = QUANTIZATIONS,
+) -> dict[str, Any]:
+    """Writes `model_<quantization>.tflite` files for a batch of one and any source length.
+
+    Each file has three signatures, one copy of the weights, and builtin operators only.
+
+    Args:
+        model: The trained model.
+        folder: Where to write; made if missing.
+        max_length: int > 0. Longest translation in tokens, end of sentence included.
+        quantizations: "float32", "dynamic_int8" (int8 weights, float32 arithmetic elsewhere).
+    Returns:
+        {"files": {quantization: file name}, "signatures": {name: {"inputs", "outputs"}}}, each a
+        list of {"name", "dtype", "shape"} with None for an open axis.
+    Raises:
+        ValueError: If a quantization is unknown, or the model needs other operators.
+    """
+    if unknown := [name for name in quantizations if name not in QUANTIZATIONS]:
+        raise ValueError(f"`quantizations` must be among {QUANTIZATIONS}. Received: {unknown}.")
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {name: f"model_{name}.tflite" for name in quantizations}
+    with tempfile.TemporaryDirectory() as frozen_folder:
+        with quiet():
+            parts = map(with_embedding_lookup, (model.encoder, model.decoder_step))
+            frozen = _frozen(Signatures(*parts, max_length=max_length))
+            tf.saved_model.save(tf.Module(), frozen_folder, signatures=frozen)
+        for quantization, name in files.items():
+            with quiet():
+                content = _converted(frozen_folder, quantization)
+            (folder / name).write_bytes(content)
+            check_builtin_only(folder / name)
+    return {"files": files, "signatures": {n: described(f) for n, f in frozen.items()}}
+
+
+def _frozen(signatures: Signatures) -> dict[str, Any]:
+    """Returns the three functions with their weights as constants.
+
+    The converter, handed the variables of Keras 3, writes a file without weights that fails only
+    when it is run.
+    """
+    frozen = {}
+    for name in FUNCTIONS:
+        specs = signatures.specs(name, batch_size=1)
+        function = tf.function(getattr(signatures, name)).get_concrete_function(**specs)
+        constant = convert_variables_to_constants_v2(function, lower_control_flow=False)
+        wrapped = tf.function(_named(constant, function.structured_outputs))
+        frozen[name] = wrapped.get_concrete_function(**specs)
+    return frozen
+
+
+def _named(function: Callable[..., Any], outputs: dict[str, Any]) -> Callable[..., Any]:
+    """Returns a frozen function, which knows neither names nor shapes, as one by name."""
+    inputs = [tensor.name.partition(":")[0] for tensor in function.inputs]
+
+    def call(**tensors: Any) -> dict[str, Any]:
+        results = function(*(tensors[name] for name in inputs))
+        named = dict(zip(sorted(outputs), results, strict=True))
+        for name, tensor in named.items():
+            tensor.set_shape(outputs[name].shape)
+        return named
+
+    return call
+
+
+def _converted(frozen_folder: str, quantization: str) -> bytes:
+    converter = tf.lite.TFLiteConverter.from_saved_model(
+        frozen_folder, signature_keys=list(FUNCTIONS)
+    )
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if quantization == "dynamic_int8":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    return converter.convert()

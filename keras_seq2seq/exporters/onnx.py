@@ -1,0 +1,186 @@
+"""Writes a model as three ONNX files: the encoder, one decoder step, and a whole translation."""
+
+import contextlib
+import logging
+import pathlib
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from keras_seq2seq.models.seq2seq import Seq2Seq
+
+FILES = {
+    "encode": "encoder.onnx",
+    "decode_step": "decoder_step.onnx",
+    "translate": "translate.onnx",
+}
+# ONNX values have one name each: the new value of `state_0` cannot be called `state_0`, too.
+NEXT_PREFIX = "next_"
+OPSET_VERSIONS = (15, 18)
+
+
+def write_onnx(
+    model: Seq2Seq, folder: pathlib.Path, *, max_length: int, opset_version: int = 17
+) -> dict[str, Any]:
+    """Writes `encoder.onnx`, `decoder_step.onnx` and `translate.onnx`.
+
+    The files use standard operators only and leave batch size and lengths open. Recurrent
+    layers of the encoder become native nodes, see `NativeRNNs`; the search of `translate.onnx`
+    is one Loop. The same model gives the same bytes.
+
+    Args:
+        model: The trained model.
+        folder: An existing folder.
+        max_length: int > 0. Longest translation of `translate` in tokens, eos included.
+        opset_version: int, 15 to 18. Version of the ONNX operators; 17 is read by onnxruntime
+            1.12 and later.
+    Returns:
+        For the manifest: `opset_version`, `files` by function, and `signatures` by function with
+        `inputs` and `outputs`, each a list of {"name", "dtype", "shape"} with None for an open
+        axis. The output `next_state_0` of `decode_step` is its next input `state_0`.
+    Raises:
+        ImportError: If tf2onnx or onnx is not installed.
+        ValueError: If the version is out of its range, or the model has an operator that ONNX
+            has not.
+    """
+    _import_tools()
+    if not OPSET_VERSIONS[0] <= opset_version <= OPSET_VERSIONS[1]:
+        low, high = OPSET_VERSIONS
+        raise ValueError(f"`opset_version` must be {low} to {high}. Received: {opset_version}.")
+    from keras_seq2seq.exporters.native_rnn import NativeRNNs
+    from keras_seq2seq.exporters.signatures import Signatures
+
+    native = NativeRNNs()
+    with _silence():
+        signatures = Signatures(native.replace(model.encoder), model.decoder, max_length)
+        described = {}
+        for function, file in FILES.items():
+            proto = _convert(signatures, function, opset_version, native.handlers)
+            (folder / file).write_bytes(proto.SerializeToString(deterministic=True))
+            described[function] = _describe(proto.graph)
+    return {"opset_version": opset_version, "files": dict(FILES), "signatures": described}
+
+
+def _import_tools() -> None:
+    try:
+        with _silence():
+            import onnx  # noqa: F401
+            import tf2onnx  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "Writing ONNX files needs the packages onnx and tf2onnx. "
+            'Install them with: pip install "keras_seq2seq[onnx]"'
+        ) from error
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keeps the converter's log lines and warnings to itself."""
+    loggers = [logging.getLogger(name) for name in ("tf2onnx", "tensorflow")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _convert(signatures: Any, function: str, opset_version: int, handlers: dict[str, Any]) -> Any:
+    """Returns one function as a checked onnx.ModelProto."""
+    import onnx
+    import tensorflow as tf
+    import tf2onnx
+
+    from keras_seq2seq import __version__
+    from keras_seq2seq.exporters.onnx_graph import simplify
+
+    specs = signatures.specs(function)
+    traced = tf.function(_positional(getattr(signatures, function), list(specs)))
+    proto, _ = tf2onnx.convert.from_function(
+        traced,
+        input_signature=list(specs.values()),
+        opset=opset_version,
+        custom_op_handlers={**handlers, "SelectV2": (_write_where, [])},
+    )
+    del proto.opset_import[1:]
+    _check_operators(proto, function)
+    simplify(proto)
+    _name_axes(proto.graph)
+    proto.producer_name, proto.producer_version = "keras_seq2seq", __version__
+    proto.graph.name, proto.graph.doc_string = function, ""
+    onnx.checker.check_model(proto, full_check=True)
+    return proto
+
+
+def _positional(function: Callable[..., Any], names: list[str]) -> Callable[..., Any]:
+    """Returns the function with positional arguments, and outputs that no input is called."""
+
+    def call(*tensors: Any) -> dict[str, Any]:
+        outputs = function(**dict(zip(names, tensors, strict=True)))
+        return {NEXT_PREFIX + n if n in names else n: value for n, value in outputs.items()}
+
+    return call
+
+
+def _write_where(graph: Any, node: Any, name: str, args: Any) -> None:
+    """Writes one Where, for which tf2onnx writes six nodes; logic for a choice of bools."""
+    from onnx import TensorProto
+
+    condition, yes, no = node.input
+    output, shape, dtype = node.output[0], node.output_shapes[0], node.output_dtypes[0]
+    graph.remove_node(name)
+
+    def add(kind: str, *inputs: str, **kwargs: Any) -> str:
+        return graph.make_node(kind, list(inputs), op_name_scope=name, **kwargs).output[0]
+
+    final = {"outputs": [output], "shapes": [shape], "dtypes": [dtype]}
+    if dtype != TensorProto.BOOL:
+        add("Where", condition, yes, no, **final)
+    else:
+        chosen, other = add("And", condition, yes), add("And", add("Not", condition), no)
+        add("Or", chosen, other, **final)
+
+
+def _check_operators(proto: Any, function: str) -> None:
+    from onnx import defs
+
+    from keras_seq2seq.exporters.onnx_graph import nodes
+
+    known = {schema.name for schema in defs.get_all_schemas() if not schema.domain}
+    if unknown := sorted(
+        {n.op_type for n in nodes(proto.graph) if n.domain}
+        | {n.op_type for n in nodes(proto.graph) if n.op_type not in known}
+    ):
+        raise ValueError(
+            f"Every operator of `{function}` must be one that ONNX has. Received: {unknown}; "
+            "rewrite the layer that uses it, or export to another format."
+        )
+
+
+def _name_axes(graph: Any) -> None:
+    """Names the open axes of inputs and outputs, which tf2onnx numbers."""
+    for value in (*graph.input, *graph.output):
+        for i, axis in enumerate(value.type.tensor_type.shape.dim):
+            if not axis.HasField("dim_value"):
+                length = "source_length" if value.name == "source_ids" else "memory_length"
+                axis.dim_param = {0: "batch", 1: length}.get(i, f"{value.name}_axis_{i}")
+
+
+def _describe(graph: Any) -> dict[str, list[dict[str, Any]]]:
+    """Returns the names, dtypes and shapes of a file's inputs and outputs."""
+    from onnx import helper
+
+    def describe(value: Any) -> dict[str, Any]:
+        tensor = value.type.tensor_type
+        shape = [a.dim_value if a.HasField("dim_value") else None for a in tensor.shape.dim]
+        dtype = str(helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+        return {"name": value.name, "dtype": dtype, "shape": shape}
+
+    return {
+        "inputs": [describe(value) for value in graph.input],
+        "outputs": [describe(value) for value in graph.output],
+    }

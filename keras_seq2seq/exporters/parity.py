@@ -1,0 +1,205 @@
+"""The proof that every artefact of a bundle says the same words."""
+
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_seq2seq.bundle import Bundle
+from keras_seq2seq.decoding.host import Hypothesis
+from keras_seq2seq.runtimes.runtime import Runtime
+from keras_seq2seq.runtimes.saved_model_folder import SavedModelRuntime
+from keras_seq2seq.text import read_texts
+from keras_seq2seq.tokenizer import TokenizerPair
+from keras_seq2seq.translator import SEARCHES, Translator
+
+SENTENCES_FILE = "verify.txt"
+LISTED_DIFFERENCES = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """One sentence that an artefact translates unlike the reference.
+
+    Args:
+        source: The source text.
+        expected: What Keras says.
+        found: What the artefact says.
+        gap: Absolute difference of the two scores, sums of log-probabilities.
+    """
+
+    source: str
+    expected: str
+    found: str
+    gap: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """How one way to translate agrees with Keras.
+
+    Args:
+        runtime: "keras", "saved_model", "litert" or "onnx".
+        quantization: "float32" or "dynamic_int8".
+        search: "in_file", "host", or "text" (text in, text out in the SavedModel).
+        sentences: Number of sentences.
+        differences: Those translated differently.
+        largest_gap: Largest difference of scores over the sentences translated alike.
+    """
+
+    runtime: str
+    quantization: str
+    search: str
+    sentences: int
+    differences: tuple[Difference, ...]
+    largest_gap: float
+
+    @property
+    def identical(self) -> int:
+        """Number of sentences with the same words."""
+        return self.sentences - len(self.differences)
+
+
+@dataclasses.dataclass(frozen=True)
+class Parity:
+    """What `verify` found; `str` gives a table.
+
+    Args:
+        agreements: One for each artefact and each way to search.
+        altered_files: Files whose checksum is not the manifest's.
+    """
+
+    agreements: tuple[Agreement, ...]
+    altered_files: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """True if no file was altered and every float32 artefact says the same words."""
+        exact = (a for a in self.agreements if a.quantization == "float32")
+        return not self.altered_files and all(not a.differences for a in exact)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values for JSON."""
+        return {
+            "passed": self.passed,
+            "altered_files": list(self.altered_files),
+            "agreements": [
+                {
+                    **{k: getattr(a, k) for k in ("runtime", "quantization", "search")},
+                    "identical": a.identical,
+                    "sentences": a.sentences,
+                    "largest_gap": a.largest_gap,
+                    "differences": [dataclasses.asdict(d) for d in a.differences],
+                }
+                for a in self.agreements
+            ],
+        }
+
+    def __str__(self) -> str:
+        lines = [
+            f"{'runtime':12} {'weights':13} {'search':8} {'same words':>13}  largest score gap"
+        ]
+        for a in self.agreements:
+            same = f"{a.identical} of {a.sentences}"
+            lines.append(
+                f"{a.runtime:12} {a.quantization:13} {a.search:8} {same:>13}  {a.largest_gap:.1e}"
+            )
+        for a in self.agreements:
+            for difference in a.differences[:LISTED_DIFFERENCES]:
+                lines += [
+                    f"{a.runtime} {a.quantization} {a.search}, score gap {difference.gap:.1e}:",
+                    f"  source    {difference.source}",
+                    f"  keras     {difference.expected}",
+                    f"  artefact  {difference.found}",
+                ]
+        lines += [f"altered file: {name}" for name in self.altered_files]
+        lines.append("passed" if self.passed else "FAILED: a float32 artefact or a file differs")
+        return "\n".join(lines)
+
+
+def verify(
+    bundle: str | pathlib.Path,
+    sentences: str | pathlib.Path | Sequence[str] | None = None,
+    *,
+    verbose: bool = True,
+) -> Parity:
+    """Translates the same sentences in every artefact, by both searches, and compares.
+
+    The reference is the Keras model in the bundle with its in-graph search.
+
+    Args:
+        bundle: The exported folder.
+        sentences: Texts, or the path of a UTF-8 file with one a line; None takes those that the
+            bundle brings, `verify.txt`.
+        verbose: Show a progress bar.
+    Raises:
+        ValueError: If there is no sentence.
+    """
+    opened = Bundle.open(bundle)
+    texts = _texts(opened, sentences)
+    tokenizers = opened.tokenizers
+    ways = [(*artefact, search) for artefact in opened.artefacts for search in SEARCHES]
+    ways.sort(key=lambda way: way != ("keras", "float32", "in_file"))
+    progress = keras.utils.Progbar(len(ways), unit_name="way", verbose=int(verbose))
+    agreements = []
+    expected: list[Hypothesis] = []
+    expected_texts: list[str] = []
+    engines: dict[tuple[str, str], Runtime] = {}
+    for runtime, quantization, search in ways:
+        if (runtime, quantization) not in engines:
+            engines[runtime, quantization] = opened.runtime(runtime, quantization)
+        engine = engines[runtime, quantization]
+        translator = Translator(engine, tokenizers, max_length=opened.max_length, search=search)
+        found = translator.hypotheses(texts)
+        if not expected:
+            expected = found
+            expected_texts = [tokenizers.target.decode(list(h.ids)) for h in found]
+        way = (runtime, quantization, search)
+        agreements.append(_compare(way, texts, expected, found, tokenizers))
+        if isinstance(engine, SavedModelRuntime) and search == "in_file":
+            agreements.append(_compare_texts(engine, texts, expected_texts))
+        progress.add(1)
+    return Parity(tuple(agreements), tuple(opened.altered_files()))
+
+
+def _texts(bundle: Bundle, sentences: str | pathlib.Path | Sequence[str] | None) -> list[str]:
+    if sentences is None:
+        sentences = bundle.folder / SENTENCES_FILE
+    if isinstance(sentences, (str, pathlib.Path)):
+        texts = read_texts(sentences)
+    else:
+        texts = list(sentences)
+    if not texts:
+        raise ValueError("There must be at least one sentence to verify. Received: none.")
+    return texts
+
+
+def _compare(
+    way: tuple[str, str, str],
+    texts: list[str],
+    expected: list[Hypothesis],
+    found: list[Hypothesis],
+    tokenizers: TokenizerPair,
+) -> Agreement:
+    differences = []
+    largest = 0.0
+    for text, a, b in zip(texts, expected, found, strict=True):
+        gap = abs(a.score - b.score)
+        if a.ids == b.ids:
+            largest = max(largest, gap)
+        else:
+            wanted, got = (tokenizers.target.decode(list(h.ids)) for h in (a, b))
+            differences.append(Difference(text, wanted, got, gap))
+    return Agreement(*way, len(texts), tuple(differences), largest)
+
+
+def _compare_texts(engine: SavedModelRuntime, texts: list[str], expected: list[str]) -> Agreement:
+    found = engine.translate_texts(texts)
+    differences = tuple(
+        Difference(text, a, b, float("nan"))
+        for text, a, b in zip(texts, expected, found, strict=True)
+        if a != b
+    )
+    return Agreement("saved_model", "float32", "text", len(texts), differences, 0.0)

@@ -1,0 +1,63 @@
+"""The three functions that every artefact holds, written once over a model's two parts."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_seq2seq.decoding.graph import greedy_translate
+from keras_seq2seq.models.contract import source_names, state_names
+
+
+class Signatures:
+    """`encode`, `decode_step` and `translate` over an encoder and a decoder.
+
+    Args:
+        encoder: Maps `source_ids` to what the decoder needs of the source.
+        decoder: The decoder that was trained.
+        max_length: int > 0. Longest translation of `translate` in tokens, eos included.
+    """
+
+    def __init__(self, encoder: keras.Model, decoder: keras.Model, max_length: int) -> None:
+        self.encoder = encoder
+        self.decoder = decoder
+        self.max_length = max_length
+        self.state_names = state_names(decoder)
+        self.source_names = source_names(decoder)
+
+    def encode(self, source_ids: Any) -> dict[str, Any]:
+        """Returns by name what `decode_step` takes: source tensors and first states."""
+        outputs = self.encoder(source_ids)
+        # Two names may hold one tensor (keys and memory): a file needs two outputs.
+        result = {n: tf.identity(outputs[n]) for n in (*self.source_names, *self.state_names)}
+        for name, tensor in result.items():
+            # A Dense over an open length forgets the batch size.
+            tensor.set_shape((source_ids.shape[0], *self.decoder.input[name].shape[1:]))
+        return result
+
+    def decode_step(self, target_ids: Any, **state: Any) -> dict[str, Any]:
+        """Returns `log_probs` (batch, vocabulary), the new states, and `attention` if any."""
+        outputs = self.decoder({"target_ids": target_ids, **state})
+        result = {name: tf.identity(outputs[name]) for name in self.state_names}
+        if "attention" in outputs:
+            result["attention"] = outputs["attention"][:, 0]
+        return {"log_probs": keras.ops.log_softmax(outputs["logits"][:, 0]), **result}
+
+    def translate(self, source_ids: Any) -> dict[str, Any]:
+        """Returns `target_ids` (batch, max_length), `scores` (batch,), `finished` (batch,)."""
+        return greedy_translate(self.encoder, self.decoder, source_ids, max_length=self.max_length)
+
+    def specs(self, function: str, batch_size: int | None = None) -> dict[str, tf.TensorSpec]:
+        """Returns the inputs of "encode", "decode_step" or "translate" by name.
+
+        Args:
+            function: The function's name.
+            batch_size: Fixed number of rows; None leaves it open. Lengths are always open.
+        """
+        if function in ("encode", "translate"):
+            return {"source_ids": tf.TensorSpec((batch_size, None), tf.int32, "source_ids")}
+        specs = {"target_ids": tf.TensorSpec((batch_size, 1), tf.int32, "target_ids")}
+        for name in (*self.source_names, *self.state_names):
+            tensor = self.decoder.input[name]
+            specs[name] = tf.TensorSpec((batch_size, *tensor.shape[1:]), tensor.dtype, name)
+        return specs

@@ -1,0 +1,1 @@
+"""The trained graph: pure Keras, no text, no files."""

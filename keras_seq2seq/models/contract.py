@@ -1,0 +1,67 @@
+"""The contract that joins any encoder to any decoder, checked before a model is built."""
+
+import keras
+
+STATE_PREFIX = "state_"
+
+
+def state_names(decoder: keras.Model) -> list[str]:
+    """Returns the names of the decoder's states, `state_0`, `state_1`, ... in order."""
+    names = [name for name in decoder.input if name.startswith(STATE_PREFIX)]
+    return sorted(names, key=lambda name: int(name.removeprefix(STATE_PREFIX)))
+
+
+def source_names(decoder: keras.Model) -> list[str]:
+    """Returns the names of what the decoder reads of the source and never changes, sorted."""
+    states = {"target_ids", *state_names(decoder)}
+    return sorted(name for name in decoder.input if name not in states)
+
+
+def check_contract(encoder: keras.Model, decoder: keras.Model) -> None:
+    """Checks that the decoder can be fed by the encoder and steps through its own states.
+
+    Args:
+        encoder: A functional model from `source_ids` to named tensors, among them every
+            decoder input but `target_ids`.
+        decoder: A functional model from `target_ids` and named tensors to `logits`, the same
+            `state_i` and, optionally, `attention`.
+    Raises:
+        ValueError: With every fault found, one a line.
+    """
+    if not isinstance(encoder.output, dict) or not isinstance(decoder.output, dict):
+        raise ValueError(
+            "The encoder and the decoder must return dicts of named tensors. Received: "
+            f"{type(encoder.output).__name__} and {type(decoder.output).__name__}."
+        )
+    if not isinstance(decoder.input, dict):
+        raise ValueError(
+            "The decoder must take a dict of named tensors. "
+            f"Received: {type(decoder.input).__name__}."
+        )
+    faults = []
+    if len(encoder.inputs) != 1 or encoder.inputs[0].name != "source_ids":
+        received = [tensor.name for tensor in encoder.inputs]
+        faults.append(f"The encoder must have the one input 'source_ids'. Received: {received}.")
+    wanted = {"target_ids", *encoder.output}
+    if "target_ids" not in decoder.input:
+        faults.append(
+            f"The decoder must have the input 'target_ids'. Received: {sorted(decoder.input)}."
+        )
+    if unfed := sorted(set(decoder.input) - wanted):
+        faults.append(
+            f"Every decoder input but 'target_ids' must be an encoder output {sorted(encoder.output)}. "
+            f"Received: {unfed}."
+        )
+    if "logits" not in decoder.output:
+        faults.append(f"The decoder must return 'logits'. Received: {sorted(decoder.output)}.")
+    given = {name for name in decoder.output if name.startswith(STATE_PREFIX)}
+    taken = {name for name in decoder.input if name.startswith(STATE_PREFIX)}
+    if given != taken:
+        faults.append(
+            "The decoder must return the states that it takes. "
+            f"Received: takes {sorted(taken)}, returns {sorted(given)}."
+        )
+    if bad := sorted(name for name in taken if not name.removeprefix(STATE_PREFIX).isdigit()):
+        faults.append(f"States must be named 'state_0', 'state_1', ... Received: {bad}.")
+    if faults:
+        raise ValueError("Encoder and decoder do not fit:\n- " + "\n- ".join(faults))

@@ -1,0 +1,81 @@
+"""The training loss: cross-entropy over real tokens only."""
+
+from typing import Any
+
+import keras
+
+from keras_seq2seq.config import PAD_ID
+
+
+@keras.saving.register_keras_serializable("keras_seq2seq")
+class MaskedCrossentropy(keras.losses.Loss):
+    """Computes the mean cross-entropy of the real tokens of a batch, optionally smoothed.
+
+    With label smoothing e the target distribution is (1 - e) on the label plus e spread evenly
+    over the vocabulary. Padded labels count neither in the sum nor in the mean.
+
+    Args:
+        label_smoothing: float, 0 <= label_smoothing < 1.
+        name: Name of the loss.
+    Call arguments:
+        y_true: int32, shape (batch, target_length), padded with 0.
+        y_pred: float, shape (batch, target_length, vocabulary_size). Logits.
+        sample_weight: optional float, shape (batch,) or (batch, target_length).
+    Returns:
+        float32 scalar, in nats per token.
+    Raises:
+        ValueError: If `label_smoothing` is out of its range.
+    Reference:
+        Szegedy et al. 2016, section 7 (label smoothing).
+    """
+
+    def __init__(
+        self, label_smoothing: float = 0.0, name: str = "masked_crossentropy", **kwargs: Any
+    ) -> None:
+        super().__init__(name=name, **kwargs)
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(
+                f"`label_smoothing` must be at least 0 and below 1. Received: {label_smoothing}."
+            )
+        self.label_smoothing = label_smoothing
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        if sample_weight is not None:
+            # Keras would spread one weight a row over the positions, not over the rows.
+            sample_weight = keras.ops.convert_to_tensor(sample_weight)
+            if len(sample_weight.shape) == 1:
+                sample_weight = sample_weight[:, None]
+        return super().__call__(y_true, y_pred, sample_weight)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        losses = token_crossentropy(y_true, y_pred, self.label_smoothing)
+        mask = token_mask(y_true)
+        # Keras takes the mean over all positions: scaled so that it is the mean over real ones.
+        total = keras.ops.cast(keras.ops.size(mask), "float32")
+        real = keras.ops.maximum(keras.ops.sum(mask), 1.0)
+        return losses * mask * (total / real)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+
+
+def token_mask(labels: Any) -> Any:
+    """Returns 1.0 at a real label and 0.0 at padding, float32, shape of `labels`."""
+    return keras.ops.cast(keras.ops.not_equal(labels, PAD_ID), "float32")
+
+
+def token_crossentropy(labels: Any, logits: Any, label_smoothing: float = 0.0) -> Any:
+    """Returns -sum_v q_v log softmax(logits)_v for each position, float32, shape of `labels`.
+
+    Args:
+        labels: int32, shape (batch, target_length).
+        logits: float, shape (batch, target_length, vocabulary_size).
+        label_smoothing: float, 0 <= label_smoothing < 1. Share of q spread evenly.
+    """
+    logits = keras.ops.cast(logits, "float32")
+    labels = keras.ops.cast(labels, "int32")
+    losses = keras.ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    if not label_smoothing:
+        return losses
+    uniform = keras.ops.logsumexp(logits, axis=-1) - keras.ops.mean(logits, axis=-1)
+    return (1 - label_smoothing) * losses + label_smoothing * uniform

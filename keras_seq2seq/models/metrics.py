@@ -1,0 +1,70 @@
+"""Metrics over real tokens: padding counts in none of them."""
+
+from typing import Any
+
+import keras
+
+from keras_seq2seq.models.losses import token_crossentropy, token_mask
+
+
+class _TokenMean(keras.metrics.Metric):
+    """The mean of a per-token value over all real tokens seen since the last reset."""
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.total = self.add_weight(name="total", initializer="zeros")
+        self.count = self.add_weight(name="count", initializer="zeros")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        weights = token_mask(y_true)
+        if sample_weight is not None:
+            given = keras.ops.cast(sample_weight, "float32")
+            weights = weights * (given[:, None] if len(given.shape) == 1 else given)
+        self.total.assign_add(keras.ops.sum(self.values(y_true, y_pred) * weights))
+        self.count.assign_add(keras.ops.sum(weights))
+
+    def values(self, y_true: Any, y_pred: Any) -> Any:
+        raise NotImplementedError
+
+    def result(self) -> Any:
+        return self.total / keras.ops.maximum(self.count, 1.0)
+
+
+@keras.saving.register_keras_serializable("keras_seq2seq")
+class TokenAccuracy(_TokenMean):
+    """Computes the share of real tokens whose label has the highest logit, 0 to 1.
+
+    Call arguments:
+        y_true: int32, shape (batch, target_length), padded with 0.
+        y_pred: float, shape (batch, target_length, vocabulary_size). Logits.
+        sample_weight: optional float, shape (batch,) or (batch, target_length).
+    """
+
+    def __init__(self, name: str = "token_accuracy", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+
+    def values(self, y_true: Any, y_pred: Any) -> Any:
+        best = keras.ops.cast(keras.ops.argmax(y_pred, axis=-1), y_true.dtype)
+        return keras.ops.cast(keras.ops.equal(best, y_true), "float32")
+
+
+@keras.saving.register_keras_serializable("keras_seq2seq")
+class Perplexity(_TokenMean):
+    """Computes exp of the mean cross-entropy of the real tokens, without label smoothing.
+
+    At least 1; equal to the vocabulary size for a uniform guess.
+
+    Call arguments:
+        y_true: int32, shape (batch, target_length), padded with 0.
+        y_pred: float, shape (batch, target_length, vocabulary_size). Logits.
+        sample_weight: optional float, shape (batch,) or (batch, target_length).
+    """
+
+    def __init__(self, name: str = "perplexity", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+
+    def values(self, y_true: Any, y_pred: Any) -> Any:
+        return token_crossentropy(y_true, y_pred)
+
+    def result(self) -> Any:
+        return keras.ops.exp(super().result())

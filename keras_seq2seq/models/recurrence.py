@@ -1,0 +1,200 @@
+"""The decoder's recurrences: whole target at once in training, one cell call at inference."""
+
+from typing import Any
+
+import keras
+
+from keras_seq2seq.models.layers import PACKAGE, Attention
+
+RNN_LAYERS = {
+    "simple_rnn": keras.layers.SimpleRNN,
+    "gru": keras.layers.GRU,
+    "lstm": keras.layers.LSTM,
+}
+RNN_CELLS = {
+    "simple_rnn": keras.layers.SimpleRNNCell,
+    "gru": keras.layers.GRUCell,
+    "lstm": keras.layers.LSTMCell,
+}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class Recurrence(keras.layers.Layer):
+    """Computes s_t = g(y_t, s_{t-1}) over a target; one step is one cell call, without a loop.
+
+    Args:
+        cell: "simple_rnn", "gru" or "lstm".
+        units: int > 0. Size of each state.
+    Call arguments:
+        inputs: float, shape (batch, target_length, size).
+        initial_state: list of float tensors, shape (batch, units): one, or two for "lstm".
+    Returns:
+        outputs: float, shape (batch, target_length, units).
+        states: list of float tensors after the last position, like `initial_state`.
+    Reference:
+        Elman 1990; Hochreiter and Schmidhuber 1997; Cho et al. 2014, section 2.3.
+    """
+
+    def __init__(self, cell: str, units: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.cell = cell
+        self.units = units
+        self.rnn = RNN_LAYERS[cell](units, return_sequences=True, return_state=True, name="rnn")
+
+    def build(self, inputs_shape: Any, initial_state_shape: Any = None) -> None:
+        self.rnn.build(inputs_shape)
+
+    def call(self, inputs: Any, initial_state: list[Any]) -> tuple[Any, list[Any]]:
+        if inputs.shape[1] == 1:
+            output, states = self.rnn.cell(inputs[:, 0], list(initial_state))
+            return output[:, None], list(states)
+        outputs, *states = self.rnn(inputs, initial_state=list(initial_state))
+        return outputs, states
+
+    def compute_output_shape(self, inputs_shape: Any, initial_state_shape: Any) -> Any:
+        return (*inputs_shape[:2], self.units), list(initial_state_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "cell": self.cell, "units": self.units}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class Attentional(keras.layers.Layer):
+    """Joins a decoder state and its context: tanh(W [c_t; s_t]).
+
+    Args:
+        units: int > 0. Size of the result.
+    Call arguments:
+        context: float, shape (..., size).
+        state: float, shape (..., other_size).
+    Returns:
+        float, shape (..., units).
+    Reference:
+        Luong et al. 2015, equation 5.
+    """
+
+    def __init__(self, units: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.units = units
+        self.projection = keras.layers.Dense(units, activation="tanh", name="projection")
+
+    def build(self, context_shape: Any, state_shape: Any) -> None:
+        self.projection.build((*state_shape[:-1], context_shape[-1] + state_shape[-1]))
+
+    def call(self, context: Any, state: Any) -> Any:
+        return self.projection(keras.ops.concatenate([context, state], axis=-1))
+
+    def compute_output_shape(self, context_shape: Any, state_shape: Any) -> Any:
+        return (*state_shape[:-1], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "units": self.units}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class InputFeeding(keras.layers.Layer):
+    """A stack of recurrent cells with attention inside the recurrence.
+
+    The attentional vector of one step is joined to the input of the next, so a target is read
+    position by position: slower in training than attention after the recurrence.
+
+    Args:
+        cell: "simple_rnn", "gru" or "lstm".
+        units: int > 0. Size of each recurrent state.
+        num_layers: int > 0. Number of stacked cells.
+        output_dim: int > 0. Size of the attentional vector.
+        score: Score of `Attention`.
+        residual: Add a cell's input to its output from the second cell on.
+    Call arguments:
+        inputs: float, shape (batch, target_length, size).
+        keys: float, shape (batch, source_length, units).
+        memory: float, shape (batch, source_length, memory_size).
+        source_mask: bool, shape (batch, source_length).
+        initial_state: list of float tensors: those of each cell, shape (batch, units), then the
+            attentional vector, shape (batch, output_dim).
+    Returns:
+        outputs: float, shape (batch, target_length, output_dim). Attentional vectors.
+        weights: float, shape (batch, target_length, source_length).
+        states: list of float tensors after the last position, like `initial_state`.
+    Reference:
+        Luong et al. 2015, section 3.3.
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        units: int,
+        num_layers: int,
+        output_dim: int,
+        score: str,
+        residual: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.cell = cell
+        self.units = units
+        self.num_layers = num_layers
+        self.output_dim = output_dim
+        self.score = score
+        self.residual = residual
+        self.cells = [RNN_CELLS[cell](units, name=f"cell_{i}") for i in range(num_layers)]
+        self.attention = Attention(score, name="attention")
+        self.attentional = Attentional(output_dim, name="attentional")
+
+    def build(self, inputs_shape: Any, keys_shape: Any, memory_shape: Any, *shapes: Any) -> None:
+        batch, _, size = inputs_shape
+        for i, cell in enumerate(self.cells):
+            cell.build((batch, self.units if i else size + self.output_dim))
+        query_shape = (batch, 1, self.units)
+        self.attention.build(query_shape, keys_shape, memory_shape)
+        self.attentional.build((batch, memory_shape[-1]), (batch, self.units))
+
+    def call(
+        self, inputs: Any, keys: Any, memory: Any, source_mask: Any, initial_state: list[Any]
+    ) -> tuple[Any, Any, list[Any]]:
+        def step(carry: Any, x: Any) -> tuple[Any, Any]:
+            states, _ = carry
+            states, weights = self._step(x, keys, memory, source_mask, states)
+            return (states, weights), (states, weights)
+
+        states = list(initial_state)
+        if inputs.shape[1] == 1:
+            (states, weights), _ = step((states, None), inputs[:, 0])
+            return states[-1][:, None], weights[:, None], states
+        nothing = keras.ops.zeros_like(keys[:, :, 0])
+        by_time = keras.ops.transpose(inputs, (1, 0, 2))
+        (states, _), (history, weights) = keras.ops.scan(step, (states, nothing), by_time)
+        outputs = keras.ops.transpose(history[-1], (1, 0, 2))
+        return outputs, keras.ops.transpose(weights, (1, 0, 2)), states
+
+    def _step(
+        self, x: Any, keys: Any, memory: Any, source_mask: Any, states: list[Any]
+    ) -> tuple[list[Any], Any]:
+        per_cell = len(self.cells[0].state_size) if self.cell == "lstm" else 1
+        new_states: list[Any] = []
+        x = keras.ops.concatenate([x, states[-1]], axis=-1)
+        for i, cell in enumerate(self.cells):
+            y, new = cell(x, states[i * per_cell : (i + 1) * per_cell])
+            x = x + y if self.residual and i else y
+            new_states += list(new)
+        context, weights = self.attention(x[:, None], keys, memory, source_mask)
+        return [*new_states, self.attentional(context[:, 0], x)], weights[:, 0]
+
+    def compute_output_shape(
+        self,
+        inputs_shape: Any,
+        keys_shape: Any,
+        memory_shape: Any,
+        source_mask_shape: Any,
+        initial_state_shape: Any,
+    ) -> Any:
+        batch, target_length = inputs_shape[:2]
+        return (
+            (batch, target_length, self.output_dim),
+            (batch, target_length, keys_shape[1]),
+            list(initial_state_shape),
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        names = ("cell", "units", "num_layers", "output_dim", "score", "residual")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -1,0 +1,58 @@
+"""Irregular French verbs: the six forms of the present, and the participles."""
+
+PRESENT = {
+    infinitive: tuple(forms.split())
+    for infinitive, forms in {
+        "aller": "vais vas va allons allez vont",
+        "avoir": "ai as a avons avez ont",
+        "boire": "bois bois boit buvons buvez boivent",
+        "comprendre": "comprends comprends comprend comprenons comprenez comprennent",
+        "connaître": "connais connais connaît connaissons connaissez connaissent",
+        "courir": "cours cours court courons courez courent",
+        "devoir": "dois dois doit devons devez doivent",
+        "dire": "dis dis dit disons dites disent",
+        "dormir": "dors dors dort dormons dormez dorment",
+        "écrire": "écris écris écrit écrivons écrivez écrivent",
+        "être": "suis es est sommes êtes sont",
+        "faire": "fais fais fait faisons faites font",
+        "lire": "lis lis lit lisons lisez lisent",
+        "mettre": "mets mets met mettons mettez mettent",
+        "ouvrir": "ouvre ouvres ouvre ouvrons ouvrez ouvrent",
+        "partir": "pars pars part partons partez partent",
+        "pouvoir": "peux peux peut pouvons pouvez peuvent",
+        "prendre": "prends prends prend prenons prenez prennent",
+        "recevoir": "reçois reçois reçoit recevons recevez reçoivent",
+        "savoir": "sais sais sait savons savez savent",
+        "sortir": "sors sors sort sortons sortez sortent",
+        "venir": "viens viens vient venons venez viennent",
+        "voir": "vois vois voit voyons voyez voient",
+        "vouloir": "veux veux veut voulons voulez veulent",
+    }.items()
+}
+
+PARTICIPLE = {
+    "aller": "allé",
+    "avoir": "eu",
+    "boire": "bu",
+    "comprendre": "compris",
+    "connaître": "connu",
+    "courir": "couru",
+    "devoir": "dû",
+    "dire": "dit",
+    "dormir": "dormi",
+    "écrire": "écrit",
+    "être": "été",
+    "faire": "fait",
+    "lire": "lu",
+    "mettre": "mis",
+    "ouvrir": "ouvert",
+    "partir": "parti",
+    "pouvoir": "pu",
+    "prendre": "pris",
+    "recevoir": "reçu",
+    "savoir": "su",
+    "sortir": "sorti",
+    "venir": "venu",
+    "voir": "vu",
+    "vouloir": "voulu",
+}

@@ -1,0 +1,1 @@
+"""Runs bundles: one file per runtime, none but `keras_model` needs Keras."""

@@ -1,0 +1,85 @@
+"""Runs a LiteRT file with ai-edge-litert alone: neither TensorFlow nor Keras."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_seq2seq.decoding.host import Arrays, Hypothesis, hypotheses
+from keras_seq2seq.runtimes.runtime import Runtime
+
+FUNCTIONS = ("encode", "decode_step", "translate")
+
+
+class LiteRTRuntime(Runtime):
+    """Runs the signatures of a `.tflite` file, one source at a time, of any length.
+
+    Safe to share between threads, which then wait for each other, as an interpreter does one
+    thing at a time; to run in parallel, make one runtime for each thread. What a call returns is
+    the caller's: no later call changes it.
+
+    Args:
+        path: The file.
+        num_threads: int > 0. Threads of one operator.
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ImportError: If ai-edge-litert is not installed.
+        ValueError: If the file is not such a model, or `num_threads` is not positive.
+    """
+
+    name = "litert"
+    max_batch_size = 1
+
+    def __init__(self, path: Path, *, num_threads: int = 1) -> None:
+        if num_threads < 1:
+            raise ValueError(f"`num_threads` must be at least 1. Received: {num_threads}.")
+        self.path = Path(path)
+        self._lock = threading.Lock()
+        self._runners = _runners(self.path, num_threads)
+
+    def encode(self, source_ids: np.ndarray) -> Arrays:
+        return self._run("encode", {"source_ids": self._one_row(source_ids)})
+
+    def step(self, ids: np.ndarray, state: Arrays) -> tuple[np.ndarray, Arrays]:
+        given = {**state, "target_ids": self._one_row(ids[:, None])}
+        names = self._runners["decode_step"].get_input_details()
+        outputs = self._run("decode_step", {name: given[name] for name in names})
+        log_probs = outputs.pop("log_probs")
+        return log_probs, {**state, **outputs}
+
+    def translate(self, source_ids: np.ndarray) -> list[Hypothesis]:
+        found = self._run("translate", {"source_ids": self._one_row(source_ids)})
+        return hypotheses(found["target_ids"], found["scores"], found["finished"])
+
+    def _run(self, function: str, inputs: Arrays) -> Arrays:
+        with self._lock:
+            return self._runners[function](**inputs)
+
+    def _one_row(self, ids: np.ndarray) -> np.ndarray:
+        if ids.ndim != 2 or len(ids) != 1 or ids.size == 0:
+            raise ValueError(
+                "A LiteRT file translates one source at a time, of at least one id; call it once "
+                f"for each row. Received: ids of shape {ids.shape}."
+            )
+        return ids.astype("int32")
+
+
+def _runners(path: Path, num_threads: int) -> dict[str, Any]:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        raise ImportError(
+            "LiteRT needs ai-edge-litert: "
+            f'`pip install "keras_seq2seq[litert]"`. Received: {error}.'
+        ) from error
+    if not path.is_file():
+        raise FileNotFoundError(f"No LiteRT file at {path}.")
+    try:
+        interpreter = Interpreter(str(path), num_threads=num_threads)
+        return {name: interpreter.get_signature_runner(name) for name in FUNCTIONS}
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"A LiteRT file must be whole and have the signatures {FUNCTIONS}. "
+            f"Received: {path} ({error})."
+        ) from error

@@ -1,0 +1,1 @@
+"""What `fit` needs: corpus, batches, losses, metrics, callbacks, recipe."""

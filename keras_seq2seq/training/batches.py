@@ -1,0 +1,232 @@
+"""Batches as a pure function of (seed, epoch, index), behind keras.utils.PyDataset."""
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_seq2seq.config import BOS_ID, EOS_ID
+from keras_seq2seq.tokenizer import TokenizerPair, pad_batch
+
+Batch = tuple[dict[str, np.ndarray], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Bucket:
+    """The pairs that share one fixed shape.
+
+    Args:
+        members: int64, shape (pairs,). Indices of the pairs.
+        source_length: int > 0. Source positions of every batch, eos included.
+        target_length: int > 0. Target positions of every batch.
+        batch_size: int > 0. Rows of every batch.
+    """
+
+    members: np.ndarray
+    source_length: int
+    target_length: int
+    batch_size: int
+
+
+class PairBatches(keras.utils.PyDataset):
+    """Batches of sentence pairs, grouped by length and padded to a few fixed shapes.
+
+    Batch `index` of epoch `epoch` depends on nothing but the pairs, the seed and these two
+    numbers, so a run can be resumed or shared out at any batch. The last batch of a shape is
+    filled with rows of padding.
+
+    Args:
+        pairs: Pairs (source_text, target_text).
+        tokenizers: Text to ids.
+        tokens_per_batch: int > 0. Most positions of a batch, padding included, on the longer
+            side.
+        num_shapes: int > 0. Most different shapes [rows, source length, target length].
+        max_length: int > 1. A pair with a longer side in tokens, eos included, is left out and
+            counted in `num_dropped`.
+        shuffle: New order in each epoch; False keeps one order, by length.
+        sampling_alpha: Draw subword segmentations anew in each epoch (Kudo 2018), 0 < alpha <= 1;
+            None takes the best one always.
+        seed: int >= 0. Of order and segmentations.
+    Raises:
+        ValueError: If a number is out of its range or no pair is left.
+    """
+
+    def __init__(
+        self,
+        pairs: Iterable[tuple[str, str]],
+        tokenizers: TokenizerPair,
+        *,
+        tokens_per_batch: int = 2048,
+        num_shapes: int = 8,
+        max_length: int = 64,
+        shuffle: bool = True,
+        sampling_alpha: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        _check_numbers(tokens_per_batch=tokens_per_batch, num_shapes=num_shapes)
+        self.tokenizers = tokenizers
+        self.shuffle = shuffle
+        self.sampling_alpha = sampling_alpha
+        self.seed = seed
+        self.epoch = 0
+        given = list(pairs)
+        sources = _encode(tokenizers.source, [source for source, _ in given])
+        targets = _encode(tokenizers.target, [target for _, target in given])
+        longest = [max(len(s), len(t)) for s, t in zip(sources, targets, strict=True)]
+        kept = [i for i, length in enumerate(longest) if length <= max_length]
+        self.num_dropped = len(given) - len(kept)
+        if not kept:
+            raise ValueError(
+                "At least one pair must fit. Received: "
+                f"{len(given)} pairs, none within max_length={max_length} tokens."
+            )
+        self.pairs = [given[i] for i in kept]
+        self._sources = [sources[i] for i in kept]
+        self._targets = [targets[i] for i in kept]
+        self.num_target_tokens = sum(map(len, self._targets))
+        self.buckets = _buckets(self._sources, self._targets, tokens_per_batch, num_shapes)
+        self._plan = functools.lru_cache(maxsize=2)(self._make_plan)
+
+    def __len__(self) -> int:
+        return sum(-(-len(bucket.members) // bucket.batch_size) for bucket in self.buckets)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.batch(self.epoch, index)
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        """Returns one batch.
+
+        Args:
+            epoch: int >= 0.
+            index: int, 0 <= index < len(self).
+        Returns:
+            ({"source_ids": int32 (rows, source_length), "target_ids": int32 (rows,
+            target_length)}, labels int32 (rows, target_length)); a row of target_ids is bos + y,
+            of labels y + eos.
+        """
+        bucket, members = self._plan(epoch if self.shuffle else 0)[index]
+        sources = [self._sources[i] for i in members]
+        targets = [self._targets[i] for i in members]
+        if self.sampling_alpha is not None:
+            sources, targets = self._sample(epoch, index, bucket, members)
+        inputs = {
+            "source_ids": _fill(sources, bucket.source_length, bucket.batch_size),
+            "target_ids": _fill(
+                [[BOS_ID, *ids[:-1]] for ids in targets], bucket.target_length, bucket.batch_size
+            ),
+        }
+        return inputs, _fill(targets, bucket.target_length, bucket.batch_size)
+
+    @property
+    def padding_share(self) -> float:
+        """Share of target positions of an epoch that are padding, 0 to 1."""
+        positions = sum(
+            -(-len(b.members) // b.batch_size) * b.batch_size * b.target_length
+            for b in self.buckets
+        )
+        return 1 - self.num_target_tokens / positions
+
+    def as_tf_dataset(self) -> Any:
+        """Returns a tf.data.Dataset of the same batches; each pass over it is the next epoch.
+
+        Its cardinality is known, so that `fit` counts the steps of an epoch right.
+        """
+        import tensorflow as tf
+
+        def one_epoch() -> Iterator[Batch]:
+            epoch = self.epoch
+            for index in range(len(self)):
+                batch = self.batch(epoch, index)
+                # Before the last batch leaves: who takes no more than `len` never comes back.
+                self.epoch = epoch + (index + 1 == len(self))
+                yield batch
+
+        ids = tf.TensorSpec((None, None), tf.int32)
+        signature = ({"source_ids": ids, "target_ids": ids}, ids)
+        dataset = tf.data.Dataset.from_generator(one_epoch, output_signature=signature)
+        return dataset.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(2)
+
+    def _make_plan(self, epoch: int) -> list[tuple[Bucket, np.ndarray]]:
+        """Returns the bucket and the members of each batch of an epoch."""
+        generator = np.random.Generator(np.random.Philox(key=[self.seed, epoch]))
+        plan = []
+        for bucket in self.buckets:
+            order = generator.permutation(bucket.members) if self.shuffle else bucket.members
+            cuts = range(0, len(order), bucket.batch_size)
+            plan += [(bucket, order[cut : cut + bucket.batch_size]) for cut in cuts]
+        order = generator.permutation(len(plan)) if self.shuffle else np.arange(len(plan))
+        # Keras reads off the first two batches which axes vary: the longest, then the shortest.
+        shapes = [plan[i][0].source_length + plan[i][0].target_length for i in order]
+        first, second = int(np.argmax(shapes)), int(np.argmin(shapes))
+        ends = [order[first], order[second]] if first != second else [order[first]]
+        rest = [i for i in order if i not in ends]
+        return [plan[i] for i in (*ends, *rest)]
+
+    def _sample(
+        self, epoch: int, index: int, bucket: Bucket, members: np.ndarray
+    ) -> tuple[list[list[int]], list[list[int]]]:
+        """Returns drawn segmentations; the best one where a drawn one is too long."""
+        generator = np.random.Generator(np.random.Philox(key=[self.seed, epoch]).jumped(index + 1))
+        sides = []
+        for side, best, length in (
+            (0, self._sources, bucket.source_length),
+            (1, self._targets, bucket.target_length),
+        ):
+            tokenizer = (self.tokenizers.source, self.tokenizers.target)[side]
+            drawn = tokenizer.encode(
+                [self.pairs[i][side] for i in members],
+                sampling_alpha=self.sampling_alpha,
+                seed=int(generator.integers(2**31)),
+            )
+            sides.append(
+                [
+                    [*ids, EOS_ID] if len(ids) < length else best[i]
+                    for i, ids in zip(members, drawn, strict=True)
+                ]
+            )
+        return sides[0], sides[1]
+
+
+def _check_numbers(**numbers: int) -> None:
+    if faults := [f"`{n}` must be at least 1. Received: {v}." for n, v in numbers.items() if v < 1]:
+        raise ValueError("\n".join(faults))
+
+
+def _encode(tokenizer: Any, texts: list[str]) -> list[list[int]]:
+    return [[*ids, EOS_ID] for ids in tokenizer.encode(texts)]
+
+
+def _fill(rows: list[list[int]], length: int, batch_size: int) -> np.ndarray:
+    return pad_batch([*rows, *[[]] * (batch_size - len(rows))], length)
+
+
+def _buckets(
+    sources: list[list[int]], targets: list[list[int]], tokens_per_batch: int, num_shapes: int
+) -> list[Bucket]:
+    """Cuts the pairs, sorted by length, so that each bucket has about as many tokens."""
+    lengths = np.array([(len(s), len(t)) for s, t in zip(sources, targets, strict=True)])
+    order = np.lexsort((lengths.min(1), lengths.max(1)))
+    longest = lengths.max(1)[order]
+    share = np.cumsum(longest) / longest.sum()
+    cuts = np.searchsorted(share, np.arange(1, num_shapes) / num_shapes)
+    # Equal lengths stay together, or two buckets would have the same shape.
+    edges = sorted({0, *np.searchsorted(longest, longest[cuts], side="right"), len(order)})
+    buckets: list[Bucket] = []
+    source_length = target_length = 0
+    for start, stop in itertools.pairwise(edges):
+        members = order[start:stop]
+        # Never below the bucket before, so the first and the last differ wherever any two do.
+        source_length, target_length = np.maximum(
+            lengths[members].max(0), (source_length, target_length)
+        )
+        rows = max(1, tokens_per_batch // max(source_length, target_length))
+        buckets.append(Bucket(members, int(source_length), int(target_length), int(rows)))
+    return buckets

@@ -1,0 +1,133 @@
+"""Callbacks of a training run: throughput, validation by translating, keeping the best."""
+
+import math
+import os
+import pathlib
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_seq2seq.training.batches import PairBatches
+from keras_seq2seq.training.evaluation import evaluate
+
+SHOWN_SAMPLES = 5
+
+
+class Throughput(keras.callbacks.Callback):
+    """Adds `tokens_per_second`, real target tokens, to the logs of each batch and epoch.
+
+    Args:
+        batches: What the model is fitted to.
+    """
+
+    def __init__(self, batches: PairBatches) -> None:
+        super().__init__()
+        self.tokens_per_batch = batches.num_target_tokens / len(batches)
+        self.started = 0.0
+        self.seconds = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.started = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.seconds = time.perf_counter() - self.started
+        if logs is not None:
+            logs["tokens_per_second"] = (batch + 1) * self.tokens_per_batch / self.seconds
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if logs is not None:
+            logs["tokens_per_second"] = self.params["steps"] * self.tokens_per_batch / self.seconds
+
+
+class TranslationQuality(keras.callbacks.Callback):
+    """Translates validation pairs by real decoding and adds `val_bleu`, `val_chrf` and
+    `val_exact_match`, 0 to 100, to the logs; epochs between two evaluations repeat the last.
+
+    Place it before the callbacks that read these logs.
+
+    Args:
+        pairs: Pairs (source_text, target_text).
+        every: int > 0. Epochs between two evaluations.
+        size: int > 0. Most pairs translated: an even spread over `pairs`.
+        samples_path: File that each evaluation appends a few translations to; None for none.
+    Raises:
+        ValueError: If `every` or `size` is not positive, or there is no pair.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        *,
+        every: int = 1,
+        size: int = 500,
+        samples_path: pathlib.Path | None = None,
+    ) -> None:
+        super().__init__()
+        if every < 1 or size < 1 or not pairs:
+            raise ValueError(
+                "`every` and `size` must be at least 1, and there must be a pair. "
+                f"Received: every={every}, size={size}, {len(pairs)} pairs."
+            )
+        shown = min(size, len(pairs))
+        self.pairs = [pairs[i * len(pairs) // shown] for i in range(shown)]
+        self.every = every
+        self.samples_path = samples_path
+        self.last: dict[str, float] = {}
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if (epoch + 1) % self.every == 0 or not self.last:
+            self.last = self._evaluate(epoch)
+        if logs is not None:
+            logs.update(self.last)
+
+    def _evaluate(self, epoch: int) -> dict[str, float]:
+        translations = self.model.translate([source for source, _ in self.pairs], batch_size=64)
+        quality = evaluate(translations, [target for _, target in self.pairs])
+        if self.samples_path is not None:
+            with self.samples_path.open("a", encoding="utf-8") as file:
+                print(f"epoch {epoch + 1}", file=file)
+                for (source, target), found in zip(
+                    self.pairs[:SHOWN_SAMPLES], translations, strict=False
+                ):
+                    print(f"  source     {source}\n  reference  {target}", file=file)
+                    print(f"  model      {found}\n", file=file)
+        return {f"val_{name}": quality[name] for name in ("bleu", "chrf", "exact_match")}
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Saves the model whenever a logged value is the best so far, never half a file.
+
+    Args:
+        path: The `.keras` file.
+        monitor: Name of the value in the logs.
+        mode: "max" or "min".
+    """
+
+    def __init__(self, path: pathlib.Path, monitor: str, mode: str) -> None:
+        super().__init__()
+        self.path = path
+        self.monitor = monitor
+        self.sign = 1 if mode == "max" else -1
+        self.best: float | None = None
+        self.best_epoch: int | None = None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        value = (logs or {}).get(self.monitor)
+        if value is None or math.isnan(value):
+            return
+        if self.best is not None and self.sign * (value - self.best) <= 0:
+            return
+        save_model(self.model, self.path)
+        self.best, self.best_epoch = float(value), epoch + 1
+
+
+def save_model(model: keras.Model, path: pathlib.Path) -> None:
+    """Saves a model to a temporary file and renames it: `path` never holds half a model."""
+    partial = path.with_name(f".partial-{path.name}")
+    try:
+        model.save(partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

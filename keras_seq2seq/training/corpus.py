@@ -1,0 +1,313 @@
+"""Reads pairs of source and target texts, and counts every fault by file and line."""
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import Literal, final
+
+from keras_seq2seq.text import read_lines
+
+UNEQUAL_LENGTHS = "unequal lengths"
+UNDECODABLE = "undecodable bytes"
+MALFORMED = "malformed rows"
+EMPTY = "empty sides"
+OVER_LONG = "over-long pairs"
+EXAMPLES_PER_KIND = 20
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+Policy = Literal["refuse", "drop"]
+FilePath = str | os.PathLike[str]
+
+
+@final
+@dataclass(frozen=True)
+class CorpusReport:
+    """What a reader kept and what it found wrong; `str` of it is for people.
+
+    Args:
+        kept: int >= 0. Pairs without a fault.
+        counts: faults per kind; a pair counts once, for its first fault.
+        examples: "file:line: what" of the first 20 faults per kind.
+    """
+
+    kept: int
+    counts: Mapping[str, int]
+    examples: Mapping[str, tuple[str, ...]]
+
+    def __str__(self) -> str:
+        lines = [f"{self.kept} pairs kept, {sum(self.counts.values())} faults"]
+        for kind, count in self.counts.items():
+            lines.append(f"  {kind}: {count}")
+            lines += [f"    {example}" for example in self.examples[kind]]
+            if count > len(self.examples[kind]):
+                lines.append(f"    and {count - len(self.examples[kind])} more")
+        return "\n".join(lines)
+
+
+@final
+@dataclass(frozen=True)
+class Corpus:
+    """Pairs of texts and the report of their reading.
+
+    Args:
+        pairs: (source_text, target_text) each; at least one.
+        report: CorpusReport.
+    """
+
+    pairs: tuple[tuple[str, str], ...]
+    report: CorpusReport
+
+
+@final
+class CorpusError(ValueError):
+    """Says what is wrong with a corpus, all of it at once.
+
+    Args:
+        message: str.
+        report: CorpusReport, or None if the reading could not end.
+    """
+
+    def __init__(self, message: str, report: CorpusReport | None = None) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+def read_parallel(
+    source_path: FilePath,
+    target_path: FilePath,
+    *,
+    policy: Policy = "refuse",
+    max_characters: int | None = None,
+) -> Corpus:
+    r"""Reads two files whose lines of equal number are a pair.
+
+    Files are UTF-8, plain or .gz, read line by line. Only \n ends a line. Files of unequal lengths
+    are refused under either policy: which line is missing cannot be known.
+
+    Args:
+        source_path, target_path: the two files.
+        policy: "refuse" raises if there is any fault, "drop" leaves the pairs with faults out. The
+            faults: bytes that are not UTF-8, a blank side, a side above `max_characters`.
+        max_characters: int > 0. Most characters per side; None is no limit.
+    Returns:
+        The pairs, in their order, and the report.
+    Raises:
+        FileNotFoundError: Lists all files that are missing.
+        CorpusError: Lists all faults after the whole reading; also if no pair is left.
+    """
+    _check_files(source_path, target_path)
+    collector = _Collector(policy, max_characters)
+    counts = [0, 0]
+    lines = zip_longest(_numbered_lines(source_path), _numbered_lines(target_path))
+    for source, target in lines:
+        counts[0] += source is not None
+        counts[1] += target is not None
+        if source and target:
+            collector.add(source, target)
+    if counts[0] != counts[1]:
+        what = f"{source_path} has {counts[0]} lines, {target_path} has {counts[1]}"
+        collector.fault(UNEQUAL_LENGTHS, what)
+    return collector.corpus()
+
+
+def read_tsv(
+    path: FilePath,
+    source_column: int = 0,
+    target_column: int = 1,
+    *,
+    policy: Policy = "refuse",
+    max_characters: int | None = None,
+) -> Corpus:
+    """Reads a file of columns split by tabs, without quoting.
+
+    A row whose number of columns is not that of the first row is malformed.
+
+    Args:
+        path: UTF-8, plain or .gz.
+        source_column, target_column: int >= 0. Counted from 0.
+        policy, max_characters: see `read_parallel`.
+    Returns, raises: As `read_parallel`.
+    """
+    if min(source_column, target_column) < 0:
+        raise ValueError(
+            "`source_column` and `target_column` must be at least 0. "
+            f"Received: {source_column}, {target_column}."
+        )
+    _check_files(path)
+    collector = _Collector(policy, max_characters)
+    expected = None
+    for where, line in _numbered_lines(path):
+        text = collector.decoded(where, line)
+        if text is None:
+            continue
+        columns = text.split("\t")
+        if expected is None:
+            expected = max(len(columns), source_column + 1, target_column + 1)
+        if len(columns) != expected:
+            collector.fault(MALFORMED, f"{where}: {len(columns)} columns, expected {expected}")
+        else:
+            collector.add((where, columns[source_column]), (where, columns[target_column]))
+    return collector.corpus()
+
+
+def read_jsonl(
+    path: FilePath,
+    source_field: str,
+    target_field: str,
+    *,
+    policy: Policy = "refuse",
+    max_characters: int | None = None,
+) -> Corpus:
+    """Reads a file of one JSON object per line.
+
+    A line that is no object, lacks a field or holds no str there is malformed.
+
+    Args:
+        path: UTF-8, plain or .gz.
+        source_field, target_field: names of the two fields.
+        policy, max_characters: see `read_parallel`.
+    Returns, raises: As `read_parallel`.
+    """
+    _check_files(path)
+    collector = _Collector(policy, max_characters)
+    for where, line in _numbered_lines(path):
+        text = collector.decoded(where, line)
+        if text is None:
+            continue
+        try:
+            row = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            collector.fault(MALFORMED, f"{where}: no JSON ({error})")
+            continue
+        if not isinstance(row, dict):
+            collector.fault(MALFORMED, f"{where}: {type(row).__name__}, expected an object")
+            continue
+        missing = [name for name in (source_field, target_field) if name not in row]
+        if missing:
+            collector.fault(MALFORMED, f"{where}: no field {', '.join(missing)}")
+        else:
+            collector.add((where, row[source_field]), (where, row[target_field]))
+    return collector.corpus()
+
+
+def from_pairs(
+    pairs: Iterable[tuple[str, str]],
+    *,
+    policy: Policy = "refuse",
+    max_characters: int | None = None,
+) -> Corpus:
+    """Checks pairs that are in memory; a fault is named "pair 1" for the first of them.
+
+    Args:
+        pairs: iterable of (source_text, target_text).
+        policy, max_characters: see `read_parallel`.
+    Returns, raises: As `read_parallel`.
+    """
+    collector = _Collector(policy, max_characters)
+    for number, pair in enumerate(pairs, 1):
+        where = f"pair {number}"
+        if isinstance(pair, tuple | list) and len(pair) == 2:
+            collector.add((where, pair[0]), (where, pair[1]))
+        else:
+            collector.fault(MALFORMED, f"{where}: {pair!r:.60}, expected (source, target)")
+    return collector.corpus()
+
+
+@final
+@dataclass
+class _Collector:
+    policy: Policy
+    max_characters: int | None
+    pairs: list[tuple[str, str]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.policy not in ("refuse", "drop"):
+            raise ValueError(f'`policy` must be "refuse" or "drop". Received: {self.policy!r}.')
+        if self.max_characters is not None and self.max_characters < 1:
+            raise ValueError(
+                f"`max_characters` must be at least 1. Received: {self.max_characters}."
+            )
+
+    def fault(self, kind: str, example: str) -> None:
+        self.counts[kind] += 1
+        examples = self.examples.setdefault(kind, [])
+        if len(examples) < EXAMPLES_PER_KIND:
+            examples.append(example)
+
+    def decoded(self, where: str, line: bytes) -> str | None:
+        try:
+            return line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            what = f"{where}: byte 0x{line[error.start]:02x} at position {error.start}"
+            self.fault(UNDECODABLE, what)
+            return None
+
+    def checked(self, where: str, text: object) -> str | None:
+        if isinstance(text, bytes):
+            text = self.decoded(where, text)
+            if text is None:
+                return None
+        if not isinstance(text, str):
+            self.fault(MALFORMED, f"{where}: {type(text).__name__}, expected a string")
+        elif not text.strip():
+            self.fault(EMPTY, f"{where}: blank")
+        elif surrogate := _SURROGATE.search(text):
+            self.fault(UNDECODABLE, f"{where}: lone surrogate at position {surrogate.start()}")
+        elif self.max_characters is not None and len(text) > self.max_characters:
+            what = f"{where}: {len(text)} characters, at most {self.max_characters}"
+            self.fault(OVER_LONG, what)
+        else:
+            return text
+        return None
+
+    def add(self, source_side: tuple[str, object], target_side: tuple[str, object]) -> None:
+        """Adds one pair, or counts its first fault; a side is (where, text)."""
+        source = self.checked(*source_side)
+        if source is not None:
+            target = self.checked(*target_side)
+            if target is not None:
+                self.pairs.append((source, target))
+
+    def corpus(self) -> Corpus:
+        report = CorpusReport(
+            len(self.pairs),
+            dict(self.counts),
+            {kind: tuple(found) for kind, found in self.examples.items()},
+        )
+        if UNEQUAL_LENGTHS in self.counts:
+            raise CorpusError(
+                "Parallel files must have as many lines as each other. Which line is missing "
+                f'cannot be known, so policy="drop" does not help: mend the files.\n{report}',
+                report,
+            )
+        if self.counts and self.policy == "refuse":
+            raise CorpusError(
+                'A corpus must be without faults. Mend them, or pass policy="drop" to leave '
+                f"their pairs out.\n{report}",
+                report,
+            )
+        if not self.pairs:
+            raise CorpusError(f"A corpus must hold at least one pair.\n{report}", report)
+        return Corpus(tuple(self.pairs), report)
+
+
+def _check_files(*paths: FilePath) -> None:
+    missing = [os.fspath(path) for path in paths if not Path(path).is_file()]
+    if missing:
+        raise FileNotFoundError(f"Every corpus file must exist. Missing: {', '.join(missing)}.")
+
+
+def _numbered_lines(path: FilePath) -> Iterator[tuple[str, bytes]]:
+    try:
+        for number, line in enumerate(read_lines(path), 1):
+            yield f"{os.fspath(path)}:{number}", line
+    except ValueError as error:
+        raise CorpusError(str(error)) from None

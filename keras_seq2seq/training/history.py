@@ -1,0 +1,43 @@
+"""The curve of a run: read from history.csv, drawn to history.png."""
+
+import csv
+import pathlib
+
+PANELS = {
+    "loss per token": ("loss", "val_loss"),
+    "token accuracy": ("token_accuracy", "val_token_accuracy"),
+    "translation quality": ("val_bleu", "val_chrf", "val_exact_match"),
+}
+
+
+def read_history(path: pathlib.Path) -> dict[str, list[float]]:
+    """Returns each column of a `history.csv` by name, one value an epoch; {} if it is empty."""
+    if not path.exists():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else {})}
+
+
+def draw_history(history: dict[str, list[float]], path: pathlib.Path) -> None:
+    """Draws loss, accuracy and translation quality over the epochs.
+
+    Args:
+        history: What `read_history` returned.
+        path: The .png file to write.
+    Raises:
+        ImportError: If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ImportError('Plots need matplotlib: pip install "keras_seq2seq[train]".') from None
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    epochs = [epoch + 1 for epoch in history["epoch"]]
+    for axes, (title, names) in zip(figure.subplots(1, len(PANELS)), PANELS.items(), strict=True):
+        for name in names:
+            if name in history:
+                axes.plot(epochs, history[name], marker=".", label=name)
+        axes.set(title=title, xlabel="epoch")
+        axes.legend()
+    figure.savefig(path, dpi=120)

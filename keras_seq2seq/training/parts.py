@@ -1,0 +1,71 @@
+"""The parts of a corpus that a recipe names: train, validation and test."""
+
+import dataclasses
+from typing import cast
+
+from keras_seq2seq.training.corpus import Corpus, Policy, read_jsonl, read_parallel, read_tsv
+from keras_seq2seq.training.recipe import Recipe
+
+HELD_OUT = 1000
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """Sentence pairs for training, for choosing the best epoch and for the final report.
+
+    Args:
+        train: Pairs (source_text, target_text).
+        validation: The same, never in `train`.
+        test: The same; empty if the recipe names none.
+        report: What the readers counted, one line a file; empty if nothing was wrong.
+    """
+
+    train: Pairs
+    validation: Pairs
+    test: Pairs
+    report: str = ""
+
+
+def read_parts(recipe: Recipe) -> Parts:
+    """Reads what the recipe names.
+
+    Without a validation part, the last 1,000 training pairs (a tenth, if that is fewer) are
+    held out.
+
+    Raises:
+        CorpusError: If a file is faulty and the policy is "refuse".
+    """
+    if recipe.data.format == "phrasebook":
+        from keras_seq2seq.phrasebook import generate
+
+        book = generate(seed=recipe.data.seed)
+        return Parts(book.train, book.validation, book.test)
+    names = ("train", "validation", "test")
+    read = {name: _read(recipe, getattr(recipe.data, name)) for name in names}
+    report = "\n".join(f"{name}: {corpus.report}" for name, corpus in read.items() if corpus)
+    pairs = {name: corpus.pairs if corpus else () for name, corpus in read.items()}
+    if not pairs["validation"]:
+        held_out = min(HELD_OUT, len(pairs["train"]) // 10)
+        if not held_out:
+            raise ValueError(
+                "Without data.validation there must be 10 training pairs to hold some out. "
+                f"Received: {len(pairs['train'])}."
+            )
+        cut = len(pairs["train"]) - held_out
+        pairs["validation"], pairs["train"] = pairs["train"][cut:], pairs["train"][:cut]
+    return Parts(**pairs, report=report)
+
+
+def _read(recipe: Recipe, names: tuple[str, ...]) -> Corpus | None:
+    data = recipe.data
+    policy = cast(Policy, data.policy)
+    paths = [recipe.file(name) for name in names]
+    if not paths:
+        return None
+    if data.format == "parallel":
+        return read_parallel(paths[0], paths[1], policy=policy)
+    if data.format == "tsv":
+        return read_tsv(paths[0], policy=policy)
+    return read_jsonl(paths[0], data.source_field, data.target_field, policy=policy)

@@ -1,0 +1,342 @@
+"""A recipe: one TOML file that says all of a training run, checked before anything starts."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import tomllib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from keras_seq2seq.config import Seq2SeqConfig
+
+FORMATS = ("phrasebook", "parallel", "tsv", "jsonl")
+LEVELS = ("subword", "character", "word")
+POLICIES = ("refuse", "drop")
+SCHEDULES = ("constant", "cosine")
+METRICS = {"bleu": "max", "chrf": "max", "exact_match": "max", "loss": "min"}
+VOCABULARY_KEYS = ("source_vocabulary_size", "target_vocabulary_size")
+
+
+class RecipeError(ValueError):
+    """A recipe with faults; the message lists every one of them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DataRecipe:
+    """Where the sentence pairs are.
+
+    Args:
+        format: "phrasebook" (embedded), "parallel" (a source and a target file), "tsv" (one
+            file, two columns) or "jsonl" (one file, two fields).
+        folder: Folder that file names are relative to. `$NAME` is read from the environment.
+        train: File names of the training part: two for "parallel", else one.
+        validation: The same for the part that chooses the best epoch; empty: the last 1,000
+            training pairs are held out.
+        test: The same for the part that is reported at the end; empty: none is.
+        source_field: Field name, for "jsonl".
+        target_field: Field name, for "jsonl".
+        policy: "refuse" a faulty corpus or "drop" its faulty pairs.
+        seed: int >= 0. Of the phrasebook.
+    """
+
+    format: str = "phrasebook"
+    folder: str = "."
+    train: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    source_field: str = "source"
+    target_field: str = "target"
+    policy: str = "refuse"
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenizerRecipe:
+    """How text becomes ids.
+
+    Args:
+        joint: One model for both sides.
+        vocabulary_size: int >= 0. Of the joint or the source model; 0 takes every character or
+            word.
+        target_vocabulary_size: int >= 0. Of the target model; 0 as above.
+        source_level: "subword", "character" or "word".
+        target_level: The same for the target; ignored with `joint`.
+        sampling_alpha: float, 0 <= sampling_alpha <= 1. Subword sampling in training; 0 is off.
+    """
+
+    joint: bool = True
+    vocabulary_size: int = 8000
+    target_vocabulary_size: int = 0
+    source_level: str = "subword"
+    target_level: str = "subword"
+    sampling_alpha: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingRecipe:
+    """How the model is trained.
+
+    Args:
+        epochs: int > 0. Most passes over the data.
+        seed: int >= 0. Of weights, order and dropout.
+        tokens_per_batch: int > 0. Most positions of a batch, padding included.
+        num_shapes: int > 0. Most different batch shapes.
+        learning_rate: float > 0. Of Adam, at its peak.
+        schedule: "constant" or "cosine" (down to 0 at the last step).
+        warmup_steps: int >= 0. Steps from 0 to the peak.
+        clip_norm: float > 0. Gradients are clipped at this global norm.
+        label_smoothing: float, 0 <= label_smoothing < 1.
+        metric: What chooses the best epoch: "bleu", "chrf" or "exact_match" of real
+            translations, or "loss" on the validation part.
+        evaluate_every: int > 0. Epochs between two evaluations by translation.
+        evaluate_size: int > 0. Most validation pairs translated in one.
+        patience: int >= 0. Evaluations without gain before training stops; 0 never stops.
+        jit_compile: Compile with XLA.
+        steps_per_execution: int > 0. Batches of one call of the compiled step.
+    """
+
+    epochs: int = 10
+    seed: int = 0
+    tokens_per_batch: int = 2048
+    num_shapes: int = 8
+    learning_rate: float = 1e-3
+    schedule: str = "constant"
+    warmup_steps: int = 0
+    clip_norm: float = 1.0
+    label_smoothing: float = 0.0
+    metric: str = "bleu"
+    evaluate_every: int = 1
+    evaluate_size: int = 500
+    patience: int = 0
+    jit_compile: bool = False
+    steps_per_execution: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """A whole training run.
+
+    Args:
+        data: Where the pairs are.
+        tokenizer: How text becomes ids.
+        model: Arguments of `Seq2SeqConfig` but the vocabulary sizes, which the tokenizer gives.
+        training: How the model is trained.
+    Raises:
+        RecipeError: With every fault found, one a line.
+    """
+
+    data: DataRecipe = DataRecipe()
+    tokenizer: TokenizerRecipe = TokenizerRecipe()
+    model: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    training: TrainingRecipe = TrainingRecipe()
+
+    def __post_init__(self) -> None:
+        faults = [*_value_faults(self), *_data_faults(self.data), *_model_faults(self)]
+        if faults:
+            raise RecipeError("The recipe has faults:\n- " + "\n- ".join(faults))
+
+    def config(self, source_vocabulary_size: int, target_vocabulary_size: int) -> Seq2SeqConfig:
+        """Returns the model's configuration for the sizes of the trained tokenizers."""
+        return Seq2SeqConfig(source_vocabulary_size, target_vocabulary_size, **self.model)
+
+    @property
+    def max_length(self) -> int:
+        """Longest side of a pair in tokens, end of sentence included."""
+        return self.config(4, 4).max_length
+
+    def file(self, name: str) -> pathlib.Path:
+        """Returns the path of a file of the data folder."""
+        return pathlib.Path(os.path.expandvars(self.data.folder)).expanduser() / name
+
+    def to_toml(self) -> str:
+        """Returns the recipe with every default filled in."""
+        lines = []
+        for section in dataclasses.fields(self):
+            value = getattr(self, section.name)
+            values = dict(value) if section.name == "model" else dataclasses.asdict(value)
+            lines += [f"[{section.name}]", *(f"{k} = {_toml(v)}" for k, v in values.items()), ""]
+        return "\n".join(lines)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], settings: Iterable[str] = ()) -> "Recipe":
+        """Reads a TOML file.
+
+        Args:
+            path: The file.
+            settings: "section.key=value" that go before the file, value in TOML or a bare word.
+        Raises:
+            RecipeError: With every fault found: unknown keys, wrong types, missing files.
+        """
+        try:
+            text = pathlib.Path(path).read_text("utf-8")
+            tables = tomllib.loads(text)
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise RecipeError(f"A recipe must be a TOML file. Received: {path}: {error}.") from None
+        return cls.from_tables(tables, settings)
+
+    @classmethod
+    def from_tables(cls, tables: Mapping[str, Any], settings: Iterable[str] = ()) -> "Recipe":
+        """Builds a recipe from nested dicts, as `load` does from a file."""
+        merged = {k: dict(v) if isinstance(v, Mapping) else v for k, v in tables.items()}
+        faults = _apply(merged, settings)
+        sections: dict[str, Any] = {}
+        types = {"data": DataRecipe, "tokenizer": TokenizerRecipe, "training": TrainingRecipe}
+        for name, table in merged.items():
+            if name not in (*types, "model") or not isinstance(table, dict):
+                faults.append(f"A section must be one of {[*types, 'model']}. Received: {name!r}.")
+            elif name == "model":
+                sections[name] = table
+            else:
+                known = {field.name for field in dataclasses.fields(types[name])}
+                faults += [
+                    f"[{name}] takes the keys {sorted(known)}. Received: {key!r}."
+                    for key in table
+                    if key not in known
+                ]
+                values = {k: _frozen(v) for k, v in table.items() if k in known}
+                sections[name] = types[name](**values)
+        try:
+            recipe = cls(**sections)
+        except RecipeError as error:
+            listed = "".join(f"- {fault}\n" for fault in faults)
+            head, _, rest = str(error).partition("\n")
+            raise RecipeError(f"{head}\n{listed}{rest}") from None
+        if faults:
+            raise RecipeError("The recipe has faults:\n- " + "\n- ".join(faults))
+        return recipe
+
+
+def _apply(tables: dict[str, Any], settings: Iterable[str]) -> list[str]:
+    """Puts "section.key=value" settings into the tables; returns the faults."""
+    faults = []
+    for setting in settings:
+        target, equals, text = setting.partition("=")
+        section, dot, key = target.strip().partition(".")
+        if not (equals and dot and key):
+            faults.append(f"A setting must read section.key=value. Received: {setting!r}.")
+            continue
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text.strip()
+        tables.setdefault(section, {})[key] = value
+    return faults
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _toml(value: Any) -> str:
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+
+
+def _value_faults(recipe: Recipe) -> list[str]:
+    """Checks the type of every value, then the range or choice of those of the right type."""
+    faults = []
+    for section in ("data", "tokenizer", "training"):
+        values = getattr(recipe, section)
+        for field in dataclasses.fields(values):
+            value, where = getattr(values, field.name), f"{section}.{field.name}"
+            if not _fits(value, field.type):
+                wanted = getattr(field.type, "__name__", "str")
+                wanted = "list of str" if wanted == "tuple" else wanted
+                faults.append(f"`{where}` must be of type {wanted}. Received: {value!r}.")
+            elif fault := _limit_fault(where, value):
+                faults.append(fault)
+    return faults
+
+
+_CHOICES = {
+    "data.format": FORMATS,
+    "data.policy": POLICIES,
+    "tokenizer.source_level": LEVELS,
+    "tokenizer.target_level": LEVELS,
+    "training.schedule": SCHEDULES,
+    "training.metric": tuple(METRICS),
+}
+_AT_LEAST_ZERO = {
+    "data.seed",
+    "tokenizer.vocabulary_size",
+    "tokenizer.target_vocabulary_size",
+    "training.seed",
+    "training.warmup_steps",
+    "training.patience",
+}
+_RANGES = {"tokenizer.sampling_alpha": (0, 1), "training.label_smoothing": (0, 0.999)}
+
+
+def _limit_fault(where: str, value: Any) -> str | None:
+    if where in _CHOICES:
+        if value not in _CHOICES[where]:
+            return f"`{where}` must be one of {_CHOICES[where]}. Received: {value!r}."
+    elif where in _RANGES:
+        low, high = _RANGES[where]
+        if not low <= value <= high:
+            return f"`{where}` must be {low} to {high}. Received: {value}."
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        least = "at least 0" if where in _AT_LEAST_ZERO else "above 0"
+        if value < 0 or (value == 0 and least == "above 0"):
+            return f"`{where}` must be {least}. Received: {value}."
+    return None
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    if isinstance(value, bool):
+        return wanted is bool
+    if wanted in (int, str):
+        return isinstance(value, wanted)
+    if wanted is float:
+        return isinstance(value, (int, float))
+    return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+
+
+def _data_faults(data: DataRecipe) -> list[str]:
+    if data.format not in FORMATS or not isinstance(data.folder, str):
+        return []  # told already
+    parts = {part: getattr(data, part) for part in ("train", "validation", "test")}
+    if not all(_fits(names, tuple) for names in parts.values()):
+        return []  # told already
+    if data.format == "phrasebook":
+        given = [f"data.{part}" for part, names in parts.items() if names]
+        return [f"The phrasebook takes no files. Received: {given}."] if given else []
+    faults = []
+    wanted = 2 if data.format == "parallel" else 1
+    for part, names in parts.items():
+        if len(names) != wanted and (names or part == "train"):
+            faults.append(
+                f"`data.{part}` must name {wanted} file(s) for format={data.format!r}. "
+                f"Received: {list(names)}."
+            )
+    folder = os.path.expandvars(data.folder)
+    if "$" in folder:
+        return [
+            *faults,
+            "`data.folder` must be an existing folder: set the variable in the environment or "
+            f"pass --set data.folder=PATH. Received: {data.folder!r}.",
+        ]
+    named = [name for names in parts.values() for name in names]
+    missing = [n for n in named if not (pathlib.Path(folder).expanduser() / n).is_file()]
+    if missing:
+        faults.append(f"Every data file must exist in {folder!r}. Received: missing {missing}.")
+    return faults
+
+
+def _model_faults(recipe: Recipe) -> list[str]:
+    given = [key for key in VOCABULARY_KEYS if key in recipe.model]
+    if given:
+        return [f"[model] must leave the vocabulary sizes to [tokenizer]. Received: {given}."]
+    known = {field.name for field in dataclasses.fields(Seq2SeqConfig)} - set(VOCABULARY_KEYS)
+    faults = [
+        f"[model] takes the keys {sorted(known)}. Received: {key!r}."
+        for key in recipe.model
+        if key not in known
+    ]
+    if recipe.model.get("share_embeddings") is True and recipe.tokenizer.joint is False:
+        faults.append("`model.share_embeddings` needs tokenizer.joint = true. Received: false.")
+    try:
+        Seq2SeqConfig(4, 4, **{k: v for k, v in recipe.model.items() if k in known})
+    except ValueError as error:
+        faults += [f"[model] {line.removeprefix('- ')}" for line in str(error).splitlines()[1:]]
+    return faults

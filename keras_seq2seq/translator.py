@@ -1,0 +1,131 @@
+"""Text in, text out, over any runtime."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+
+from keras_seq2seq.config import EOS_ID
+from keras_seq2seq.decoding.host import Hypothesis, greedy_search, is_empty_source
+from keras_seq2seq.runtimes.runtime import Runtime
+from keras_seq2seq.tokenizer import TokenizerPair, pad_batch
+
+if TYPE_CHECKING:
+    from keras_seq2seq.models.seq2seq import Seq2Seq
+
+SEARCHES = ("in_file", "host")
+
+
+class Translator:
+    """Translates texts by greedy search over any runtime.
+
+    Args:
+        runtime: What runs the model.
+        tokenizers: Text to ids and back.
+        max_length: int > 0. Longest translation of the host search in tokens, end of sentence
+            included; a longer one is cut there. The search inside a file has its own.
+        search: "in_file" (the search inside the artefact) or "host" (NumPy over its steps).
+    Raises:
+        ValueError: If `search` is unknown or `max_length` is not positive.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        tokenizers: TokenizerPair,
+        *,
+        max_length: int,
+        search: str = "in_file",
+    ) -> None:
+        if search not in SEARCHES:
+            raise ValueError(f"`search` must be one of {SEARCHES}. Received: {search!r}.")
+        if max_length < 1:
+            raise ValueError(f"`max_length` must be at least 1. Received: {max_length}.")
+        self.runtime = runtime
+        self.tokenizers = tokenizers
+        self.max_length = max_length
+        self.search = search
+
+    @classmethod
+    def from_model(cls, model: "Seq2Seq", *, max_length: int | None = None) -> "Translator":
+        """Returns a translator over a model in memory that follows its weights.
+
+        Args:
+            model: A model with tokenizers.
+            max_length: int > 0; None takes the configuration's.
+        Raises:
+            ValueError: If the model has no tokenizers, or no configuration and `max_length` is
+                None.
+        """
+        from keras_seq2seq.runtimes.keras_model import KerasRuntime
+
+        if model.tokenizers is None:
+            raise ValueError(
+                "Translating needs the tokenizers; set `model.tokenizers = TokenizerPair(...)`. "
+                "Received: tokenizers=None."
+            )
+        if max_length is None:
+            if model.config is None:
+                raise ValueError(
+                    "A model of custom parts needs `max_length`; pass it. "
+                    "Received: max_length=None."
+                )
+            max_length = model.config.max_length
+        return cls(KerasRuntime(model, max_length), model.tokenizers, max_length=max_length)
+
+    # str is an Iterable[str] too; the first overload goes before.
+    @overload
+    def translate(self, texts: str, *, batch_size: int = 32) -> str: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def translate(self, texts: Iterable[str], *, batch_size: int = 32) -> list[str]: ...
+
+    def translate(self, texts: str | Iterable[str], *, batch_size: int = 32) -> str | list[str]:
+        """Translates one text or several; an empty text gives an empty translation.
+
+        Args:
+            texts: One text or several.
+            batch_size: int > 0. Texts of one call of the runtime, which may take fewer.
+        Returns:
+            str for one text, list of str in the order of the texts for several.
+        Raises:
+            ValueError: If `batch_size` is not positive.
+        """
+        if isinstance(texts, str):
+            return self.translate([texts], batch_size=batch_size)[0]
+        found = self.hypotheses(list(texts), batch_size=batch_size)
+        return [self.tokenizers.target.decode(list(hypothesis.ids)) for hypothesis in found]
+
+    def hypotheses(self, texts: Sequence[str], *, batch_size: int = 32) -> list[Hypothesis]:
+        """Returns ids, score and, from the host search, attention of each translation.
+
+        Texts of like length share a batch; the result is in the order of `texts`.
+        """
+        if batch_size < 1:
+            raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
+        sources = [[*ids, EOS_ID] for ids in self.tokenizers.source.encode(list(texts))]
+        order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
+        rows = min(batch_size, self.runtime.max_batch_size or batch_size)
+        found: dict[int, Hypothesis] = {}
+        for start in range(0, len(order), rows):
+            members = order[start : start + rows]
+            batch = pad_batch([sources[i] for i in members])
+            found |= zip(members, self.search_ids(batch), strict=True)
+        return [found[i] for i in range(len(sources))]
+
+    def search_ids(self, source_ids: np.ndarray) -> list[Hypothesis]:
+        """Searches for one batch of sources.
+
+        Args:
+            source_ids: int32, shape (batch, source_length), ended by eos, padded with 0.
+        Returns:
+            One hypothesis for each row.
+        """
+        if self.search == "in_file":
+            return self.runtime.translate(source_ids)
+        return greedy_search(
+            self.runtime.step,
+            self.runtime.encode(source_ids),
+            is_empty_source(source_ids),
+            max_length=self.max_length,
+        )

@@ -1,0 +1,122 @@
+"""What the tests share: a tiny language, tiny models with real outputs, a subprocess runner."""
+
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+LEXICON = {
+    "the": "le",
+    "a": "un",
+    "dog": "chien",
+    "cat": "chat",
+    "bird": "oiseau",
+    "sees": "voit",
+    "wants": "veut",
+    "finds": "trouve",
+    "red": "rouge",
+    "small": "petit",
+    "old": "vieux",
+    "here": "ici",
+}
+TEXTS = ["the dog", "a cat sees the old bird here", "", "bird", "the red cat wants a dog here"]
+
+
+def word_pairs(count, seed=0, longest=6):
+    """Returns pairs of a language that is translated word for word."""
+    draw = random.Random(seed)
+    texts = [draw.choices(list(LEXICON), k=draw.randint(1, longest)) for _ in range(count)]
+    return [(" ".join(words), " ".join(LEXICON[w] for w in words)) for words in texts]
+
+
+def tiny_config(**options):
+    from keras_seq2seq import Seq2SeqConfig
+
+    sizes = {"source_vocabulary_size": 17, "target_vocabulary_size": 17, "max_length": 9}
+    return Seq2SeqConfig(**{**sizes, "embedding_dim": 8, "units": 8, **options})
+
+
+def tiny_model(config=None, *, scale=4.0, seed=0, **options):
+    """Returns a model with weights so large that its outputs depend on its inputs."""
+    import keras
+
+    from keras_seq2seq import Seq2Seq
+
+    keras.utils.set_random_seed(seed)
+    model = Seq2Seq(config or tiny_config(), **options)
+    for weight in model.trainable_weights:
+        weight.assign(weight * scale)
+    return model
+
+
+def random_ids(rows, length, seed=0, *, start=None):
+    """Returns ids, int32, (rows, length): row i has i pads at the end, eos before them."""
+    draw = np.random.default_rng(seed)
+    ids = draw.integers(4, 17, (rows, length)).astype("int32")
+    for row in range(rows):
+        end = max(1, length - row)
+        ids[row, end:] = 0
+        if start is None:
+            ids[row, end - 1] = 3
+    if start is not None:
+        ids[:, 0] = start
+    return ids
+
+
+def run_python(code, *arguments, check=True, **environment):
+    """Runs code in a fresh interpreter; returns the completed process."""
+    env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment}
+    process = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=env,
+        cwd=ROOT / "tests",
+        timeout=300,
+    )
+    assert not check or process.returncode == 0, process.stderr
+    return process
+
+
+def last_json(process):
+    """Returns the JSON of the last line that a process printed."""
+    return json.loads(process.stdout.strip().splitlines()[-1])
+
+
+def word_tokenizers(joint=False):
+    from keras_seq2seq import TokenizerPair
+
+    pairs = word_pairs(300)
+    return TokenizerPair.train(pairs, joint=joint, source_level="word", target_level="word")
+
+
+@pytest.fixture(scope="session")
+def tokenizers():
+    """One tokenizer a side, a word is a token: 16 or so ids."""
+    return word_tokenizers()
+
+
+@pytest.fixture(scope="session")
+def subword_tokenizers():
+    from keras_seq2seq import TokenizerPair
+
+    return TokenizerPair.train(word_pairs(300), (300, 300))
+
+
+@pytest.fixture(scope="session")
+def translating_model(tokenizers):
+    """A model with tokenizers that translates to more than nothing; do not change it."""
+    config = tiny_config(
+        source_vocabulary_size=tokenizers.source.vocabulary_size,
+        target_vocabulary_size=tokenizers.target.vocabulary_size,
+    )
+    return tiny_model(config, tokenizers=tokenizers)

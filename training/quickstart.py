@@ -1,0 +1,78 @@
+"""The main job on the embedded phrasebook: train, export, verify, translate, look."""
+
+import pathlib
+import time
+
+import keras_seq2seq
+from keras_seq2seq.attention_map import draw_attention
+from keras_seq2seq.bundle import Bundle
+from keras_seq2seq.text import read_texts
+from keras_seq2seq.training.recipe import Recipe
+from keras_seq2seq.training.run import train
+
+HERE = pathlib.Path(__file__).parent
+RUN = pathlib.Path("runs/quickstart")
+BUNDLE = RUN / "bundle"
+SENTENCES = [
+    "They are watching.",
+    "The little girl is eating an apple.",
+    "We are not going to the market tomorrow.",
+    "Did you read the old book?",
+    "My sister bought two red dresses.",
+]
+ARTEFACTS = [
+    ("keras", "float32"),
+    ("saved_model", "float32"),
+    ("litert", "float32"),
+    ("litert", "dynamic_int8"),
+    ("onnx", "float32"),
+]
+
+
+def main() -> None:
+    print("1. Train on the phrasebook")
+    report = train(Recipe.load(HERE / "phrasebook_en_fr.toml"), RUN, force=True)
+    test = report["test"]
+    print(
+        f"\nheld-out combinations: {test['exact_match']:.1f} % exact match, "
+        f"BLEU {test['bleu']:.1f}, {test['sentences']} sentences, "
+        f"{report['tokens_per_second']} tokens/s\n"
+    )
+
+    print("2. Export and verify")
+    model = keras_seq2seq.load_model(RUN / "model.keras", compile=False)
+    sentences = read_texts(RUN / "sources.txt")
+    parity = keras_seq2seq.export(model, BUNDLE, sentences=sentences, force=True)
+    print(parity)
+
+    print("\n3. Translate with every runtime")
+    expected = keras_seq2seq.load(BUNDLE, "keras").translate(SENTENCES)
+    for source, target in zip(SENTENCES, expected, strict=True):
+        print(f"{source:44} {target}")
+    print(f"\n{'runtime':12} {'weights':13} {'MB':>6} {'ms/sentence':>12}  same words")
+    for runtime, quantization in ARTEFACTS:
+        translator = keras_seq2seq.load(BUNDLE, runtime, quantization=quantization)
+        found = [translator.translate(text) for text in SENTENCES]  # also warms up
+        start = time.perf_counter()
+        for text in SENTENCES:
+            translator.translate(text)
+        milliseconds = 1000 * (time.perf_counter() - start) / len(SENTENCES)
+        size = Bundle.open(BUNDLE).size(runtime, quantization) / 1e6
+        same = "yes" if found == expected else "no"
+        print(f"{runtime:12} {quantization:13} {size:6.2f} {milliseconds:12.2f}  {same}")
+
+    picture = RUN / "attention.png"
+    translator = keras_seq2seq.load(BUNDLE, "onnx", search="host")
+    source = SENTENCES[1]
+    hypothesis = translator.hypotheses([source])[0]
+    tokenizers = translator.tokenizers
+    source_tokens = tokenizers.source.pieces(tokenizers.source.encode(source))
+    target_tokens = tokenizers.target.pieces(hypothesis.ids)
+    draw_attention(
+        hypothesis.attention, [*source_tokens, "</s>"], [*target_tokens, "</s>"], picture
+    )
+    print(f"\nattention of {source!r}: {picture}\nbundle: {BUNDLE}")
+
+
+if __name__ == "__main__":
+    main()
