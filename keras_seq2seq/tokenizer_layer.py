@@ -1,5 +1,6 @@
 """Text to ids and back inside a TensorFlow graph: the twin of `tokenizer.py` for a SavedModel."""
 
+import hashlib
 from typing import final
 
 from keras_seq2seq.config import BOS_ID, EOS_ID, PAD_ID
@@ -66,4 +67,6 @@ class GraphTokenizer(tf.Module):
 
 
 def _sentencepiece(model: bytes) -> tf_text.SentencepieceTokenizer:
-    return tf_text.SentencepieceTokenizer(model=model, out_type=tf.int32)
+    # Without a name of its own, two models in one SavedModel are loaded as one by Python.
+    name = f"sentencepiece_{hashlib.sha256(model).hexdigest()}"
+    return tf_text.SentencepieceTokenizer(model=model, out_type=tf.int32, name=name)

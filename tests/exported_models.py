@@ -98,6 +98,20 @@ def source_batch(rows: int, length: int, *, padding: int = 0) -> np.ndarray:
     return np.pad(ids, ((0, 0), (0, padding)))
 
 
+def same_hypotheses(received, expected):
+    assert [(h.ids, h.finished) for h in received] == [(h.ids, h.finished) for h in expected]
+    np.testing.assert_allclose(
+        [h.score for h in received], [h.score for h in expected], rtol=1e-5, atol=1e-5
+    )
+
+
+def same_arrays(received, expected):
+    assert set(received) == set(expected)
+    for name, array in expected.items():
+        assert received[name].dtype == array.dtype
+        np.testing.assert_allclose(received[name], array, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
 @functools.cache
 def _temporary() -> tempfile.TemporaryDirectory:
     return tempfile.TemporaryDirectory(prefix="keras_seq2seq_tests_")

@@ -73,7 +73,7 @@ def check_fit(model, arguments):
         keras.layers.Concatenate()([keras.layers.Flatten()(output) for output in flat])
     )
     trained = keras.Model(model.inputs, head)
-    before = arrays(list(model.trainable_weights))
+    before = [weight.numpy() for weight in model.trainable_weights]
     trained.compile("sgd", "mse")
     rows = len(tree.flatten(arguments)[0])
     history = trained.fit(tree.flatten(arguments), np.ones((rows, 1)), verbose=0)
@@ -234,7 +234,7 @@ def test_a_simple_recurrence_is_the_formula():
     layer = Recurrence("simple_rnn", 4)
     inputs, (state,) = normal(3, 2, 5), states("simple_rnn")
     outputs, _ = layer(inputs, [state])
-    w, u, b = arrays(list(layer.weights))
+    w, u, b = (weight.numpy() for weight in layer.weights)
     for t in range(2):
         state = np.tanh(inputs[:, t] @ w + state @ u + b)
         np.testing.assert_allclose(outputs[:, t], state, atol=1e-6)
@@ -243,7 +243,7 @@ def test_a_simple_recurrence_is_the_formula():
 def test_the_attentional_vector_is_the_formula():
     layer, context, state = Attentional(6), normal(3, 5), normal(3, 4)
     found = layer(context, state)
-    w, b = arrays(list(layer.weights))
+    w, b = (weight.numpy() for weight in layer.weights)
     np.testing.assert_allclose(found, np.tanh(np.hstack([context, state]) @ w + b), atol=1e-6)
 
 

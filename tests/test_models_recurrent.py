@@ -80,7 +80,7 @@ def whole(model, source_ids, target_ids):
     )
 
 
-@pytest.mark.parametrize("config", grid())
+@pytest.mark.parametrize("config", list(grid()))
 def test_stepping_gives_the_training_logits(config):
     model = tiny_model(config)
     sources, targets = random_ids(3, 5), random_ids(3, 4, 1, start=2)
@@ -186,7 +186,7 @@ def test_a_pooled_context_is_copied_to_every_state(context, pool):
     config = tiny_config(cell="lstm", context=context, bridge="copy", num_decoder_layers=2)
     model, sources = tiny_model(config), random_ids(2, 5)
     encoded = encode(model, sources)
-    reader = keras.Model(model.encoder.inputs, model.encoder.get_layer("memory").output)
+    reader = keras.Model(model.encoder.input, model.encoder.get_layer("memory").output)
     memory = keras.ops.convert_to_numpy(reader(sources))
     assert state_names(model.decoder) == [f"state_{i}" for i in range(4)]
     for name in state_names(model.decoder):

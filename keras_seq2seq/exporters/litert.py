@@ -1,5 +1,6 @@
 """Writes one LiteRT file that holds encode, decode_step and translate over one copy of weights."""
 
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,13 +11,14 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from keras_seq2seq.exporters.description import described
 from keras_seq2seq.exporters.embedding_lookup import with_embedding_lookup
-from keras_seq2seq.exporters.operators import check_builtin_only
+from keras_seq2seq.exporters.operators import BUILTIN_ONLY, check_builtin_only
 from keras_seq2seq.exporters.quiet import quiet
 from keras_seq2seq.exporters.signatures import Signatures
 from keras_seq2seq.models.seq2seq import Seq2Seq
 
 QUANTIZATIONS = ("float32", "dynamic_int8")
 FUNCTIONS = ("encode", "decode_step", "translate")
+FOREIGN = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 
 
 def write_litert(
@@ -47,8 +49,9 @@ def write_litert(
     files = {name: f"model_{name}.tflite" for name in quantizations}
     with tempfile.TemporaryDirectory() as frozen_folder:
         with quiet():
-            parts = map(with_embedding_lookup, (model.encoder, model.decoder_step))
-            frozen = _frozen(Signatures(*parts, max_length=max_length))
+            encoder = with_embedding_lookup(model.encoder)
+            decoder = with_embedding_lookup(model.decoder_step)
+            frozen = _frozen(Signatures(encoder, decoder, max_length))
             tf.saved_model.save(tf.Module(), frozen_folder, signatures=frozen)
         for quantization, name in files.items():
             with quiet():
@@ -74,7 +77,7 @@ def _frozen(signatures: Signatures) -> dict[str, Any]:
     return frozen
 
 
-def _named(function: Callable[..., Any], outputs: dict[str, Any]) -> Callable[..., Any]:
+def _named(function: Any, outputs: dict[str, Any]) -> Callable[..., Any]:
     """Returns a frozen function, which knows neither names nor shapes, as one by name."""
     inputs = [tensor.name.partition(":")[0] for tensor in function.inputs]
 
@@ -95,4 +98,9 @@ def _converted(frozen_folder: str, quantization: str) -> bytes:
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if quantization == "dynamic_int8":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    return converter.convert()
+    try:
+        return converter.convert()
+    except Exception as error:
+        if foreign := sorted(set(FOREIGN.findall(str(error)))):
+            raise ValueError(f"{BUILTIN_ONLY} Received: {', '.join(foreign)}.") from error
+        raise

@@ -33,6 +33,7 @@ def simplify(model: Any) -> None:
     for owner in list(_graphs(graph)):
         _Rules(graph, owner, shapes).apply()
     _merge_constants(graph)
+    _order_equal_outputs(graph)
     _sort(graph)
     _drop_unused_constants(graph)
     _rename_all(graph)
@@ -253,6 +254,20 @@ def _merge_constants(graph: Any) -> None:
                 graph.node.insert(0, node)
 
 
+def _order_equal_outputs(graph: Any) -> None:
+    """Computes of two equal outputs, such as keys and memory, the one that sorts first."""
+    outputs = {value.name for value in graph.output}
+    for node in graph.node:
+        if node.op_type == "Identity" and outputs.issuperset((*node.input, *node.output)):
+            (source,), (copy,) = node.input, node.output
+            _rename(graph, {copy: source})
+            if copy < source:
+                swapped = {copy: source, source: copy}
+                _rename(graph, swapped)
+                for other in graph.node:
+                    other.output[:] = [swapped.get(name, name) for name in other.output]
+
+
 def _sort(graph: Any) -> list[str]:
     """Puts nodes in the order in which the outputs need them, and drops those they do not need.
 
@@ -297,7 +312,11 @@ def _drop_unused_constants(graph: Any) -> None:
 
 
 def _rename_all(graph: Any) -> None:
-    """Gives every value and node a name that does not depend on what was exported before."""
+    """Gives every value and node a name that depends on the graph alone.
+
+    Which of equal nodes and constants tf2onnx keeps is chance, and their names with it. So only
+    a node that reads a matrix of weights keeps the name of its layer.
+    """
     names = {value.name: value.name for value in (*graph.input, *graph.output)}
     taken = set(names)
 
@@ -310,37 +329,43 @@ def _rename_all(graph: Any) -> None:
             taken.add(new)
             names[old] = new
 
+    ranks = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
     for owner in _graphs(graph):
-        for old in (*(value.name for value in owner.input), *_results(owner)):
-            name(old, _readable(old))
-    constants = {tensor.name for tensor in graph.initializer}
+        for value in owner.input:
+            name(value.name, "step_input")
+        for node in owner.node:
+            is_layer = any(ranks.get(read, 0) > 1 for read in node.input)
+            for made in node.output:
+                name(made, _layer(made) if is_layer else node.op_type)
     for node in nodes(graph):
-        # Which of several equal constants tf2onnx keeps is chance: name them by their reader.
-        for i, old in enumerate(node.input):
-            if old in constants:
-                name(old, f"{names[node.output[0]]}/input_{i}")
+        for i, read in enumerate(node.input):
+            if read in ranks:
+                name(read, f"{names[node.output[0]]}/input_{i}")
     for tensor in graph.initializer:
         tensor.name = names[tensor.name]
     for owner in _graphs(graph):
-        for value in (*owner.input, *owner.output):
-            value.name = names[value.name]
+        _apply_names(owner, names)
         for node in owner.node:
-            node.input[:] = [names[old] if old else "" for old in node.input]
-            node.output[:] = [names[old] if old else "" for old in node.output]
             node.name = f"{node.output[0]}/{node.op_type}"
-            for inner in _inner_graphs(node):
-                inner.name = f"{node.name}/body"
-                for value in (*inner.input, *inner.output):
-                    for axis in value.type.tensor_type.shape.dim:
-                        axis.ClearField("dim_param")
+    for inner in list(_graphs(graph))[1:]:
+        _drop_axis_names(inner)
 
 
-def _results(graph: Any) -> list[str]:
-    return [name for node in graph.node for name in node.output]
+def _apply_names(graph: Any, names: dict[str, str]) -> None:
+    for value in (*graph.input, *graph.output):
+        value.name = names[value.name]
+    for node in graph.node:
+        node.input[:] = [names.get(read, read) for read in node.input]
+        node.output[:] = [names.get(made, made) for made in node.output]
 
 
-def _readable(name: str) -> str:
-    """Removes running numbers: of tf2onnx ("__12"), functions, outputs and Keras scopes."""
-    name = re.sub(r"__\d+|_frozen_\d+", "", name)
-    name = re.sub(r":(\d+)$", lambda m: "" if m[1] == "0" else f"_{m[1]}", name)
-    return re.sub(r"_1/", "/", name) or "value"
+def _drop_axis_names(graph: Any) -> None:
+    graph.name = "step"
+    for value in (*graph.input, *graph.output):
+        for axis in value.type.tensor_type.shape.dim:
+            axis.ClearField("dim_param")
+
+
+def _layer(name: str) -> str:
+    """Removes running numbers: of tf2onnx ("__12"), outputs (":0") and Keras scopes ("_1/")."""
+    return re.sub(r"__\d+|:\d+$", "", re.sub(r"_1/", "/", name))

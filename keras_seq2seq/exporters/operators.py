@@ -8,6 +8,9 @@ from typing import Any
 
 CUSTOM = "CUSTOM"
 IDENTIFIER = b"TFL3"
+BUILTIN_ONLY = (
+    "A LiteRT file must need builtin operators only; replace the layers that need others."
+)
 
 
 def litert_operators(path: Path) -> dict[str, int]:
@@ -50,10 +53,7 @@ def check_builtin_only(path: Path) -> None:
     """
     builtin = set(_builtin_names().values()) - {CUSTOM}
     if foreign := sorted(set(litert_operators(path)) - builtin):
-        raise ValueError(
-            "A LiteRT file must need builtin operators only; replace the layers that need others. "
-            f"Received: {path} with {', '.join(foreign)}."
-        )
+        raise ValueError(f"{BUILTIN_ONLY} Received: {path} with {', '.join(foreign)}.")
 
 
 def _read(path: Path) -> Any:

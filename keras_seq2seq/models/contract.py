@@ -42,6 +42,11 @@ def check_contract(encoder: keras.Model, decoder: keras.Model) -> None:
     if len(encoder.inputs) != 1 or encoder.inputs[0].name != "source_ids":
         received = [tensor.name for tensor in encoder.inputs]
         faults.append(f"The encoder must have the one input 'source_ids'. Received: {received}.")
+    elif isinstance(encoder.input, (dict, list, tuple)):
+        faults.append(
+            "The encoder must take 'source_ids' as one tensor: keras.Model(source_ids, ...). "
+            f"Received: a {type(encoder.input).__name__}."
+        )
     wanted = {"target_ids", *encoder.output}
     if "target_ids" not in decoder.input:
         faults.append(
@@ -49,8 +54,8 @@ def check_contract(encoder: keras.Model, decoder: keras.Model) -> None:
         )
     if unfed := sorted(set(decoder.input) - wanted):
         faults.append(
-            f"Every decoder input but 'target_ids' must be an encoder output {sorted(encoder.output)}. "
-            f"Received: {unfed}."
+            "Every decoder input but 'target_ids' must be an encoder output "
+            f"{sorted(encoder.output)}. Received: {unfed}."
         )
     if "logits" not in decoder.output:
         faults.append(f"The decoder must return 'logits'. Received: {sorted(decoder.output)}.")

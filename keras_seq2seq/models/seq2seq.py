@@ -137,9 +137,11 @@ class Seq2Seq(keras.Model):
         # The translator stands above the models; only this convenience reaches up to it.
         from keras_seq2seq.translator import Translator
 
-        if max_length not in self._translators:
-            self._translators[max_length] = Translator.from_model(self, max_length=max_length)
-        return self._translators[max_length].translate(texts, batch_size=batch_size)
+        translator = self._translators.get(max_length)
+        if translator is None or translator.tokenizers is not self.tokenizers:
+            translator = Translator.from_model(self, max_length=max_length)
+            self._translators[max_length] = translator
+        return translator.translate(texts, batch_size=batch_size)
 
     def summary(self, *args: Any, **kwargs: Any) -> None:
         """Prints the encoder and the decoder, layer by layer, then the whole.

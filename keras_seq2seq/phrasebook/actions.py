@@ -188,7 +188,8 @@ def intransitive(dice: Dice) -> Sentence:
 def _animal_action(dice: Dice, verb: Verb, tense: Tense, mode: Mode) -> Sentence:
     """Draws "The black cat is sleeping in the kitchen."."""
     subject = draw_animal(dice, mode)
-    places = [name for name in ("garden", "kitchen", "house") if name in place_names(verb.places)]
+    haunts = ("garden", "park") if "horse" in subject.names else ("garden", "kitchen", "house")
+    places = [name for name in haunts if name in place_names(verb.places)]
     if not places or not dice.chance(0.6):
         clause = Clause(subject, verb, tense, mode, draw_time(dice, verb, tense, 0.3))
         return Sentence.of("intransitive", clause)

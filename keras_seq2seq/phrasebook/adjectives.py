@@ -79,7 +79,7 @@ class Adjective:
 
 
 _SIZED = "house car garden tree table school hospital museum kitchen bedroom station park market"
-_SIZED += " bag window door boat plane restaurant library bed village horse bottle plate"
+_SIZED += " bag window door boat restaurant library bed village horse bottle plate"
 _PAINTED = "car dress coat shirt hat shoe bag umbrella bike door chair plate boat bus house bird"
 _COLOURED = _PAINTED + " flower"
 _FURRED = " cat dog horse mouse hamster"
@@ -120,7 +120,7 @@ ADJECTIVES = (
     Adjective("blue", "bleu", False, _COLOURED, _COLOURED, True),
     Adjective("green", "vert", False, _PAINTED + " apple bean", _PAINTED + " apple", True),
     Adjective("white", "blanc", False, _COLOURED + _FURRED, _COLOURED + _FURRED, True),
-    Adjective("black", "noir", False, _COLOURED + _FURRED, _COLOURED + _FURRED, True),
+    Adjective("black", "noir", False, _PAINTED + _FURRED, _PAINTED + _FURRED, True),
     Adjective(
         "grey", "gris", False, "coat shirt CLOTHING bag" + _FURRED, "CLOTHING" + _FURRED, True
     ),
@@ -141,7 +141,7 @@ ADJECTIVES = (
     Adjective("cold", "froid", False, "water milk soup meat", "soup coffee tea water meat"),
     Adjective("fresh", "frais", False, "fish bread cheese egg", "fish bread cheese egg milk"),
     Adjective("happy", "heureux", False, "child", _EVERYONE),
-    Adjective("sad", "triste", False, "child song story film", _EVERYONE + " song story film"),
+    Adjective("sad", "triste", False, "song story film", _EVERYONE + " song story film"),
     Adjective("tired", "fatigué", False, "", _EVERYONE + " dog horse"),
     Adjective("ill", "malade", False, "", _EVERYONE + " dog cat"),
     Adjective("kind", "gentil", False, "", _EVERYONE),

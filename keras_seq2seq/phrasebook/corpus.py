@@ -12,7 +12,7 @@ from keras_seq2seq.phrasebook.sentence import Combination, Sentence
 Pair = tuple[str, str]
 
 MINIMUM_SIZE = 1_000
-MAXIMUM_SIZE = 120_000
+MAXIMUM_SIZE = 100_000
 _VALIDATION_SHARE = 60
 _TEST_SHARE = 30
 _HELD_OUT_SHARE = 10
@@ -53,7 +53,7 @@ def generate(seed: int = 0, size: int = 60_000) -> Phrasebook:
 
     Args:
         seed: int >= 0. Seed of every choice.
-        size: int in 1,000..120,000. Number of all pairs together.
+        size: int in 1,000..100,000. Number of all pairs together.
     Returns:
         The corpus; no English sentence occurs twice in it.
     Raises:
@@ -62,18 +62,43 @@ def generate(seed: int = 0, size: int = 60_000) -> Phrasebook:
         >>> ("They are watching.", "Ils regardent.") in generate(size=1_000).train
         True
     """
+    parts = draw_parts(seed, size)
+    return Phrasebook(
+        _pairs(parts.train), _pairs(parts.validation), _pairs(parts.test), parts.held_out
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a phrasebook, as sentences that know their combinations.
+
+    Args:
+        train: Sentences without a held-out combination.
+        validation: More of them.
+        test: Sentences with a held-out combination.
+        held_out: The held-out combinations, in alphabetical order.
+    """
+
+    train: tuple[Sentence, ...]
+    validation: tuple[Sentence, ...]
+    test: tuple[Sentence, ...]
+    held_out: tuple[Combination, ...]
+
+
+def draw_parts(seed: int, size: int) -> Parts:
+    """Draws the sentences of `generate`, under the same arguments."""
     _check(seed, size)
     dice = Dice(seed)
     held_out = _draw_held_out(dice)
     validation_size, test_size = size // _VALIDATION_SHARE, size // _TEST_SHARE
     stream = _distinct(dice)
     known, novel = _collect(stream, size - test_size, held_out)
-    train, validation = known[:-validation_size], known[-validation_size:]
+    train, validation = tuple(known[:-validation_size]), tuple(known[-validation_size:])
     trained_words = {word for sentence in train for word in _words(sentence)}
     unseen = chain(novel, (item for item in stream if held_out.intersection(item.combinations)))
     covered = (item for item in unseen if trained_words.issuperset(_words(item)))
     test = tuple(islice(covered, test_size))
-    return Phrasebook(_pairs(train), _pairs(validation), _pairs(test), tuple(sorted(held_out)))
+    return Parts(train, validation, test, tuple(sorted(held_out)))
 
 
 def _check(seed: int, size: int) -> None:

@@ -135,6 +135,7 @@ def verb_group(
     Returns:
         The words before the subject and the words after it.
     Example:
+        >>> from keras_seq2seq.phrasebook.features import THIRD_SINGULAR
         >>> verb_group("eat", Tense.PAST, Mode.QUESTION, THIRD_SINGULAR, False)
         ('did', 'eat')
     """

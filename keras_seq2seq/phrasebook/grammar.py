@@ -47,7 +47,7 @@ def combinations() -> dict[str, tuple[Combination, ...]]:
     transitive = (*verbs.TRANSITIVE, verbs.GIVE, verbs.SHOW, verbs.PUT)
     groups: dict[str, tuple[Combination, ...]] = {}
     for verb in transitive:
-        nouns = select(verb.objects)
+        nouns = select(f"{verb.objects} {verb.animal_objects}")
         groups[verb.name + " object"] = tuple((verb.name, noun.english) for noun in nouns)
     for verb in verbs.INTRANSITIVE:
         places = place_names(verb.places)

@@ -37,7 +37,7 @@ _ROUTINES = (
 )
 _TRANSITIVE = {verb.name: verb for verb in verbs.TRANSITIVE}
 _NEAR = place_names("school market beach library cinema office park restaurant museum village")
-_DAILY = ("read", "sleep", "work", "play", "sing", "dance", "run", "go out", "go home")
+_DAILY = ("read", "work", "play", "sing", "dance", "run", "go out", "go home")
 _INTRANSITIVE = tuple(verb for verb in verbs.INTRANSITIVE if verb.name in _DAILY)
 
 

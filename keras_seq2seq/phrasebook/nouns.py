@@ -81,7 +81,8 @@ _ANIMALS = (
 )
 _NOURISHMENT = (
     *_owned("FRUIT", ("apple", "pomme", F), ("orange", "orange", F)),
-    *_owned("FOOD", ("cake", "gâteau", M), ("egg", "œuf", M), ("bean", "haricot", M)),
+    *_owned("FOOD", ("cake", "gâteau", M), ("egg", "œuf", M)),
+    Noun("bean", "haricot", M, "FOOD", numbers=(Number.PLURAL,)),
     *_singular(
         "FOOD", ("bread", "pain", M), ("cheese", "fromage", M), ("meat", "viande", F), mass=True
     ),
@@ -129,7 +130,7 @@ _PLACES = (
     *_owned("ROOM", ("office", "bureau", M)),
     *_owned("OUTDOORS", ("garden", "jardin", M), ("village", "village", M)),
     *_public("OUTDOORS", ("market", "marché", M), ("beach", "plage", F), ("park", "parc", M)),
-    *_owned("OUTDOORS", ("street", "rue", F)),
+    *_public("OUTDOORS", ("street", "rue", F)),
 )
 
 NOUNS = {

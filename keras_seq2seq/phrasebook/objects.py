@@ -43,6 +43,7 @@ _PLAIN = {article: Determiner(article) for article in Article}
 _ADJECTIVE_CHANCE = 0.3
 _PLURAL_CHANCE = 0.3
 _OWN_CHANCE = 0.75
+_COLLECTIVE_POSSESSORS = frozenset({"our", "their"})
 
 
 def _is_allowed(article: Article, noun: Noun, mode: Mode) -> bool:
@@ -126,7 +127,6 @@ def draw_object(
         foreign: Whether it is not the subject's own.
     """
     article = dice.weigh(_articles(noun, articles, mode))
-    number = _draw_number(dice, noun, article, single)
     match article:
         case Article.NUMERAL:
             determiner = dice.choose(_NUMEROUS if noun.english in _MANY else _FEW)
@@ -136,6 +136,9 @@ def draw_object(
             determiner = _draw_owner(dice, noun, subject)
         case _:
             determiner = _PLAIN[article]
+    number = _draw_number(dice, noun, article, single)
+    if noun.kind == "CLOTHING" and determiner.possessor in _COLLECTIVE_POSSESSORS:
+        number = Number.PLURAL
     is_own_food = noun.kind in _NOURISHING and article in _OWNED
     plain = not qualified or article is Article.GENERIC or is_own_food
     choices = () if plain else qualifying(noun, article in _OWNED or article in _SPECIFIED)

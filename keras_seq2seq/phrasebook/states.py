@@ -74,13 +74,16 @@ def mood(dice: Dice) -> Sentence:
     subject = speaker(dice, mode) if dice.chance(0.7) else draw_person(dice, mode, specific=True)
     words = _predicate(dice, adjective, subject.agreement)
     tense = Tense.FUTURE if will_be else Tense.PRESENT
-    return Sentence.of("mood", Clause(subject, verbs.BECOME, tense, mode, (words,)))
+    clause = Clause(subject, verbs.BECOME, tense, mode, (words,))
+    nouns = (name for name in subject.names if name in NOUNS)
+    return Sentence.of("mood", clause, *((adjective.english, noun) for noun in nouns))
 
 
 _SOMEWHERE = (
     "home school market station beach museum restaurant hospital library cinema office garden"
     " kitchen bedroom street village park house car train CITY"
 )
+_HORSES_STAY = ("garden", "park", "street", "village")
 _PETS_STAY = ("garden", "kitchen", "house", "street", "bedroom", "park")
 
 
@@ -108,7 +111,8 @@ def _animal_somewhere(dice: Dice, mode: Mode) -> tuple[Phrase, Phrase]:
     subject = draw_animal(dice, mode, specific=True)
     if dice.chance(0.3):
         return subject, _surroundings(dice)
-    return subject, draw_place(dice, dice.choose(_PETS_STAY), AT)
+    places = _HORSES_STAY if "horse" in subject.names else _PETS_STAY
+    return subject, draw_place(dice, dice.choose(places), AT)
 
 
 def _thing_somewhere(dice: Dice) -> tuple[Phrase, Phrase]:

@@ -198,7 +198,8 @@ def draw_person(
         specific: Whether to leave out indefinite subjects in any mode.
         self_question: Whether one can ask it of oneself ("Can I open the door?").
     """
-    subject = dice.choose(dice.weigh(_persons(specific or mode is not Mode.STATEMENT)))
+    pool = dice.weigh(_persons(specific or mode is not Mode.STATEMENT))
+    subject = dice.choose(pool)
     if mode is Mode.QUESTION and not self_question and subject in (I, WE):
         return YOU
     return subject
@@ -206,7 +207,8 @@ def draw_person(
 
 def draw_animal(dice: Dice, mode: Mode, specific: bool = False, nouns: str = "ANIMAL") -> Phrase:
     """Draws an animal as a subject, of the kinds that `nouns` selects."""
-    return dice.choose(dice.weigh(_animals(nouns, specific or mode is not Mode.STATEMENT)))
+    pool = dice.weigh(_animals(nouns, specific or mode is not Mode.STATEMENT))
+    return dice.choose(pool)
 
 
 def own_possessors(subject: Phrase) -> frozenset[Determiner]:

@@ -2,8 +2,12 @@
 
 from keras_seq2seq.phrasebook.features import Phrase, Tense
 
-_DAYS = (("Monday", "lundi"), ("Wednesday", "mercredi"), ("Saturday", "samedi"))
-_DAYS += (("Sunday", "dimanche"),)
+_DAYS = (
+    ("Monday", "lundi"),
+    ("Wednesday", "mercredi"),
+    ("Saturday", "samedi"),
+    ("Sunday", "dimanche"),
+)
 _TODAY = (
     Phrase("today", ("aujourd'hui",)),
     Phrase("this morning", ("ce", "matin")),

@@ -155,7 +155,7 @@ TRANSITIVE = (
     _state(
         "hear",
         "entendre",
-        objects="bird dog cat song MUSIC train plane child phone",
+        objects="bird dog cat song MUSIC train plane child",
         any_denied=True,
         articles=_SOUGHT,
         tenses=(Tense.PRESENT, Tense.PAST),

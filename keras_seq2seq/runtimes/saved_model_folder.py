@@ -81,10 +81,9 @@ def _load(folder: Path) -> tuple[Any, Any]:
     """Returns TensorFlow and the SavedModel."""
     takes_texts = TEXT_OPERATOR in (folder / "saved_model.pb").read_bytes()
     try:
-        import tensorflow as tf
-
         if takes_texts:
             import tensorflow_text  # noqa: F401  registers the operators
+        import tensorflow as tf
     except ImportError as error:
         raise ImportError(
             f"{folder} needs TensorFlow: `pip install tensorflow"

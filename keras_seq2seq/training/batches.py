@@ -68,12 +68,13 @@ class PairBatches(keras.utils.PyDataset):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        _check_numbers(tokens_per_batch=tokens_per_batch, num_shapes=num_shapes)
+        _check_numbers(tokens_per_batch, num_shapes, sampling_alpha, seed)
         self.tokenizers = tokenizers
         self.shuffle = shuffle
         self.sampling_alpha = sampling_alpha
         self.seed = seed
         self.epoch = 0
+        self._begun = False
         given = list(pairs)
         sources = _encode(tokenizers.source, [source for source, _ in given])
         targets = _encode(tokenizers.target, [target for _, target in given])
@@ -98,8 +99,13 @@ class PairBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> Batch:
         return self.batch(self.epoch, index)
 
+    def on_epoch_begin(self) -> None:
+        self._begun = True
+
     def on_epoch_end(self) -> None:
-        self.epoch += 1
+        # `fit` also calls this once before its first epoch.
+        self.epoch += self._begun
+        self._begun = False
 
     def batch(self, epoch: int, index: int) -> Batch:
         """Returns one batch.
@@ -195,8 +201,18 @@ class PairBatches(keras.utils.PyDataset):
         return sides[0], sides[1]
 
 
-def _check_numbers(**numbers: int) -> None:
-    if faults := [f"`{n}` must be at least 1. Received: {v}." for n, v in numbers.items() if v < 1]:
+def _check_numbers(
+    tokens_per_batch: int, num_shapes: int, sampling_alpha: float | None, seed: int
+) -> None:
+    numbers = {"tokens_per_batch": tokens_per_batch, "num_shapes": num_shapes}
+    faults = [f"`{n}` must be at least 1. Received: {v}." for n, v in numbers.items() if v < 1]
+    if sampling_alpha is not None and not 0 < sampling_alpha <= 1:
+        faults.append(
+            f"`sampling_alpha` must be above 0 and at most 1. Received: {sampling_alpha}."
+        )
+    if seed < 0:
+        faults.append(f"`seed` must be at least 0. Received: {seed}.")
+    if faults:
         raise ValueError("\n".join(faults))
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import pathlib
 import tomllib
@@ -220,7 +221,9 @@ def _apply(tables: dict[str, Any], settings: Iterable[str]) -> list[str]:
             value = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             value = text.strip()
-        tables.setdefault(section, {})[key] = value
+        table = tables.setdefault(section, {})
+        if isinstance(table, dict):
+            table[key] = value
     return faults
 
 
@@ -276,8 +279,8 @@ def _limit_fault(where: str, value: Any) -> str | None:
         if not low <= value <= high:
             return f"`{where}` must be {low} to {high}. Received: {value}."
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        least = "at least 0" if where in _AT_LEAST_ZERO else "above 0"
-        if value < 0 or (value == 0 and least == "above 0"):
+        least = "at least 0" if where in _AT_LEAST_ZERO else "above 0 and finite"
+        if value < 0 or not math.isfinite(value) or (value == 0 and where not in _AT_LEAST_ZERO):
             return f"`{where}` must be {least}. Received: {value}."
     return None
 

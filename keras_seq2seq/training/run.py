@@ -21,6 +21,7 @@ from keras_seq2seq.training.recipe import METRICS, Recipe
 
 MODEL_FILE = "model.keras"
 REPORT_FILE = "report.json"
+SAMPLES_FILE = "samples.txt"
 SOURCES_FILE = "sources.txt"
 KEPT_SOURCES = 100
 VERSIONED = ("keras_seq2seq", "keras", "tensorflow", "jax", "sentencepiece", "sacrebleu", "numpy")
@@ -61,6 +62,7 @@ def train(recipe: Recipe, run_folder: pathlib.Path, *, force: bool = False) -> d
     batches = _batches(recipe, parts.train, tokenizers, shuffle=True)
     _compile(model, recipe, len(batches))
     run_folder.mkdir(parents=True, exist_ok=True)
+    (run_folder / SAMPLES_FILE).unlink(missing_ok=True)
     tokenizers.save(run_folder)
     (run_folder / "recipe.toml").write_text(recipe.to_toml(), "utf-8")
     sources = "".join(f"{source}\n" for source, _ in parts.validation[:KEPT_SOURCES])
@@ -154,7 +156,7 @@ def _fit(
             parts.validation,
             every=training.evaluate_every,
             size=training.evaluate_size,
-            samples_path=run_folder / "samples.txt",
+            samples_path=run_folder / SAMPLES_FILE,
         ),
         keep_best,
         keras.callbacks.CSVLogger(str(run_folder / "history.csv")),

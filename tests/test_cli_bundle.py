@@ -1,0 +1,88 @@
+"""The commands over a bundle: export, translate, verify, as a user types them."""
+
+import io
+import pathlib
+import shutil
+import sys
+
+import pytest
+
+import keras_seq2seq
+from keras_seq2seq.cli import main
+
+PAIRS = [(f"{a} {b}", f"{b} {a}") for a in ("red", "blue") for b in ("cat", "dog")]
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory) -> pathlib.Path:
+    """A run folder with a model of random weights."""
+    folder = tmp_path_factory.mktemp("run")
+    tokenizers = keras_seq2seq.TokenizerPair.train(
+        PAIRS, joint=True, source_level="character", target_level="character"
+    )
+    size = tokenizers.source.vocabulary_size
+    config = keras_seq2seq.Seq2SeqConfig(size, size, embedding_dim=6, units=8, max_length=9)
+    model = keras_seq2seq.Seq2Seq(config, tokenizers=tokenizers)
+    for weight in model.trainable_weights:
+        weight.assign(weight * 4.0)
+    model.save(folder / "model.keras")
+    (folder / "sources.txt").write_text("red cat\nblue dog\n", "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundle(run_folder) -> pathlib.Path:
+    folder = run_folder / "bundle"
+    status = main(["export", str(run_folder), "--output-dir", str(folder), "--formats", "onnx"])
+    assert status == 0
+    return folder
+
+
+def translate(monkeypatch, capsys, text: bytes, *arguments: str) -> str:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+    assert main(["translate", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_export_verifies_on_the_run_s_sources(bundle):
+    assert (bundle / "verify.txt").read_text("utf-8") == "red cat\nblue dog\n"
+
+
+def test_translate_gives_one_line_for_each_line(monkeypatch, capsys, bundle, run_folder):
+    found = translate(monkeypatch, capsys, b"red cat\n\nblue \xff dog", str(bundle))
+    lines = found.split("\n")
+    assert len(lines) == 4 and lines[1] == "" and lines[3] == ""
+    model = keras_seq2seq.load_model(run_folder / "model.keras")
+    assert lines[0] == model.translate("red cat")
+
+
+def test_translate_is_the_same_in_keras_and_by_host_search(monkeypatch, capsys, bundle):
+    folder = str(bundle)
+    onnx = translate(monkeypatch, capsys, b"red dog\n", folder, "--search", "host")
+    assert onnx == translate(monkeypatch, capsys, b"red dog\n", folder, "--runtime", "keras")
+
+
+def test_verify_takes_a_text_file(bundle, tmp_path, capsys):
+    (tmp_path / "text.txt").write_text("dog red\n\ncat\n", "utf-8")
+    assert main(["verify", str(bundle), "--text", str(tmp_path / "text.txt")]) == 0
+    assert "3 of 3" in capsys.readouterr().out
+
+
+def test_verify_fails_for_an_altered_file(run_folder, bundle, tmp_path, capsys):
+    copied = tmp_path / "copy"
+    shutil.copytree(bundle, copied)
+    path = copied / "verify.txt"
+    path.write_text("red cat\nblue fog\n", "utf-8")
+    assert main(["verify", str(copied)]) == 1
+    assert "altered file: verify.txt" in capsys.readouterr().out
+
+
+def test_export_refuses_an_existing_bundle_in_one_line(run_folder, bundle, capsys):
+    assert main(["export", str(run_folder), "--output-dir", str(bundle)]) == 1
+    assert "pass force=True (--force)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["verify"], ["translate"]])
+def test_folder_without_manifest_is_refused(command, tmp_path, capsys):
+    assert main([*command, str(tmp_path)]) == 1
+    assert "must hold manifest.json" in capsys.readouterr().err

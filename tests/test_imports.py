@@ -1,0 +1,193 @@
+import ast
+import importlib
+
+import pytest
+from conftest import ROOT, run_python
+
+import keras_seq2seq
+
+PACKAGE = ROOT / "keras_seq2seq"
+BOTTOM = {"config", "text", "tokenizer_training", "tokenizer"}
+# What each module or package may import of the library; `root` is keras_seq2seq/__init__.py.
+ALLOWED = {
+    "root": set(),
+    "config": set(),
+    "text": set(),
+    "tokenizer_training": {"config", "text"},
+    "tokenizer": {"config", "text", "tokenizer_training"},
+    "tokenizer_layer": {"config", "tokenizer"},
+    "phrasebook": set(),
+    "models": BOTTOM,
+    "decoding": {*BOTTOM, "models"},
+    "runtimes": {*BOTTOM, "models", "decoding"},
+    "translator": {*BOTTOM, "models", "decoding", "runtimes"},
+    "bundle": {*BOTTOM, "models", "decoding", "runtimes", "translator"},
+    "exporters": {*BOTTOM, "models", "decoding", "runtimes", "translator", "bundle", "root"}
+    | {"tokenizer_layer"},
+    "training": {*BOTTOM, "models", "decoding", "runtimes", "translator", "phrasebook"},
+}
+# The one way up, and only inside a function: the convenience Seq2Seq.translate.
+WAY_UP = ("models.seq2seq", "translator")
+TENSORFLOW_AT_THE_TOP = {"tokenizer_layer"}
+TENSORFLOW_INSIDE = {"training.batches", "runtimes.keras_model", "runtimes.saved_model_folder"}
+NEEDS_KERAS = {"models", "decoding.graph", "runtimes.keras_model", "exporters", "training"}
+
+
+def modules():
+    """Returns the tree of each module by its name below keras_seq2seq."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        name = ".".join(part for part in parts if part != "__init__") or "root"
+        found[name] = ast.parse(path.read_text("utf-8"))
+    return found
+
+
+MODULES = modules()
+
+
+def imported(node):
+    """Returns the full names that an import statement names."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    assert node.level == 0, "imports are absolute"
+    return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+
+
+def at_the_top(tree):
+    """Yields the import statements that run when the module is imported."""
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        elif isinstance(node, ast.Try):
+            yield from (n for n in node.body if isinstance(n, ast.Import | ast.ImportFrom))
+
+
+def anywhere(tree):
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
+
+
+def edges(statements=anywhere):
+    """Yields (module, imported module) within the library."""
+    for name, tree in MODULES.items():
+        for node in statements(tree):
+            for full in imported(node):
+                below = full.removeprefix("keras_seq2seq").removeprefix(".") or "root"
+                if full.split(".")[0] == "keras_seq2seq" and below in MODULES:
+                    yield name, below
+
+
+def outside(statements, *names):
+    """Returns the modules that import one of these distributions."""
+    return {
+        name
+        for name, tree in MODULES.items()
+        for node in statements(tree)
+        if {full.split(".")[0] for full in imported(node)} & set(names)
+    }
+
+
+def package(name):
+    return name.split(".")[0]
+
+
+def test_every_module_has_a_place_in_the_order():
+    assert {package(name) for name in MODULES} - set(ALLOWED) == {"cli"}
+
+
+def test_imports_flow_one_way():
+    for name, other in edges():
+        low, high = package(name), package(other)
+        if low != high and low != "cli" and (name, other) != WAY_UP and other != "root":
+            assert high in ALLOWED[low], f"{name} imports {other}"
+
+
+def test_the_way_up_is_inside_a_function():
+    assert WAY_UP in set(edges())
+    assert WAY_UP not in set(edges(at_the_top))
+
+
+def test_of_the_root_only_the_version_is_imported():
+    for name, tree in MODULES.items():
+        for node in anywhere(tree):
+            if "keras_seq2seq" in imported(node) and name != "cli":
+                assert imported(node)[1:] == ["keras_seq2seq.__version__"], name
+
+
+def test_there_is_no_cycle():
+    graph = {name: set() for name in MODULES}
+    for name, other in edges():
+        if (name, other) != WAY_UP and name != other and other != "root":
+            graph[name].add(other)
+    # An __init__ that hands out names of its own package is no cycle for that package.
+    while leaves := {name for name, others in graph.items() if not others}:
+        graph = {name: others - leaves for name, others in graph.items() if name not in leaves}
+    assert not graph
+
+
+def test_nothing_imports_the_folders_at_the_top():
+    assert outside(anywhere, "training", "export", "benchmarks", "tests", "conftest") == set()
+
+
+def test_tensorflow_is_imported_in_few_places():
+    exporters = {name for name in MODULES if package(name) == "exporters"}
+    names = "tensorflow", "tensorflow_text", "tf2onnx"
+    assert outside(at_the_top, *names) <= TENSORFLOW_AT_THE_TOP | exporters
+    assert outside(anywhere, *names) <= TENSORFLOW_AT_THE_TOP | TENSORFLOW_INSIDE | exporters
+
+
+def test_sentencepiece_is_imported_by_the_tokenizer_only():
+    assert outside(anywhere, "sentencepiece") == {"tokenizer", "tokenizer_training"}
+
+
+def test_keras_is_not_needed_to_run_a_bundle():
+    found = outside(at_the_top, "keras")
+    assert {name for name in found if not {name, package(name)} & NEEDS_KERAS} == set()
+
+
+def test_optional_packages_are_imported_where_they_are_used():
+    optional = "sacrebleu", "matplotlib", "rich", "onnx", "onnxruntime", "tf2onnx", "ai_edge_litert"
+    assert outside(at_the_top, *optional) == set()
+
+
+CHECK = """
+import sys
+for name in sys.argv[2:]:
+    __import__(name)
+loaded = {name.split(".")[0] for name in sys.modules}
+assert not loaded & set(sys.argv[1].split(",")), loaded & set(sys.argv[1].split(","))
+"""
+
+
+@pytest.mark.parametrize(
+    ("never", "names"),
+    [
+        ("keras,tensorflow,jax,sentencepiece,numpy", ["keras_seq2seq"]),
+        ("keras,tensorflow,jax", ["keras_seq2seq.cli", "keras_seq2seq.training.recipe"]),
+        ("keras,tensorflow,jax", ["keras_seq2seq.bundle", "keras_seq2seq.phrasebook"]),
+        ("keras,tensorflow,jax", ["keras_seq2seq.runtimes.litert_file"]),
+    ],
+)
+def test_a_light_import_stays_light(never, names):
+    run_python(CHECK, never, *names)
+
+
+@pytest.mark.parametrize("name", keras_seq2seq.__all__)
+def test_every_public_name_resolves(name):
+    assert getattr(keras_seq2seq, name) is not None
+    assert name in dir(keras_seq2seq)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'keras_seq2seq' has no attribute 'Seq3Seq'"):
+        keras_seq2seq.Seq3Seq  # noqa: B018
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES) - {"root"}))
+def test_every_module_says_what_it_is_for(name):
+    assert ast.get_docstring(MODULES[name])
+    assert importlib.import_module(f"keras_seq2seq.{name}")
+
+
+def test_the_package_tells_that_it_is_typed():
+    assert (PACKAGE / "py.typed").is_file()

@@ -1,0 +1,98 @@
+import importlib.util
+
+import keras
+import numpy as np
+import pytest
+from conftest import TEXTS, last_json, run_python
+
+from keras_seq2seq import load_model
+
+SCRIPT = """
+import sys
+
+class NoTensorFlow:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("tensorflow", "tensorflow_text"):
+            raise ImportError(f"{name} is not installed here")
+
+sys.meta_path.insert(0, NoTensorFlow())
+import json
+import keras, numpy as np
+from conftest import TEXTS, tiny_model, tiny_config, word_pairs, word_tokenizers
+from keras_seq2seq import PairBatches
+from test_models_recurrent import step_through, whole
+from test_models_seq2seq import inputs, logits
+
+pair = word_tokenizers()
+sizes = pair.source.vocabulary_size, pair.target.vocabulary_size
+config = tiny_config(
+    source_vocabulary_size=sizes[0],
+    target_vocabulary_size=sizes[1],
+    cell="lstm",
+    input_feeding="feeding" in sys.argv,
+)
+model = tiny_model(config, tokenizers=pair)
+model.compile()
+batches = PairBatches(word_pairs(60), pair, tokens_per_batch=80, num_shapes=2)
+losses = model.fit(batches, epochs=3, verbose=0).history["loss"]
+ids = {name: np.array(value) for name, value in inputs().items()}
+gap = np.abs(step_through(model, **ids) - whole(model, **ids)).max()
+model.save(sys.argv[1])
+found = {
+    "backend": keras.backend.backend(),
+    "steps": int(model.optimizer.iterations) / len(batches),
+    "epoch": batches.epoch,
+    "jit_compile": model.jit_compile,
+    "losses": losses,
+    "gap": float(gap),
+    "texts": model.translate(TEXTS),
+    "again": model.translate(TEXTS),
+    "max_length_4": model.translate(TEXTS, max_length=4),
+    "logits": logits(model).tolist(),
+    "tensorflow": "tensorflow" in sys.modules,
+}
+print(json.dumps(found))
+"""
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("jax") is None, reason="JAX is not installed"
+)
+
+
+@pytest.fixture(scope="module", params=["plain", "feeding"])
+def trained(request, tmp_path_factory):
+    """What a process with JAX and without TensorFlow found, and the file that it wrote."""
+    path = tmp_path_factory.mktemp("jax") / "model.keras"
+    environment = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    return last_json(run_python(SCRIPT, path, request.param, **environment)), path
+
+
+def test_jax_trains_without_tensorflow(trained):
+    found, _ = trained
+    assert (found["backend"], found["tensorflow"]) == ("jax", False)
+    assert found["jit_compile"] is True
+    assert (found["steps"], found["epoch"]) == (3, 3)
+    assert found["losses"][-1] < found["losses"][0]
+
+
+def test_stepping_gives_the_training_logits_on_jax(trained):
+    assert trained[0]["gap"] < 1e-5
+
+
+def test_jax_translates(trained):
+    found, _ = trained
+    assert found["texts"] == found["again"]
+    assert found["texts"][TEXTS.index("")] == ""
+    assert len(set(found["texts"])) > 2
+    assert all(len(text.split()) <= 4 for text in found["max_length_4"])
+
+
+def test_another_backend_says_the_same(trained):
+    import test_models_seq2seq as own
+
+    found, path = trained
+    assert keras.backend.backend() == "tensorflow"
+    model = load_model(path)
+    assert model.translate(TEXTS) == found["texts"]
+    np.testing.assert_allclose(own.logits(model), np.array(found["logits"]), atol=1e-5, rtol=1e-4)
+    assert int(model.optimizer.iterations.numpy()) > 0

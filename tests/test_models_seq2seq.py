@@ -1,0 +1,457 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+from conftest import TEXTS, last_json, random_ids, run_python, tiny_config, tiny_model, word_pairs
+
+from keras_seq2seq import MaskedCrossentropy, PairBatches, Perplexity, Seq2Seq, TokenAccuracy
+from keras_seq2seq.models.contract import check_contract, source_names, state_names
+from keras_seq2seq.models.layers import PaddingMask, ZeroState
+from keras_seq2seq.models.seq2seq import load_model
+
+layers = keras.layers
+FRESH = """
+import json, sys
+from conftest import TEXTS, random_ids
+from keras_seq2seq import load_model
+import test_models_seq2seq as own
+model = load_model(sys.argv[1])
+print(json.dumps([model.translate(TEXTS, max_length=9), own.logits(model).tolist()]))
+"""
+
+
+def inputs(rows=3):
+    ids = {"source_ids": random_ids(rows, 5), "target_ids": random_ids(rows, 4, 1, start=2)}
+    return {name: keras.ops.convert_to_tensor(value) for name, value in ids.items()}
+
+
+def logits(model):
+    return keras.ops.convert_to_numpy(model(inputs()))
+
+
+def labels(batch):
+    ids = keras.ops.convert_to_numpy(batch["target_ids"])
+    return np.concatenate([ids[:, 1:], np.zeros((len(ids), 1), "int32")], 1)
+
+
+def fit(model, steps=2):
+    batch = inputs()
+    return model.fit(batch, labels(batch), epochs=steps, verbose=0).history
+
+
+@pytest.fixture
+def sizes(tokenizers):
+    return {
+        "source_vocabulary_size": tokenizers.source.vocabulary_size,
+        "target_vocabulary_size": tokenizers.target.vocabulary_size,
+    }
+
+
+# Parts of a user's own
+
+
+@keras.saving.register_keras_serializable("tests")
+class Shift(layers.Layer):
+    """Multiplies by a learnt vector: a layer that the library does not know."""
+
+    def build(self, shape):
+        self.factor = self.add_weight(shape=(shape[-1],), initializer="ones", name="factor")
+
+    def call(self, values):
+        return values * self.factor
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+def cnn_encoder(vocabulary_size=17, units=8, **extra):
+    source_ids = keras.Input((None,), dtype="int32", name="source_ids")
+    mask = PaddingMask()(source_ids)
+    x = layers.Embedding(vocabulary_size, units)(source_ids)
+    weights = layers.Lambda(lambda m: m[:, :, None]) if "unsafe" in extra else layers.Reshape((-1, 1))
+    x = layers.Multiply()([x, weights(FloatMask()(mask))])
+    x = Shift()(layers.Conv1D(units, 3, padding="same", activation="tanh")(x))
+    outputs = {
+        "memory": x,
+        "keys": x,
+        "source_mask": mask,
+        "state_0": layers.GlobalAveragePooling1D()(x, mask=mask),
+    }
+    return keras.Model(source_ids, outputs, name="cnn")
+
+
+@keras.saving.register_keras_serializable("tests")
+class FloatMask(layers.Layer):
+    """Turns a mask into numbers."""
+
+    def call(self, mask):
+        return keras.ops.cast(mask, "float32")
+
+    def compute_output_spec(self, mask):
+        return keras.KerasTensor(mask.shape, "float32")
+
+
+def dense_encoder(vocabulary_size=17, units=8):
+    source_ids = keras.Input((None,), dtype="int32", name="source_ids")
+    mask = PaddingMask()(source_ids)
+    x = layers.Embedding(vocabulary_size, units)(source_ids)
+    x = layers.GlobalAveragePooling1D()(x, mask=mask)
+    state = layers.Dense(units, activation="tanh")(x)
+    return keras.Model(source_ids, {"state_0": state}, name="bag_of_words")
+
+
+def gru_decoder(vocabulary_size=17, units=8):
+    target_ids = keras.Input((None,), dtype="int32", name="target_ids")
+    state = keras.Input((units,), name="state_0")
+    x = layers.Embedding(vocabulary_size, units)(target_ids)
+    x, new = layers.GRU(units, return_sequences=True, return_state=True)(x, initial_state=state)
+    outputs = {"logits": layers.Dense(vocabulary_size)(Shift()(x)), "state_0": new}
+    return keras.Model({"target_ids": target_ids, "state_0": state}, outputs, name="own_decoder")
+
+
+CUSTOM = {
+    "both": lambda: Seq2Seq(encoder=dense_encoder(), decoder=gru_decoder()),
+    "wide encoder": lambda: Seq2Seq(encoder=cnn_encoder(), decoder=gru_decoder()),
+    "encoder": lambda: Seq2Seq(tiny_config(), encoder=cnn_encoder()),
+    "decoder": lambda: Seq2Seq(tiny_config(), decoder=gru_decoder()),
+}
+
+
+# Compiling
+
+
+def test_compile_has_defaults():
+    model = tiny_model()
+    model.compile()
+    assert isinstance(model.optimizer, keras.optimizers.Adam)
+    assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(1e-3)
+    assert model.optimizer.global_clipnorm == 1
+    assert isinstance(model.loss, MaskedCrossentropy)
+    assert set(fit(model)) == {"loss", "token_accuracy", "perplexity"}
+
+
+def test_compile_takes_what_it_is_given():
+    model = tiny_model()
+    model.compile("sgd", "sparse_categorical_crossentropy", [], run_eagerly=True)
+    assert isinstance(model.optimizer, keras.optimizers.SGD)
+    assert model.run_eagerly
+    assert set(fit(model)) == {"loss"}
+
+
+def test_label_smoothing_goes_into_the_default_loss():
+    model = tiny_model()
+    model.compile(label_smoothing=0.25)
+    assert model.loss.label_smoothing == 0.25
+    with pytest.raises(ValueError, match="`label_smoothing` belongs to the default loss"):
+        model.compile(loss=MaskedCrossentropy(), label_smoothing=0.1)
+    with pytest.raises(ValueError, match="`label_smoothing` must be at least 0 and below 1"):
+        model.compile(label_smoothing=1.0)
+
+
+@pytest.mark.parametrize(("given", "compiled"), [(None, False), (False, False), (True, True)])
+def test_jit_compile_is_off_by_default_on_tensorflow(given, compiled):
+    model = tiny_model()
+    model.compile(jit_compile=given)
+    expected = keras.backend.backend() == "jax" if given is None else compiled
+    assert model.jit_compile is expected
+
+
+def test_the_loss_of_fit_is_that_of_the_formula():
+    model = tiny_model(tiny_config(dropout=0.0))
+    model.compile("sgd", metrics=[TokenAccuracy(), Perplexity()])
+    batch = inputs()
+    found = model.evaluate(batch, labels(batch), verbose=0, return_dict=True)
+    expected = float(MaskedCrossentropy()(labels(batch), model(batch)))
+    assert found["loss"] == pytest.approx(expected, rel=1e-5)
+    assert found["perplexity"] == pytest.approx(np.exp(expected), rel=1e-5)
+
+
+def test_rows_of_padding_change_no_gradient():
+    models = [tiny_model(tiny_config(dropout=0.0)) for _ in range(2)]
+    for model, pads in zip(models, (0, 2), strict=True):
+        model.compile("sgd")
+        batch = {k: np.pad(v, [(0, pads), (0, 0)]) for k, v in inputs().items()}
+        model.fit(batch, labels(batch), batch_size=9, verbose=0)
+    np.testing.assert_allclose(logits(models[0]), logits(models[1]), atol=1e-5)
+
+
+def test_fit_learns_to_copy(tokenizers, sizes):
+    pairs = [(text, text) for text, _ in word_pairs(400, longest=4)]
+    both = type(tokenizers)(tokenizers.source, tokenizers.source)
+    sizes["target_vocabulary_size"] = sizes["source_vocabulary_size"]
+    keras.utils.set_random_seed(0)
+    config = tiny_config(**sizes, dropout=0.0, **{"units": 32, "embedding_dim": 16})
+    model = Seq2Seq(config, tokenizers=both)
+    model.compile(keras.optimizers.Adam(0.02, global_clipnorm=1.0))
+    batches = PairBatches(pairs, both, tokens_per_batch=160, num_shapes=1)
+    history = model.fit(batches, epochs=10, verbose=0).history
+    assert history["loss"][-1] < history["loss"][0] / 5
+    assert history["token_accuracy"][-1] > 0.95
+    assert model.translate(["the red dog", "bird"]) == ["the red dog", "bird"]
+
+
+# Splitting
+
+
+def test_splitting_copies_nothing():
+    model = tiny_model()
+    assert model.decoder_step is model.decoder
+    parts = {id(w) for part in (model.encoder, model.decoder) for w in part.weights}
+    assert {id(w) for w in model.weights} == parts
+    assert len(model.weights) == len(parts)
+
+
+def test_names_of_the_contract():
+    model = Seq2Seq(tiny_config(cell="lstm", num_decoder_layers=6))
+    assert state_names(model.decoder) == [f"state_{i}" for i in range(12)]
+    assert source_names(model.decoder) == ["keys", "memory", "source_mask"]
+
+
+def test_summary_tells_of_encoder_and_decoder():
+    lines = []
+    tiny_model().summary(print_fn=lambda line, **_: lines.append(line))
+    text = "\n".join(lines)
+    for name in ('"encoder"', '"decoder"', '"seq2seq"', "encoder_rnn_0", "decoder_rnn_0"):
+        assert name in text
+
+
+# Saving
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"cell": "lstm", "num_encoder_layers": 2, "residual": True, "context": "max"},
+        {"share_embeddings": True, "tie_output": True, "input_feeding": True},
+    ],
+)
+def test_a_file_gives_the_model_back(tmp_path, options):
+    model = tiny_model(tiny_config(**options))
+    model.save(tmp_path / "model.keras")
+    loaded = load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(logits(loaded), logits(model))
+    assert loaded.config == model.config
+    assert loaded.tokenizers is None
+    assert len(loaded.weights) == len(model.weights)
+    if options.get("share_embeddings"):
+        shared = {id(w) for w in loaded.encoder.weights} & {id(w) for w in loaded.decoder.weights}
+        assert len(shared) == 1
+
+
+def test_a_fresh_process_says_the_same(translating_model, tmp_path):
+    path = tmp_path / "model.keras"
+    translating_model.save(path)
+    texts, found = last_json(run_python(FRESH, path))
+    assert texts == translating_model.translate(TEXTS, max_length=9)
+    assert len(set(texts)) > 2
+    np.testing.assert_allclose(found, logits(translating_model), atol=1e-6)
+
+
+def test_tokenizers_travel_in_the_file(translating_model, tmp_path):
+    translating_model.save(tmp_path / "model.keras")
+    loaded = load_model(tmp_path / "model.keras", compile=False)
+    assert loaded.tokenizers == translating_model.tokenizers
+    assert loaded.translate(TEXTS) == translating_model.translate(TEXTS)
+
+
+def test_training_goes_on_where_it_stopped(tmp_path):
+    config = tiny_config(dropout=0.0)
+    model = tiny_model(config, scale=2)
+    model.compile(keras.optimizers.Adam(0.01, global_clipnorm=1.0), label_smoothing=0.1)
+    fit(model, 3)
+    model.save(tmp_path / "model.keras")
+    loaded = load_model(tmp_path / "model.keras")
+    assert int(loaded.optimizer.iterations.numpy()) == 3
+    assert loaded.loss.label_smoothing == 0.1
+    for found, expected in zip(loaded.optimizer.variables, model.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(found.numpy(), expected.numpy())
+    assert fit(loaded, 2)["loss"] == pytest.approx(fit(model, 2)["loss"], rel=1e-5)
+    np.testing.assert_allclose(logits(loaded), logits(model), atol=1e-5)
+
+
+def test_weights_alone_can_be_saved(tmp_path):
+    model, other = tiny_model(), tiny_model(seed=1)
+    model.save_weights(tmp_path / "model.weights.h5")
+    other.load_weights(tmp_path / "model.weights.h5")
+    np.testing.assert_array_equal(logits(other), logits(model))
+
+
+def test_another_kind_of_file_is_refused(tmp_path):
+    keras.Sequential([keras.Input((2,)), layers.Dense(1)]).save(tmp_path / "other.keras")
+    with pytest.raises(ValueError, match="must hold a Seq2Seq model. Received: .*Sequential"):
+        load_model(tmp_path / "other.keras")
+
+
+def test_a_lambda_in_a_file_is_refused(tmp_path):
+    model = Seq2Seq(encoder=cnn_encoder(unsafe=True), decoder=gru_decoder())
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="[Ll]ambda"):
+        load_model(tmp_path / "model.keras")
+
+
+def test_the_configuration_of_a_model_is_json(tmp_path):
+    model = tiny_model()
+    config = json.loads(json.dumps(model.get_config()))
+    assert Seq2Seq.from_config(config).config == model.config
+
+
+# Translating
+
+
+def test_translate_needs_tokenizers():
+    with pytest.raises(ValueError, match="set `model.tokenizers = TokenizerPair"):
+        tiny_model().translate("the dog")
+
+
+def test_translate_follows_the_weights(sizes, tokenizers):
+    model = tiny_model(tiny_config(**sizes), tokenizers=tokenizers)
+    first = model.translate(TEXTS)
+    for weight in model.trainable_weights:
+        weight.assign(-weight)
+    assert model.translate(TEXTS) != first
+
+
+def test_translate_follows_the_tokenizers(sizes, tokenizers):
+    model = tiny_model(tiny_config(**sizes), tokenizers=tokenizers)
+    first = model.translate(TEXTS)
+    model.tokenizers = type(tokenizers)(tokenizers.source, tokenizers.source)
+    assert model.translate(TEXTS) != first
+
+
+def test_max_length_cuts_a_translation(translating_model):
+    longest = max(translating_model.translate(TEXTS), key=lambda text: len(text.split()))
+    assert len(longest.split()) > 2
+    for text in translating_model.translate(TEXTS, max_length=2):
+        assert len(text.split()) <= 2
+
+
+# Contract
+
+
+def part(source, **outputs):
+    ids = keras.Input((None,), dtype="int32", name=source)
+    x = layers.Embedding(17, 8)(ids)
+    return keras.Model(ids, {name: Shift()(x) for name in outputs or {"logits": 1}})
+
+
+def stateful(taken, returned):
+    target_ids = keras.Input((None,), dtype="int32", name="target_ids")
+    states = {name: keras.Input((8,), name=name) for name in taken}
+    x = layers.Embedding(17, 17)(target_ids)
+    outputs = {"logits": x, **{name: layers.Dense(8)(x[:, 0]) for name in returned}}
+    return keras.Model({"target_ids": target_ids, **states}, outputs)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "decoder", "message"),
+    [
+        (part("words", state_0=1), gru_decoder(), r"one input 'source_ids'. Received: \['words'\]"),
+        (dense_encoder(), stateful(["memory"], []), r"must be an encoder output .*\['memory'\]"),
+        (dense_encoder(), stateful(["state_0"], []), r"takes \['state_0'\], returns \[\]"),
+        (dense_encoder(), stateful([], ["state_0"]), r"takes \[\], returns \['state_0'\]"),
+        (
+            part("source_ids", state_h=1),
+            stateful(["state_h"], ["state_h"]),
+            r"States must be named 'state_0', .*Received: \['state_h'\]",
+        ),
+        (
+            dense_encoder(),
+            keras.Model({"ids": (i := keras.Input((8,), name="ids"))}, {"scores": Shift()(i)}),
+            r"(?s)must have the input 'target_ids'.*must return 'logits'. Received: \['scores'\]",
+        ),
+        (
+            keras.Model(i, Shift()(i)),
+            gru_decoder(),
+            "must return dicts of named tensors. Received: KerasTensor and dict",
+        ),
+        (
+            dense_encoder(),
+            keras.Model([i], {"logits": Shift()(i)}),
+            "The decoder must take a dict of named tensors. Received: ",
+        ),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(encoder, decoder, message):
+    with pytest.raises(ValueError, match=message):
+        Seq2Seq(encoder=encoder, decoder=decoder)
+
+
+def test_all_faults_of_the_contract_come_at_once():
+    decoder = stateful(["state_0", "state_x", "memory"], ["state_1"])
+    with pytest.raises(ValueError, match="Encoder and decoder do not fit") as caught:
+        check_contract(part("words", state_0=1), decoder)
+    assert len(str(caught.value).splitlines()) == 5
+
+
+def test_one_part_alone_is_refused():
+    with pytest.raises(ValueError, match="needs a `config`, or an `encoder` and a `decoder`"):
+        Seq2Seq(encoder=dense_encoder())
+
+
+@pytest.mark.parametrize("name", CUSTOM)
+def test_parts_of_ones_own_train(name):
+    keras.utils.set_random_seed(0)
+    model = CUSTOM[name]()
+    model.compile(keras.optimizers.Adam(0.02))
+    before = [w.numpy() for w in model.trainable_weights]
+    losses = fit(model, 8)["loss"]
+    assert losses[-1] < losses[0]
+    for weight, old in zip(model.trainable_weights, before, strict=True):
+        assert np.abs(weight.numpy() - old).max() > 0, weight.path
+
+
+@pytest.mark.parametrize("name", CUSTOM)
+def test_parts_of_ones_own_travel_in_the_file(name, tokenizers, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = CUSTOM[name]()
+    model.tokenizers = tokenizers
+    for weight in model.trainable_weights:
+        weight.assign(weight * 6)
+    model.compile()
+    fit(model, 1)
+    model.save(tmp_path / "model.keras")
+    loaded = load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(logits(loaded), logits(model))
+    assert loaded.translate(TEXTS, max_length=6) == model.translate(TEXTS, max_length=6)
+    assert fit(loaded, 1)["loss"] == pytest.approx(fit(model, 1)["loss"], rel=1e-5)
+
+
+def test_parts_of_ones_own_travel_to_a_fresh_process(tokenizers, tmp_path):
+    model = CUSTOM["wide encoder"]()
+    model.tokenizers = tokenizers
+    model.save(tmp_path / "model.keras")
+    texts, found = last_json(run_python(FRESH, tmp_path / "model.keras"))
+    assert texts == model.translate(TEXTS, max_length=9)
+    np.testing.assert_allclose(found, logits(model), atol=1e-6)
+
+
+def test_custom_parts_without_a_configuration_need_a_max_length(tokenizers):
+    model = Seq2Seq(encoder=dense_encoder(), decoder=gru_decoder(), tokenizers=tokenizers)
+    assert isinstance(model.translate("the dog", max_length=4), str)
+    with pytest.raises(ValueError, match="custom parts needs `max_length`"):
+        model.translate("the dog")
+
+
+def test_custom_parts_must_not_share_weights():
+    embedding = layers.Embedding(17, 8)
+    source_ids = keras.Input((None,), dtype="int32", name="source_ids")
+    target_ids = keras.Input((None,), dtype="int32", name="target_ids")
+    state = keras.Input((8,), name="state_0")
+    pooled = layers.GlobalAveragePooling1D()(embedding(source_ids))
+    encoder = keras.Model(source_ids, {"state_0": pooled})
+    x, new = layers.GRU(8, return_sequences=True, return_state=True)(
+        embedding(target_ids), initial_state=state
+    )
+    outputs = {"logits": layers.Dense(17)(x), "state_0": new}
+    decoder = keras.Model({"target_ids": target_ids, "state_0": state}, outputs)
+    with pytest.raises(ValueError, match="must not share weights.*share_embeddings=True"):
+        Seq2Seq(encoder=encoder, decoder=decoder)
+
+
+@pytest.mark.parametrize("wrap", [lambda ids: {"source_ids": ids}, lambda ids: [ids]])
+def test_an_encoder_takes_one_tensor(wrap):
+    encoder = dense_encoder()
+    with pytest.raises(ValueError, match="must take 'source_ids' as one tensor.*Received: a "):
+        Seq2Seq(encoder=keras.Model(wrap(encoder.input), encoder.output), decoder=gru_decoder())

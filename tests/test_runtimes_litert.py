@@ -1,0 +1,160 @@
+import json
+import threading
+
+import numpy as np
+import pytest
+from conftest import last_json, run_python
+from exported_models import (
+    CONFIGS,
+    MAX_LENGTH,
+    VOCABULARY_SIZE,
+    exported,
+    same_arrays,
+    same_hypotheses,
+    source_batch,
+)
+
+from keras_seq2seq.config import EOS_ID
+from keras_seq2seq.decoding import host
+from keras_seq2seq.runtimes.litert_file import LiteRTRuntime
+
+SOURCES = [source_batch(1, 6), source_batch(1, 6, padding=3), source_batch(1, 11)]
+
+
+def runtime_of(name, quantization="float32"):
+    return LiteRTRuntime(exported(name).folder / "litert" / f"model_{quantization}.tflite")
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_encode_and_step_equal_keras(name):
+    keras, litert = exported(name).keras, runtime_of(name)
+    for source_ids in SOURCES:
+        expected, received = keras.encode(source_ids), litert.encode(source_ids)
+        same_arrays(received, expected)
+        for token in (2, 9, 4):
+            ids = np.array([token], "int32")
+            expected_log_probs, expected = keras.step(ids, expected)
+            log_probs, received = litert.step(ids, received)
+            np.testing.assert_allclose(log_probs, expected_log_probs, rtol=1e-5, atol=1e-5)
+            same_arrays(received, expected)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_translate_equals_keras_and_the_host_search(name):
+    keras, litert = exported(name).keras, runtime_of(name)
+    found = []
+    for source_ids in [*SOURCES, *(source_batch(1, n) for n in (2, 3, 5, 8, 9))]:
+        received = litert.translate(source_ids)
+        same_hypotheses(received, keras.translate(source_ids))
+        state, empty = litert.encode(source_ids), host.is_empty_source(source_ids)
+        searched = host.greedy_search(litert.step, state, empty, max_length=MAX_LENGTH)
+        same_hypotheses(received, searched)
+        found += received
+    # Fails if the weights of the test are so small that every source reads the same.
+    assert len({hypothesis.ids for hypothesis in found}) > 3
+
+
+def test_padding_changes_nothing():
+    litert = runtime_of("gru_general")
+    same_hypotheses(litert.translate(SOURCES[1]), litert.translate(SOURCES[0]))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("ids", [[EOS_ID], [EOS_ID, 0, 0]])
+def test_empty_source_gives_an_empty_translation(name, ids):
+    (hypothesis,) = runtime_of(name).translate(np.array([ids], "int32"))
+    assert hypothesis == host.Hypothesis((), 0.0, True)
+
+
+def test_lengths_may_change_at_every_call_and_results_stay():
+    litert = runtime_of("gru_additive_feeding")
+    sources = [source_batch(1, length) for length in (3, 40, 2, 17, 40, 3, 60, 2)]
+    encoded = [litert.encode(source_ids) for source_ids in sources]
+    first = [litert.translate(source_ids) for source_ids in sources]
+    for source_ids, state, hypotheses in zip(sources, encoded, first, strict=True):
+        same_arrays(litert.encode(source_ids), state)
+        assert litert.translate(source_ids) == hypotheses
+
+
+@pytest.mark.parametrize("name", ["gru_general", "gru_scaled_shared"])
+def test_dynamic_int8_file_runs(name):
+    (hypothesis,) = runtime_of(name, "dynamic_int8").translate(SOURCES[0])
+    assert hypothesis.score < 0 and max(hypothesis.ids) < VOCABULARY_SIZE
+
+
+def test_threads_may_share_a_runtime():
+    litert = runtime_of("rnn_last")
+    sources = [source_batch(1, length) for length in (3, 12, 7, 5)]
+    expected, received = [litert.translate(ids) for ids in sources], [None] * len(sources)
+
+    def work(index):
+        received[index] = [litert.translate(sources[index]) for _ in range(20)]
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(sources))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert received == [[hypotheses] * 20 for hypotheses in expected]
+
+
+@pytest.mark.parametrize("ids", [np.full((2, 3), 5), np.zeros((1, 0)), np.array([5])])
+def test_anything_but_one_row_is_refused(ids):
+    with pytest.raises(ValueError, match=r"one source at a time.*once for each row.*shape \("):
+        runtime_of("gru_general").translate(ids.astype("int32"))
+
+
+def test_an_error_leaves_the_runtime_usable():
+    litert = runtime_of("gru_general")
+    expected = litert.translate(SOURCES[0])
+    with pytest.raises(RuntimeError, match="index out of bounds"):
+        litert.translate(np.array([[VOCABULARY_SIZE, EOS_ID]], "int32"))
+    assert litert.translate(SOURCES[0]) == expected
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nothing.tflite"):
+        LiteRTRuntime(tmp_path / "nothing.tflite")
+
+
+@pytest.mark.parametrize("keep", [0, 3, 50, 5000, -4])
+def test_damaged_file_is_refused(tmp_path, keep):
+    whole = exported("gru_general").folder / "litert" / "model_float32.tflite"
+    damaged = tmp_path / "damaged.tflite"
+    damaged.write_bytes(whole.read_bytes()[:keep])
+    with pytest.raises(ValueError, match="must be whole.*damaged.tflite"):
+        LiteRTRuntime(damaged)
+
+
+def test_num_threads_must_be_positive(tmp_path):
+    with pytest.raises(ValueError, match="`num_threads` must be at least 1. Received: 0"):
+        LiteRTRuntime(tmp_path, num_threads=0)
+
+
+BLOCKED = """
+import json, sys
+sys.modules.update(dict.fromkeys({blocked!r}))
+import numpy as np
+from keras_seq2seq.runtimes.litert_file import LiteRTRuntime
+runtime = LiteRTRuntime({path!r})
+print(json.dumps(runtime.translate(np.array({source!r}, "int32"))[0].ids))
+"""
+
+
+def run_blocked(*blocked, check=True):
+    folder = exported("gru_general").folder / "litert"
+    path = str(folder / "model_float32.tflite")
+    code = BLOCKED.format(blocked=blocked, path=path, source=SOURCES[0].tolist())
+    return run_python(code, check=check)
+
+
+def test_neither_tensorflow_nor_keras_is_needed():
+    ids = last_json(run_blocked("tensorflow", "keras"))
+    assert ids == json.loads(json.dumps(exported("gru_general").keras.translate(SOURCES[0])[0].ids))
+
+
+def test_missing_package_names_the_extra():
+    process = run_blocked("ai_edge_litert", check=False)
+    assert 'ImportError: LiteRT needs ai-edge-litert: `pip install "keras_seq2seq[litert]"' in (
+        process.stderr
+    )

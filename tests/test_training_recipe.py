@@ -1,0 +1,233 @@
+import dataclasses
+import os
+import pathlib
+import tomllib
+
+import pytest
+from conftest import ROOT
+
+from keras_seq2seq import Recipe
+from keras_seq2seq.training.recipe import (
+    DataRecipe,
+    RecipeError,
+    TokenizerRecipe,
+    TrainingRecipe,
+)
+
+PUBLISHED = sorted((ROOT / "training").glob("*.toml"))
+
+
+def write(folder, text, name="recipe.toml"):
+    path = folder / name
+    path.write_text(text, "utf-8")
+    return path
+
+
+def faults_of(*arguments):
+    with pytest.raises(RecipeError, match="The recipe has faults:") as caught:
+        Recipe.from_tables(*arguments)
+    return [line.removeprefix("- ") for line in str(caught.value).splitlines()[1:]]
+
+
+def test_an_empty_file_is_the_phrasebook_with_every_default(tmp_path):
+    recipe = Recipe.load(write(tmp_path, ""))
+    assert recipe == Recipe(DataRecipe(), TokenizerRecipe(), {}, TrainingRecipe())
+    assert recipe.data.format == "phrasebook"
+    assert recipe.config(300, 400).units == 512
+
+
+def test_toml_gives_the_recipe_back(tmp_path):
+    for name in ("a.src", "b.tgt"):
+        write(tmp_path, "x\n", name)
+    recipe = Recipe(
+        DataRecipe("parallel", str(tmp_path), ("a.src", "b.tgt"), policy="drop"),
+        TokenizerRecipe(joint=False, vocabulary_size=300, sampling_alpha=0.5),
+        {"cell": "lstm", "dropout": 0.25, "bidirectional": False, "units": 32},
+        TrainingRecipe(epochs=3, learning_rate=1e-5, schedule="cosine", metric="loss"),
+    )
+    assert Recipe.load(write(tmp_path, recipe.to_toml())) == recipe
+
+
+@pytest.mark.parametrize("folder", ['a "b"', "a\\b", "täglich 東", "a'b", "tab\tnew"])
+def test_any_folder_name_survives_toml(tmp_path, folder):
+    recipe = Recipe(DataRecipe(folder=folder))
+    assert tomllib.loads(recipe.to_toml())["data"]["folder"] == folder
+    assert Recipe.load(write(tmp_path, recipe.to_toml())) == recipe
+
+
+def test_toml_holds_every_key_with_its_default():
+    tables = tomllib.loads(Recipe().to_toml())
+    for section in ("data", "tokenizer", "training"):
+        names = [field.name for field in dataclasses.fields(getattr(Recipe(), section))]
+        assert list(tables[section]) == names
+
+
+@pytest.mark.parametrize(
+    ("setting", "section", "key", "value"),
+    [
+        ("training.epochs=3", "training", "epochs", 3),
+        ("training.learning_rate = 1e-4", "training", "learning_rate", 1e-4),
+        ("training.metric=chrf", "training", "metric", "chrf"),
+        ('training.metric="chrf"', "training", "metric", "chrf"),
+        ("training.jit_compile=true", "training", "jit_compile", True),
+        ("data.folder=/no where/at=all", "data", "folder", "/no where/at=all"),
+        ("model.cell=lstm", "model", "cell", "lstm"),
+        ("model.units=64", "model", "units", 64),
+    ],
+)
+def test_a_setting_goes_before_the_file(tmp_path, setting, section, key, value):
+    path = write(tmp_path, '[training]\nepochs = 9\nseed = 5\n[model]\ncell = "gru"\n')
+    recipe = Recipe.load(path, [setting])
+    found = getattr(recipe, section)
+    assert (found[key] if section == "model" else getattr(found, key)) == value
+    assert recipe.training.seed == 5
+
+
+def test_the_last_of_two_settings_wins():
+    settings = ["training.epochs=3", "training.epochs=4"]
+    assert Recipe.from_tables({}, settings).training.epochs == 4
+
+
+def test_settings_change_no_argument():
+    tables = {"training": {"epochs": 9}}
+    Recipe.from_tables(tables, ["training.epochs=3"])
+    assert tables == {"training": {"epochs": 9}}
+
+
+def test_all_faults_come_at_once():
+    tables = {
+        "data": {"format": "csv", "sed": 1},
+        "tokenizer": {"sampling_alpha": 2.0, "vocabulary_size": -1, "joint": 1},
+        "model": {"units": 0, "heads": 8, "cell": "rnn"},
+        "training": {"epochs": 0, "learning_rate": "fast", "metric": "ter", "lr": 1},
+        "export": {},
+    }
+    found = faults_of(tables, ["training.epochs", "training.seed=-1"])
+    for part in (
+        "A setting must read section.key=value. Received: 'training.epochs'",
+        "[data] takes the keys",
+        "[training] takes the keys",
+        "A section must be one of ['data', 'tokenizer', 'training', 'model']. Received: 'export'",
+        "`data.format` must be one of ('phrasebook', 'parallel', 'tsv', 'jsonl')",
+        "`tokenizer.sampling_alpha` must be 0 to 1. Received: 2.0",
+        "`tokenizer.vocabulary_size` must be at least 0. Received: -1",
+        "`tokenizer.joint` must be of type bool. Received: 1",
+        "[model] takes the keys",
+        "[model] `units` must be 1 to 16,384. Received: 0",
+        "[model] `cell` must be one of",
+        "`training.epochs` must be above 0. Received: 0",
+        "`training.seed` must be at least 0. Received: -1",
+        "`training.learning_rate` must be of type float. Received: 'fast'",
+        "`training.metric` must be one of",
+    ):
+        assert any(fault.startswith(part) for fault in found), part
+    assert len(found) == 15
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "clip_norm"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0, -1.0])
+def test_a_rate_is_a_finite_positive_number(name, value):
+    (fault,) = faults_of({"training": {name: value}})
+    assert fault.startswith(f"`training.{name}` must be above 0")
+
+
+@pytest.mark.parametrize(
+    ("tables", "fault"),
+    [
+        ({"model": {"units": True}}, "[model] `units` must be of type int. Received: True."),
+        (
+            {"model": {"source_vocabulary_size": 9}},
+            "[model] must leave the vocabulary sizes to [tokenizer]. "
+            "Received: ['source_vocabulary_size'].",
+        ),
+        (
+            {"model": {"share_embeddings": True}, "tokenizer": {"joint": False}},
+            "`model.share_embeddings` needs tokenizer.joint = true. Received: false.",
+        ),
+        ({"training": {"label_smoothing": 1.0}}, "`training.label_smoothing` must be 0 to 0.999."),
+        ({"data": {"train": "a.tsv"}}, "`data.train` must be of type list of str. Received: 'a"),
+        ({"data": {"train": ["a.tsv"]}}, "The phrasebook takes no files. Received: ['data.train']"),
+        ({"data": 3}, "A section must be one of"),
+    ],
+)
+def test_one_fault(tables, fault):
+    (found,) = faults_of(tables)
+    assert found.startswith(fault)
+
+
+def test_a_setting_of_what_is_no_section_is_told():
+    found = faults_of({"data": 3}, ["data.seed=1"])
+    assert found[0].startswith("A section must be one of")
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        ({"format": "parallel"}, "`data.train` must name 2 file(s) for format='parallel'"),
+        ({"format": "tsv", "train": ["a", "b"]}, "`data.train` must name 1 file(s)"),
+        (
+            {"format": "tsv", "train": ["a"], "test": ["a", "b"]},
+            "`data.test` must name 1 file(s) for format='tsv'. Received: ['a', 'b']",
+        ),
+        (
+            {"format": "jsonl", "folder": "/nowhere", "train": ["a"], "test": ["b"]},
+            "Every data file must exist in '/nowhere'. Received: missing ['a', 'b']",
+        ),
+        (
+            {"format": "tsv", "folder": "$NO_SUCH_FOLDER", "train": ["a"]},
+            "`data.folder` must be an existing folder: set the variable",
+        ),
+    ],
+)
+def test_files_of_the_data_section(data, fault):
+    assert any(found.startswith(fault) for found in faults_of({"data": data}))
+
+
+def test_the_folder_may_be_a_variable_of_the_environment(tmp_path, monkeypatch):
+    write(tmp_path, "a\tb\n", "train.tsv")
+    monkeypatch.setenv("PAIRS_FOLDER", str(tmp_path))
+    tables = {"data": {"format": "tsv", "folder": "$PAIRS_FOLDER", "train": ["train.tsv"]}}
+    recipe = Recipe.from_tables(tables)
+    assert recipe.file("train.tsv") == tmp_path / "train.tsv"
+    assert recipe.data.train == ("train.tsv",)
+    monkeypatch.delenv("PAIRS_FOLDER")
+    assert len(faults_of(tables)) == 1
+
+
+def test_the_folder_may_begin_at_home(tmp_path, monkeypatch):
+    write(tmp_path, "a\tb\n", "train.tsv")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    tables = {"data": {"format": "tsv", "folder": "~", "train": ["train.tsv"]}}
+    assert Recipe.from_tables(tables).file("train.tsv") == tmp_path / "train.tsv"
+
+
+@pytest.mark.parametrize("text", ["[data", "a = ", "[data]\n[data]\n"])
+def test_what_is_no_toml_is_refused(tmp_path, text):
+    with pytest.raises(RecipeError, match=r"must be a TOML file. Received: .*recipe\.toml"):
+        Recipe.load(write(tmp_path, text))
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(RecipeError, match=r"must be a TOML file. Received: .*none\.toml"):
+        Recipe.load(tmp_path / "none.toml")
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "recipe.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(RecipeError, match="must be a TOML file"):
+        Recipe.load(tmp_path / "recipe.toml")
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
+def test_every_published_recipe_loads(path):
+    folder = tomllib.loads(path.read_text("utf-8")).get("data", {}).get("folder", ".")
+    if pathlib.Path(os.path.expandvars(folder)).is_dir():
+        assert Recipe.load(path).training.epochs > 0
+        return
+    with pytest.raises(RecipeError, match=r"`data\.folder` must be an existing folder") as caught:
+        Recipe.load(path)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_there_are_published_recipes():
+    assert PUBLISHED
