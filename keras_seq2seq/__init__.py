@@ -4,7 +4,30 @@ Public names are loaded on first use: importing this package imports neither Ten
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+# What a type checker sees; `_HOME` says the same for the running program.
+if TYPE_CHECKING:
+    from keras_seq2seq.bundle import load as load
+    from keras_seq2seq.config import Seq2SeqConfig as Seq2SeqConfig
+    from keras_seq2seq.exporters.export import export as export
+    from keras_seq2seq.exporters.parity import verify as verify
+    from keras_seq2seq.models.losses import MaskedCrossentropy as MaskedCrossentropy
+    from keras_seq2seq.models.metrics import Perplexity as Perplexity
+    from keras_seq2seq.models.metrics import TokenAccuracy as TokenAccuracy
+    from keras_seq2seq.models.recurrent import build_decoder as build_decoder
+    from keras_seq2seq.models.recurrent import build_encoder as build_encoder
+    from keras_seq2seq.models.seq2seq import Seq2Seq as Seq2Seq
+    from keras_seq2seq.models.seq2seq import load_model as load_model
+    from keras_seq2seq.tokenizer import Tokenizer as Tokenizer
+    from keras_seq2seq.tokenizer import TokenizerPair as TokenizerPair
+    from keras_seq2seq.training.batches import PairBatches as PairBatches
+    from keras_seq2seq.training.corpus import from_pairs as from_pairs
+    from keras_seq2seq.training.corpus import read_jsonl as read_jsonl
+    from keras_seq2seq.training.corpus import read_parallel as read_parallel
+    from keras_seq2seq.training.corpus import read_tsv as read_tsv
+    from keras_seq2seq.training.recipe import Recipe as Recipe
+    from keras_seq2seq.translator import Translator as Translator
 
 __version__ = "0.1.0"
 

@@ -81,7 +81,7 @@ def run_python(code, *arguments, check=True, **environment):
         text=True,
         env=env,
         cwd=ROOT / "tests",
-        timeout=300,
+        timeout=1200,
     )
     assert not check or process.returncode == 0, process.stderr
     return process
@@ -109,7 +109,7 @@ def tokenizers():
 def subword_tokenizers():
     from keras_seq2seq import TokenizerPair
 
-    return TokenizerPair.train(word_pairs(300), (300, 300))
+    return TokenizerPair.train(word_pairs(300), (285, 285))
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from conftest import TEXTS, last_json, random_ids, run_python, tiny_config, tiny
 
 from keras_seq2seq import MaskedCrossentropy, PairBatches, Perplexity, Seq2Seq, TokenAccuracy
 from keras_seq2seq.models.contract import check_contract, source_names, state_names
-from keras_seq2seq.models.layers import PaddingMask, ZeroState
+from keras_seq2seq.models.layers import PaddingMask
 from keras_seq2seq.models.seq2seq import load_model
 
 layers = keras.layers
@@ -65,12 +65,12 @@ class Shift(layers.Layer):
         return shape
 
 
-def cnn_encoder(vocabulary_size=17, units=8, **extra):
+def cnn_encoder(vocabulary_size=17, units=8, unsafe=False):
     source_ids = keras.Input((None,), dtype="int32", name="source_ids")
     mask = PaddingMask()(source_ids)
     x = layers.Embedding(vocabulary_size, units)(source_ids)
-    weights = layers.Lambda(lambda m: m[:, :, None]) if "unsafe" in extra else layers.Reshape((-1, 1))
-    x = layers.Multiply()([x, weights(FloatMask()(mask))])
+    spread = layers.Lambda(lambda m: m[:, :, None]) if unsafe else layers.Reshape((-1, 1))
+    x = layers.Multiply()([x, spread(FloatMask()(mask))])
     x = Shift()(layers.Conv1D(units, 3, padding="same", activation="tanh")(x))
     outputs = {
         "memory": x,

@@ -37,8 +37,8 @@ def test_operators_of_a_signature_leave_out_loop_bodies(tmp_path):
 
 def test_flex_operators_are_named_and_refused(tmp_path):
     path = written(tmp_path / "flex.tflite", lambda x: tf.roll(x, 1, 0), flex=True)
-    assert litert_operators(path) == {"FlexRoll": 1}
-    with pytest.raises(ValueError, match=r"builtin operators only.*flex.tflite with FlexRoll"):
+    assert litert_operators(path)["FlexRoll"] == 1
+    with pytest.raises(ValueError, match=r"builtin operators only.*flex.tflite with .*FlexRoll"):
         check_builtin_only(path)
 
 

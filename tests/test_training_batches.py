@@ -17,7 +17,7 @@ from keras_seq2seq import PairBatches, TokenizerPair
 from test_training_batches import PAIRS, digest
 pairs = word_pairs(300)
 alpha = float(sys.argv[1]) or None
-tokenizers = TokenizerPair.train(pairs, (300, 300))
+tokenizers = TokenizerPair.train(pairs, (285, 285))
 batches = PairBatches(PAIRS, tokenizers, tokens_per_batch=64, num_shapes=4, sampling_alpha=alpha)
 print(json.dumps(digest(batches)))
 """
@@ -147,8 +147,8 @@ def test_the_first_two_batches_differ_where_any_two_do(make, name, seed):
             assert (axis[0] != axis[1]) == (len(set(axis)) > 1)
 
 
-@pytest.mark.parametrize("name", UNEVEN)
-def test_every_set_of_shapes_can_be_fitted(make, tokenizers, name):
+@pytest.mark.parametrize("name", ["source varies", "crosswise", "one shape"])
+def test_every_set_of_shapes_can_be_fitted(make, name):
     model = tiny_model()
     model.compile()
     history = model.fit(make(UNEVEN[name], tokens_per_batch=30), epochs=1, verbose=0)
@@ -171,7 +171,6 @@ def test_padding_share(make):
 
 def test_empty_texts_are_eos_alone(make, tokenizers):
     assert rows(make([("", ""), words(1, 1)]), 0).count(((EOS_ID,), (EOS_ID,))) == 1
-
 
 
 def test_fit_takes_each_batch_of_each_epoch_once(make, monkeypatch):
@@ -226,7 +225,7 @@ def test_a_tf_dataset_can_be_fitted(make):
     pytest.importorskip("tensorflow")
     batches, model = make(), tiny_model()
     model.compile()
-    history = model.fit(batches.as_tf_dataset(), epochs=3, verbose=0)
+    history = model.fit(batches.as_tf_dataset(), epochs=3, shuffle=False, verbose=0)
     assert len(history.history["loss"]) == 3
     assert model.optimizer.iterations == 3 * len(batches)
     assert batches.epoch == 3

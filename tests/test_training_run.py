@@ -54,7 +54,8 @@ FILES = {
 def write_corpus(folder):
     """Writes a corpus of ~200 pairs and its recipe; returns the recipe's path."""
     for seed, (part, count) in enumerate({"train": 200, "val": 20, "test": 15}.items()):
-        for side, lines in zip(("src", "tgt"), zip(*word_pairs(count, seed), strict=True)):
+        sides = zip(*word_pairs(count, seed), strict=True)
+        for side, lines in zip(("src", "tgt"), sides, strict=True):
             (folder / f"{part}.{side}").write_text("\n".join(lines) + "\n", "utf-8")
     path = folder / "words.toml"
     path.write_text(RECIPE.format(folder=json.dumps(str(folder))), "utf-8")
@@ -166,12 +167,24 @@ def test_force_writes_over_an_old_run(recipe_path, tmp_path, monkeypatch):
     assert (tmp_path / "run" / "samples.txt").read_text("utf-8").count("epoch 1\n") == 1
 
 
+# A test run in the background ignores the signal, and its children would too.
+INTERRUPTIBLE = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from keras_seq2seq.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 def test_a_signal_ends_the_training_not_the_run(recipe_path, tmp_path):
     folder = tmp_path / "run"
     arguments = ["train", recipe_path, "--output-dir", folder, "--set", "training.epochs=10000"]
-    command = [sys.executable, "-m", "keras_seq2seq.cli", *map(str, arguments)]
     process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", INTERRUPTIBLE, *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     deadline = time.monotonic() + 200
     while not (folder / "model.keras").exists() and process.poll() is None:
@@ -222,18 +235,20 @@ def test_without_validation_the_end_of_the_training_part_is_held_out(recipe_path
     assert parts.test == ()
 
 
-@pytest.mark.parametrize(("form", "line"), [("tsv", "a {0}\tb {0}"), ("jsonl", None)])
-def test_one_file_with_both_sides(tmp_path, form, line):
-    rows = [f"a {i}\tb {i}" if line else json.dumps({"en": f"a {i}", "fr": f"b {i}"}) for i in RANGE]
-    (tmp_path / "train").write_text("\n".join(rows), "utf-8")
+ONE_FILE = {
+    "tsv": "\t".join,
+    "jsonl": lambda pair: json.dumps(dict(zip(("en", "fr"), pair, strict=True))),
+}
+
+
+@pytest.mark.parametrize("form", ONE_FILE)
+def test_one_file_with_both_sides(tmp_path, form):
+    pairs = [(f"a {i}", f"b {i}") for i in range(12)]
+    (tmp_path / "train").write_text("\n".join(map(ONE_FILE[form], pairs)), "utf-8")
     data = {"format": form, "folder": str(tmp_path), "train": ["train"]}
-    if form == "jsonl":
-        data |= {"source_field": "en", "target_field": "fr"}
-    parts = read_parts(Recipe.from_tables({"data": data}))
-    assert parts.train + parts.validation == tuple((f"a {i}", f"b {i}") for i in RANGE)
-
-
-RANGE = range(12)
+    fields = {"source_field": "en", "target_field": "fr"}
+    parts = read_parts(Recipe.from_tables({"data": {**data, **fields}}))
+    assert parts.train + parts.validation == tuple(pairs)
 
 
 def test_too_few_pairs_to_hold_some_out(tmp_path):

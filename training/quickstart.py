@@ -3,6 +3,9 @@
 import pathlib
 import time
 
+from rich.console import Console
+from rich.table import Table
+
 import keras_seq2seq
 from keras_seq2seq.attention_map import draw_attention
 from keras_seq2seq.bundle import Bundle
@@ -49,7 +52,7 @@ def main() -> None:
     expected = keras_seq2seq.load(BUNDLE, "keras").translate(SENTENCES)
     for source, target in zip(SENTENCES, expected, strict=True):
         print(f"{source:44} {target}")
-    print(f"\n{'runtime':12} {'weights':13} {'MB':>6} {'ms/sentence':>12}  same words")
+    table = Table("runtime", "weights", "MB", "ms per sentence", "same words", box=None)
     for runtime, quantization in ARTEFACTS:
         translator = keras_seq2seq.load(BUNDLE, runtime, quantization=quantization)
         found = [translator.translate(text) for text in SENTENCES]  # also warms up
@@ -59,7 +62,8 @@ def main() -> None:
         milliseconds = 1000 * (time.perf_counter() - start) / len(SENTENCES)
         size = Bundle.open(BUNDLE).size(runtime, quantization) / 1e6
         same = "yes" if found == expected else "no"
-        print(f"{runtime:12} {quantization:13} {size:6.2f} {milliseconds:12.2f}  {same}")
+        table.add_row(runtime, quantization, f"{size:.2f}", f"{milliseconds:.2f}", same)
+    Console().print(table)
 
     picture = RUN / "attention.png"
     translator = keras_seq2seq.load(BUNDLE, "onnx", search="host")

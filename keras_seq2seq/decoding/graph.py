@@ -77,10 +77,14 @@ def greedy_translate(
 
     def step(ids: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         outputs = decoder({"target_ids": ids[:, None], **source, **state})
-        log_probs = keras.ops.log_softmax(outputs["logits"][:, 0])
-        return log_probs, {name: outputs[name] for name in state}
+        return step_log_probs(outputs), {name: outputs[name] for name in state}
 
     return greedy_search(step, state, is_empty_source(source_ids), max_length=max_length)
+
+
+def step_log_probs(outputs: dict[str, Any]) -> Any:
+    """Returns the log-probabilities after one decoder step, float32, (batch, vocabulary)."""
+    return keras.ops.log_softmax(keras.ops.cast(outputs["logits"][:, 0], "float32"))
 
 
 def is_empty_source(source_ids: Any) -> Any:

@@ -54,9 +54,7 @@ def write_litert(
             frozen = _frozen(Signatures(encoder, decoder, max_length))
             tf.saved_model.save(tf.Module(), frozen_folder, signatures=frozen)
         for quantization, name in files.items():
-            with quiet():
-                content = _converted(frozen_folder, quantization)
-            (folder / name).write_bytes(content)
+            (folder / name).write_bytes(_converted(frozen_folder, quantization))
             check_builtin_only(folder / name)
     return {"files": files, "signatures": {n: described(f) for n, f in frozen.items()}}
 
@@ -92,14 +90,15 @@ def _named(function: Any, outputs: dict[str, Any]) -> Callable[..., Any]:
 
 
 def _converted(frozen_folder: str, quantization: str) -> bytes:
-    converter = tf.lite.TFLiteConverter.from_saved_model(
-        frozen_folder, signature_keys=list(FUNCTIONS)
-    )
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    if quantization == "dynamic_int8":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
     try:
-        return converter.convert()
+        with quiet():
+            converter = tf.lite.TFLiteConverter.from_saved_model(
+                frozen_folder, signature_keys=list(FUNCTIONS)
+            )
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+            if quantization == "dynamic_int8":
+                converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            return converter.convert()
     except Exception as error:
         if foreign := sorted(set(FOREIGN.findall(str(error)))):
             raise ValueError(f"{BUILTIN_ONLY} Received: {', '.join(foreign)}.") from error

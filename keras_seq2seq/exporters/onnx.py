@@ -3,10 +3,10 @@
 import contextlib
 import logging
 import pathlib
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from keras_seq2seq.exporters.quiet import quiet
 from keras_seq2seq.models.seq2seq import Seq2Seq
 
 FILES = {
@@ -75,18 +75,15 @@ def _import_tools() -> None:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Keeps the converter's log lines and warnings to itself."""
-    loggers = [logging.getLogger(name) for name in ("tf2onnx", "tensorflow")]
-    levels = [logger.level for logger in loggers]
+    """Keeps to itself what the converter logs of every graph it does not wholly know."""
+    logger = logging.getLogger("tf2onnx")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
     try:
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        logger.setLevel(level)
 
 
 def _convert(signatures: Any, function: str, opset_version: int, handlers: dict[str, Any]) -> Any:

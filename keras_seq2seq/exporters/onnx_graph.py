@@ -24,14 +24,17 @@ def simplify(model: Any) -> None:
     import onnx
 
     graph = model.graph
-    # Inference sees no outer constants from inside a loop, so it comes first.
-    shapes = _shapes(onnx.shape_inference.infer_shapes(model).graph)
-    _lift_constants(graph, graph)
+    _make_unique(graph)
+    # Inference sees no outer constants from inside a loop, so the rules come before the lifting;
+    # what one round made simpler shows the next one more shapes.
+    for _ in range(2):
+        shapes = _shapes(onnx.shape_inference.infer_shapes(model).graph)
+        for owner in list(_graphs(graph)):
+            _Rules(graph, owner, shapes).apply()
+    _lift_constants(graph)
     for owner, loop in reversed(list(_loops(graph))):
         _capture_invariants(owner, loop)
         _hoist_invariants(owner, loop)
-    for owner in list(_graphs(graph)):
-        _Rules(graph, owner, shapes).apply()
     _merge_constants(graph)
     _order_equal_outputs(graph)
     _sort(graph)
@@ -51,7 +54,7 @@ class _Rules:
     def __init__(self, root: Any, graph: Any, shapes: dict[str, list[int | None]]) -> None:
         self.graph = graph
         self.shapes = shapes
-        self.constants = {tensor.name: tensor for tensor in root.initializer}
+        self.constants = {t.name: t for owner in _graphs(root) for t in owner.initializer}
         self.producers = {out: node for node in nodes(root) for out in node.output}
         self.kept = {value.name for value in graph.output}
 
@@ -110,9 +113,10 @@ class _Rules:
         cast = self._made_by(less.input[0], "Cast")
         tested = cast.input[0] if cast else less.input[0]
         zero, size = self._constant(less.input[1]), self._constant(add.input[1])
-        if tested == ids and zero is not None and size is not None:
-            if (zero == 0).all() and (size == table.dims[0]).all():
-                node.input[1] = ids
+        if tested != ids or zero is None or size is None:
+            return
+        if (zero == 0).all() and (size == table.dims[0]).all():
+            node.input[1] = ids
 
     def _tensordot(self, node: Any) -> None:
         """A tensordot over the last axis, reshape - multiply - reshape, is one MatMul."""
@@ -157,19 +161,38 @@ def _rename(graph: Any, names: dict[str, str]) -> None:
                 node.input[i] = names[name]
 
 
-def _lift_constants(root: Any, graph: Any) -> None:
-    """Moves the constants of inner graphs to the outermost, under names of their own."""
-    taken = {tensor.name for tensor in root.initializer}
+def _rename_values(graph: Any, names: dict[str, str]) -> None:
+    """Renames values of a graph, and of those inside it, wherever they are made or read."""
+    for owner in _graphs(graph):
+        for value in (*owner.input, *owner.output, *owner.initializer):
+            value.name = names.get(value.name, value.name)
+        for node in owner.node:
+            node.input[:] = [names.get(name, name) for name in node.input]
+            node.output[:] = [names.get(name, name) for name in node.output]
+
+
+def _make_unique(graph: Any) -> None:
+    """Gives values of inner graphs names of their own: two loops may use the same ones."""
+    taken: set[str] = set()
+    for owner in _graphs(graph):
+        renamed = {}
+        made = [value.name for value in (*owner.input, *owner.initializer)]
+        made += [name for node in owner.node for name in node.output if name]
+        for name in made:
+            new = name
+            while new in taken:
+                new += "_inner"
+            taken.add(new)
+            if new != name:
+                renamed[name] = new
+        if renamed:
+            _rename_values(owner, renamed)
+
+
+def _lift_constants(graph: Any) -> None:
+    """Moves the constants of inner graphs to the outermost."""
     for owner in list(_graphs(graph))[1:]:
-        for tensor in owner.initializer:
-            name = tensor.name
-            while name in taken:
-                name += "_inner"
-            taken.add(name)
-            if name != tensor.name:
-                _rename(owner, {tensor.name: name})
-            root.initializer.add().CopyFrom(tensor)
-            root.initializer[-1].name = name
+        graph.initializer.extend(owner.initializer)
         del owner.initializer[:]
 
 
@@ -341,22 +364,11 @@ def _rename_all(graph: Any) -> None:
         for i, read in enumerate(node.input):
             if read in ranks:
                 name(read, f"{names[node.output[0]]}/input_{i}")
-    for tensor in graph.initializer:
-        tensor.name = names[tensor.name]
-    for owner in _graphs(graph):
-        _apply_names(owner, names)
-        for node in owner.node:
-            node.name = f"{node.output[0]}/{node.op_type}"
+    _rename_values(graph, names)
+    for node in nodes(graph):
+        node.name = f"{node.output[0]}/{node.op_type}"
     for inner in list(_graphs(graph))[1:]:
         _drop_axis_names(inner)
-
-
-def _apply_names(graph: Any, names: dict[str, str]) -> None:
-    for value in (*graph.input, *graph.output):
-        value.name = names[value.name]
-    for node in graph.node:
-        node.input[:] = [names.get(read, read) for read in node.input]
-        node.output[:] = [names.get(made, made) for made in node.output]
 
 
 def _drop_axis_names(graph: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_seq2seq.decoding.graph import greedy_translate
+from keras_seq2seq.decoding.graph import greedy_translate, step_log_probs
 from keras_seq2seq.models.contract import source_names, state_names
 
 
@@ -41,7 +41,7 @@ class Signatures:
         result = {name: tf.identity(outputs[name]) for name in self.state_names}
         if "attention" in outputs:
             result["attention"] = outputs["attention"][:, 0]
-        return {"log_probs": keras.ops.log_softmax(outputs["logits"][:, 0]), **result}
+        return {"log_probs": step_log_probs(outputs), **result}
 
     def translate(self, source_ids: Any) -> dict[str, Any]:
         """Returns `target_ids` (batch, max_length), `scores` (batch,), `finished` (batch,)."""

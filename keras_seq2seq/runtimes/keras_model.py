@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_seq2seq.decoding.graph import greedy_translate
+from keras_seq2seq.decoding.graph import greedy_translate, step_log_probs
 from keras_seq2seq.decoding.host import Arrays, Hypothesis, hypotheses
 from keras_seq2seq.models.contract import source_names, state_names
 from keras_seq2seq.models.seq2seq import Seq2Seq
@@ -28,9 +28,11 @@ class KerasRuntime(Runtime):
         self.max_length = max_length
         self.state_names = state_names(model.decoder)
         self.source_names = source_names(model.decoder)
-        self._encode = _compiled(model, model.encoder)
-        self._step = _compiled(model, model.decoder_step)
-        self._search = _compiled(model, self._translate)
+        sources = keras.KerasTensor((None, None), "int32")
+        step_inputs = {**model.decoder.input, "target_ids": keras.KerasTensor((None, 1), "int32")}
+        self._encode = _compiled(model, model.encoder, sources)
+        self._step = _compiled(model, model.decoder_step, step_inputs)
+        self._search = _compiled(model, self._translate, sources)
 
     def encode(self, source_ids: np.ndarray) -> Arrays:
         outputs = self._encode(keras.ops.convert_to_tensor(source_ids, "int32"))
@@ -44,8 +46,7 @@ class KerasRuntime(Runtime):
         new = {name: keras.ops.convert_to_numpy(outputs[name]) for name in self.state_names}
         if "attention" in outputs:
             new["attention"] = keras.ops.convert_to_numpy(outputs["attention"])[:, 0]
-        log_probs = keras.ops.log_softmax(outputs["logits"][:, 0])
-        return keras.ops.convert_to_numpy(log_probs), {**state, **new}
+        return keras.ops.convert_to_numpy(step_log_probs(outputs)), {**state, **new}
 
     def translate(self, source_ids: np.ndarray) -> list[Hypothesis]:
         found = self._search(keras.ops.convert_to_tensor(source_ids, "int32"))
@@ -58,21 +59,27 @@ class KerasRuntime(Runtime):
         )
 
 
-def _compiled(model: keras.Model, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns the function as a graph of the backend that follows the model's weights."""
+def _compiled(
+    model: keras.Model, function: Callable[[Any], Any], inputs: Any
+) -> Callable[[Any], Any]:
+    """Returns the function as a graph of the backend that follows the model's weights.
+
+    On TensorFlow it is one graph for every length, on JAX one for each.
+    """
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(function, reduce_retracing=True)
+        signature = keras.tree.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), inputs)
+        return tf.function(function, input_signature=[signature])
     if keras.backend.backend() == "jax":
         import jax
 
         variables = model.variables
 
         @jax.jit
-        def stateless(values: list[Any], *inputs: Any) -> Any:
+        def stateless(values: list[Any], given: Any) -> Any:
             with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
-                return function(*inputs)
+                return function(given)
 
-        return lambda *inputs: stateless([v.value for v in variables], *inputs)
+        return lambda given: stateless([variable.value for variable in variables], given)
     return function

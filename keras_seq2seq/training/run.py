@@ -162,7 +162,8 @@ def _fit(
         keras.callbacks.CSVLogger(str(run_folder / "history.csv")),
     ]
     if importlib.util.find_spec("tensorflow") is not None:
-        callbacks.append(keras.callbacks.TensorBoard(str(run_folder / "tensorboard")))
+        folder = str(run_folder / "tensorboard")
+        callbacks.append(keras.callbacks.TensorBoard(folder, write_graph=False))
     if training.patience:
         epochs = training.patience * training.evaluate_every
         callbacks.append(keras.callbacks.EarlyStopping(monitor, mode=mode, patience=epochs))

@@ -1,0 +1,89 @@
+"""Tiny models written to ONNX once, with weights of some size, so that translations differ."""
+
+import dataclasses
+import functools
+import pathlib
+import tempfile
+from typing import Any
+
+import keras
+import numpy as np
+from conftest import random_ids, tiny_config, tiny_model
+
+from keras_seq2seq.exporters.onnx import write_onnx
+from keras_seq2seq.models.seq2seq import Seq2Seq
+from keras_seq2seq.runtimes.keras_model import KerasRuntime
+from keras_seq2seq.runtimes.onnx_files import OnnxRuntime
+
+MAX_LENGTH = 6
+SHARED = {"share_embeddings": True, "tie_output": True}
+LAYERS = {"num_encoder_layers": 2, "num_decoder_layers": 2, "residual": True}
+CONFIGS = {
+    "gru_general": {},
+    "lstm_dot_layers": {"cell": "lstm", "attention": "dot", "bridge": "copy", **LAYERS},
+    "rnn_additive_one_way": {"cell": "simple_rnn", "attention": "additive", "bidirectional": False},
+    "gru_scaled_feeding_shared": {"attention": "scaled", "input_feeding": True, **SHARED},
+    "rnn_mean_layers": {"cell": "simple_rnn", "context": "mean", **LAYERS},
+    "gru_max_every_step_one_way": {
+        "context": "max",
+        "context_use": "every_step",
+        "bridge": "zero",
+        "bidirectional": False,
+    },
+    "lstm_last": {"cell": "lstm", "context": "last", "num_decoder_layers": 2},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """A model, what was written of it, and what runs both."""
+
+    model: Seq2Seq
+    folder: pathlib.Path
+    description: dict[str, Any]
+    keras: KerasRuntime
+    onnx: OnnxRuntime
+
+
+@functools.cache
+def exported(name: str) -> Exported:
+    """Returns a model of `CONFIGS` and its files, written once."""
+    return written(noisy_model(**CONFIGS[name]))
+
+
+def written(model: Seq2Seq) -> Exported:
+    folder = pathlib.Path(_temporary().name, str(id(model)))
+    folder.mkdir()
+    description = write_onnx(model, folder, max_length=MAX_LENGTH)
+    reference = KerasRuntime(model, MAX_LENGTH)
+    return Exported(model, folder, description, reference, runtime(folder))
+
+
+def runtime(folder: pathlib.Path) -> OnnxRuntime:
+    files = ("encoder.onnx", "decoder_step.onnx", "translate.onnx")
+    return OnnxRuntime(*(folder / file for file in files))
+
+
+def noisy_model(*parts: Any, **options: Any) -> Seq2Seq:
+    """Returns a model whose biases are not zero."""
+    model = tiny_model(*parts or [tiny_config(**options)], scale=3.0)
+    make_noisy(model)
+    return model
+
+
+def make_noisy(model: keras.Model) -> None:
+    draw = np.random.default_rng(3)
+    for weight in model.trainable_weights:
+        weight.assign_add(draw.normal(scale=0.3, size=weight.shape))
+
+
+def sources(rows: int, length: int) -> np.ndarray:
+    """Returns sources with padding; the last has no real token."""
+    ids = random_ids(rows, length, seed=length)
+    ids[-1] = 0
+    return ids
+
+
+@functools.cache
+def _temporary() -> tempfile.TemporaryDirectory:
+    return tempfile.TemporaryDirectory(prefix="keras_seq2seq_onnx_")

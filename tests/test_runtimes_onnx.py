@@ -1,0 +1,130 @@
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from conftest import run_python
+from onnx_models import CONFIGS, MAX_LENGTH, exported, runtime, sources
+
+from keras_seq2seq.decoding.host import greedy_search, is_empty_source
+from keras_seq2seq.runtimes.onnx_files import OnnxRuntime
+
+SHAPES = [(2, 7), (5, 4)]
+CLOSE = {"rtol": 1e-5, "atol": 1e-5}
+NO_TENSORFLOW = """
+import pathlib, sys
+sys.modules["tensorflow"] = sys.modules["keras"] = None
+import numpy as np
+from keras_seq2seq.decoding.host import greedy_search, is_empty_source
+from keras_seq2seq.runtimes.onnx_files import OnnxRuntime
+folder = pathlib.Path(sys.argv[1])
+files = ("encoder.onnx", "decoder_step.onnx", "translate.onnx")
+runtime = OnnxRuntime(*(folder / file for file in files))
+ids = np.array([[5, 9, 3], [7, 3, 0]])
+inside = runtime.translate(ids)
+host = greedy_search(runtime.step, runtime.encode(ids), is_empty_source(ids), max_length=6)
+assert [h.ids for h in inside] == [h.ids for h in host]
+print([h.ids for h in inside])
+"""
+
+
+def tokens(found):
+    return [(hypothesis.ids, hypothesis.finished) for hypothesis in found]
+
+
+def assert_equal(got, wanted):
+    assert set(got) == set(wanted)
+    for name, value in wanted.items():
+        assert got[name].dtype == value.dtype
+        np.testing.assert_allclose(got[name], value, **CLOSE, err_msg=name)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", CONFIGS)
+def test_encode_and_step_equal_keras(name, shape):
+    bundle = exported(name)
+    ids = sources(*shape)
+    state, wanted_state = bundle.onnx.encode(ids), bundle.keras.encode(ids)
+    assert_equal(state, wanted_state)
+    for last in (2, 6, 11):
+        target_ids = np.full(len(ids), last, "int32")
+        log_probs, state = bundle.onnx.step(target_ids, state)
+        wanted, wanted_state = bundle.keras.step(target_ids, wanted_state)
+        np.testing.assert_allclose(log_probs, wanted, **CLOSE)
+        assert_equal(state, wanted_state)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", CONFIGS)
+def test_translate_equals_keras_and_the_search_on_the_host(name, shape):
+    bundle = exported(name)
+    ids = sources(*shape)
+    found, wanted = bundle.onnx.translate(ids), bundle.keras.translate(ids)
+    host = greedy_search(
+        bundle.onnx.step, bundle.onnx.encode(ids), is_empty_source(ids), max_length=MAX_LENGTH
+    )
+    assert tokens(found) == tokens(wanted) == tokens(host)
+    scores = [hypothesis.score for hypothesis in wanted]
+    np.testing.assert_allclose([hypothesis.score for hypothesis in found], scores, **CLOSE)
+
+
+def test_translations_depend_on_the_source():
+    for name in CONFIGS:
+        found = exported(name).onnx.translate(sources(5, 4))
+        assert len({hypothesis.ids for hypothesis in found}) > 2
+
+
+def test_empty_source_gives_an_empty_translation():
+    for name in CONFIGS:
+        *_, empty = exported(name).onnx.translate(sources(3, 4))
+        assert tokens([empty]) == [((), True)]
+        (alone,) = exported(name).onnx.translate(np.zeros((1, 2), "int32"))
+        assert tokens([alone]) == [((), True)]
+
+
+def test_padding_and_batch_change_nothing():
+    bundle = exported("lstm_dot_layers")
+    ids = sources(4, 6)
+    together = bundle.onnx.translate(np.pad(ids, ((0, 0), (0, 3))))
+    alone = [bundle.onnx.translate(row[None, : max(1, (row != 0).sum())])[0] for row in ids]
+    assert tokens(together) == tokens(alone)
+
+
+def test_step_ignores_what_the_file_does_not_take():
+    bundle = exported("rnn_mean_layers")
+    state = {**bundle.onnx.encode(sources(2, 3)), "beam": np.arange(2)}
+    _, new = bundle.onnx.step(np.array([2, 2]), state)
+    assert set(new) == {"beam", "state_0", "state_1"}
+
+
+def test_runs_without_tensorflow_and_keras():
+    bundle = exported("gru_general")
+    process = run_python(NO_TENSORFLOW, bundle.folder)
+    found = bundle.onnx.translate(np.array([[5, 9, 3], [7, 3, 0]]))
+    assert process.stdout.strip() == str([hypothesis.ids for hypothesis in found])
+
+
+def test_a_file_is_read_when_it_is_first_used(tmp_path):
+    shutil.copy(exported("gru_general").folder / "translate.onnx", tmp_path)
+    alone = runtime(tmp_path)
+    assert len(alone.translate(sources(2, 3))) == 2
+    with pytest.raises(FileNotFoundError, match=r"missing: .*encoder\.onnx\. Export the model"):
+        alone.encode(sources(2, 3))
+
+
+def test_damaged_file_is_named(tmp_path):
+    whole = (exported("gru_general").folder / "encoder.onnx").read_bytes()
+    (tmp_path / "encoder.onnx").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"Not a readable ONNX file: .*encoder\.onnx\. Export"):
+        runtime(tmp_path).encode(sources(2, 3))
+
+
+def test_missing_package_names_the_extra(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ImportError, match=r'pip install "keras_seq2seq\[onnx\]"'):
+        runtime(tmp_path)
+
+
+def test_num_threads_must_be_positive(tmp_path):
+    with pytest.raises(ValueError, match=r"`num_threads` must be at least 1\. Received: 0\."):
+        OnnxRuntime(tmp_path, tmp_path, tmp_path, num_threads=0)
