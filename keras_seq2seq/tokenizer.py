@@ -269,7 +269,7 @@ class TokenizerPair:
     def train(
         cls,
         pairs: Iterable[tuple[Text, Text]],
-        vocabulary_size: int | None | tuple[int | None, int | None] = None,
+        vocabulary_size: int | tuple[int | None, int | None] | None = None,
         *,
         joint: bool = False,
         source_level: str = "subword",

@@ -1,6 +1,5 @@
 import types
 
-import keras
 import numpy as np
 import pytest
 from conftest import tiny_model, word_pairs
@@ -154,8 +153,7 @@ def test_throughput_counts_real_target_tokens(tokenizers):
 
 
 def test_quality_in_fit_gives_keep_best_its_value(translating_model, tmp_path):
-    model = keras.models.clone_model(translating_model)
-    model.tokenizers = translating_model.tokenizers
+    model = tiny_model(translating_model.config, tokenizers=translating_model.tokenizers)
     pairs = word_pairs(20)
     model.compile()
     best = KeepBest(tmp_path / "model.keras", "val_chrf", "max")

@@ -56,7 +56,7 @@ def test_one_text_is_as_in_a_list(tokenizer):
 
 
 def test_encode_adds_no_special_id(tokenizer):
-    assert not {PAD_ID, BOS_ID, EOS_ID} & set(sum(tokenizer.encode(TEXTS), []))
+    assert not {PAD_ID, BOS_ID, EOS_ID} & {i for ids in tokenizer.encode(TEXTS) for i in ids}
 
 
 @pytest.mark.parametrize("text", ["<s>", "</s> a", "<pad>", "a<unk>"])
@@ -141,7 +141,7 @@ def test_training_refuses(options, message):
 
 
 def test_largest_vocabulary_size_named_in_the_error_is_right():
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match="at most") as caught:
         Tokenizer.train(TEXTS, 10**5)
     size = int(str(caught.value).split("at most ")[1].split()[0])
     assert Tokenizer.train(TEXTS, size).vocabulary_size == size

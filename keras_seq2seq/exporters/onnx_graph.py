@@ -25,16 +25,16 @@ def simplify(model: Any) -> None:
 
     graph = model.graph
     _make_unique(graph)
-    # Inference sees no outer constants from inside a loop, so the rules come before the lifting;
-    # what one round made simpler shows the next one more shapes.
+    # Inference sees no outer values from inside a loop, so it comes before the lifting; what one
+    # round made simpler shows the next one more shapes.
     for _ in range(2):
         shapes = _shapes(onnx.shape_inference.infer_shapes(model).graph)
-        for owner in list(_graphs(graph)):
-            _Rules(graph, owner, shapes).apply()
+        _apply_rules(graph, shapes)
     _lift_constants(graph)
     for owner, loop in reversed(list(_loops(graph))):
         _capture_invariants(owner, loop)
         _hoist_invariants(owner, loop)
+    _apply_rules(graph, shapes)
     _merge_constants(graph)
     _order_equal_outputs(graph)
     _sort(graph)
@@ -46,6 +46,11 @@ def simplify(model: Any) -> None:
 def nodes(graph: Any) -> list[Any]:
     """Returns the nodes of a graph and of every graph inside it."""
     return [node for owner in _graphs(graph) for node in owner.node]
+
+
+def _apply_rules(graph: Any, shapes: dict[str, list[int | None]]) -> None:
+    for owner in list(_graphs(graph)):
+        _Rules(graph, owner, shapes).apply()
 
 
 class _Rules:

@@ -164,7 +164,9 @@ class Attention(keras.layers.Layer):
     def call(self, query: Any, keys: Any, memory: Any, source_mask: Any) -> Any:
         scores = self._scores(query, keys)
         scores = keras.ops.where(source_mask[:, None, :], scores, MASKED_SCORE)
-        weights = keras.ops.softmax(scores, axis=-1)
+        # Keras warns of a softmax over one position, whose weight is 1.
+        is_single = scores.shape[-1] == 1
+        weights = keras.ops.ones_like(scores) if is_single else keras.ops.softmax(scores, axis=-1)
         return keras.ops.matmul(weights, memory), weights
 
     def _scores(self, query: Any, keys: Any) -> Any:
