@@ -177,6 +177,18 @@ def test_own_encoder_with_implicit_mask_and_gru_of_another_kind():
     check_own(gru, {"GRU": 1}, mask_zero=True)
 
 
+def test_own_encoder_that_hands_states_from_layer_to_layer():
+    first, second = (
+        keras.layers.LSTM(4, return_sequences=True, return_state=True) for _ in range(2)
+    )
+
+    def stacked(x, mask):
+        y, *states = first(x, mask=mask)
+        return second(y, mask=mask, initial_state=states)
+
+    check_own(stacked, {"LSTM": 2})
+
+
 def test_own_encoder_with_an_uncovered_layer_becomes_a_loop():
     gru = keras.layers.GRU(4, return_sequences=True, return_state=True, activation="relu")
     check_own(gru, {"Loop": 1})
@@ -218,6 +230,16 @@ def test_opset_version_out_of_range(version, tmp_path):
     model = exported("gru_general").model
     with pytest.raises(ValueError, match=r"`opset_version` must be 15 to 18\. Received: "):
         write_onnx(model, tmp_path, max_length=MAX_LENGTH, opset_version=version)
+
+
+def test_mixed_precision_is_refused(tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = Seq2Seq(tiny_config())
+    finally:
+        keras.config.set_dtype_policy("float32")
+    with pytest.raises(ValueError, match=r"must compute in float32.* Received: \['bfloat16'\]"):
+        write_onnx(model, tmp_path, max_length=3)
 
 
 def test_missing_package_names_the_extra(monkeypatch, tmp_path):

@@ -66,7 +66,12 @@ def at_the_top(tree):
 
 
 def anywhere(tree):
-    return (node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
+    """Yields every import statement but those that only a type checker reads."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        elif not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            yield from anywhere(node)
 
 
 def edges(statements=anywhere):

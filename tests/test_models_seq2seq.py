@@ -113,8 +113,8 @@ def gru_decoder(vocabulary_size=17, units=8):
 CUSTOM = {
     "both": lambda: Seq2Seq(encoder=dense_encoder(), decoder=gru_decoder()),
     "wide encoder": lambda: Seq2Seq(encoder=cnn_encoder(), decoder=gru_decoder()),
-    "encoder": lambda: Seq2Seq(tiny_config(), encoder=cnn_encoder()),
-    "decoder": lambda: Seq2Seq(tiny_config(), decoder=gru_decoder()),
+    "encoder": lambda: Seq2Seq(tiny_config(dropout=0.0), encoder=cnn_encoder()),
+    "decoder": lambda: Seq2Seq(tiny_config(dropout=0.0, context="max"), decoder=gru_decoder()),
 }
 
 

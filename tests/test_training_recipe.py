@@ -1,4 +1,5 @@
 import dataclasses
+import math
 import os
 import pathlib
 import tomllib
@@ -128,7 +129,8 @@ def test_all_faults_come_at_once():
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0, -1.0])
 def test_a_rate_is_a_finite_positive_number(name, value):
     (fault,) = faults_of({"training": {name: value}})
-    assert fault.startswith(f"`training.{name}` must be above 0")
+    rule = "above 0" if math.isfinite(value) else "finite and above 0"
+    assert fault == f"`training.{name}` must be {rule}. Received: {value}."
 
 
 @pytest.mark.parametrize(

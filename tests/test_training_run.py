@@ -45,6 +45,7 @@ FILES = {
     "recipe.toml",
     "report.json",
     "samples.txt",
+    "sources.txt",
     "source_tokenizer.model",
     "target_tokenizer.model",
     "tensorboard",

@@ -17,6 +17,7 @@ FILES = {
 # ONNX values have one name each: the new value of `state_0` cannot be called `state_0`, too.
 NEXT_PREFIX = "next_"
 OPSET_VERSIONS = (15, 18)
+OTHER_PRECISIONS = {"bfloat16", "float16", "float64"}
 
 
 def write_onnx(
@@ -40,13 +41,14 @@ def write_onnx(
         axis. The output `next_state_0` of `decode_step` is its next input `state_0`.
     Raises:
         ImportError: If tf2onnx or onnx is not installed.
-        ValueError: If the version is out of its range, or the model has an operator that ONNX
-            has not.
+        ValueError: If the version is out of its range, the model computes in another precision
+            than float32, or has an operator that ONNX has not.
     """
     _import_tools()
-    if not OPSET_VERSIONS[0] <= opset_version <= OPSET_VERSIONS[1]:
-        low, high = OPSET_VERSIONS
+    low, high = OPSET_VERSIONS
+    if not low <= opset_version <= high:
         raise ValueError(f"`opset_version` must be {low} to {high}. Received: {opset_version}.")
+    _check_precision(model)
     from keras_seq2seq.exporters.native_rnn import NativeRNNs
     from keras_seq2seq.exporters.signatures import Signatures
 
@@ -71,6 +73,15 @@ def _import_tools() -> None:
             "Writing ONNX files needs the packages onnx and tf2onnx. "
             'Install them with: pip install "keras_seq2seq[onnx]"'
         ) from error
+
+
+def _check_precision(model: Seq2Seq) -> None:
+    layers = (*model.encoder.layers, *model.decoder.layers)
+    if other := sorted({layer.compute_dtype for layer in layers} & OTHER_PRECISIONS):
+        raise ValueError(
+            "A model for ONNX must compute in float32; build it anew under "
+            f"keras.config.set_dtype_policy('float32') and set its weights. Received: {other}."
+        )
 
 
 @contextlib.contextmanager

@@ -19,7 +19,12 @@ def build_embedding(config: Seq2SeqConfig, side: str) -> keras.layers.Layer:
     """Returns the embedding layer of one side, "source" or "target"."""
     size = config.source_vocabulary_size if side == "source" else config.target_vocabulary_size
     name = "embedding" if config.share_embeddings else f"{side}_embedding"
-    return keras.layers.ReversibleEmbedding(size, config.embedding_dim, name=name)
+    return keras.layers.ReversibleEmbedding(
+        size,
+        config.embedding_dim,
+        embeddings_initializer=keras.initializers.RandomNormal(stddev=config.embedding_dim**-0.5),
+        name=name,
+    )
 
 
 def build_encoder(

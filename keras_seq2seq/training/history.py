@@ -39,5 +39,6 @@ def draw_history(history: dict[str, list[float]], path: pathlib.Path) -> None:
             if name in history:
                 axes.plot(epochs, history[name], marker=".", label=name)
         axes.set(title=title, xlabel="epoch")
-        axes.legend()
+        if axes.lines:
+            axes.legend()
     figure.savefig(path, dpi=120)

@@ -279,8 +279,10 @@ def _limit_fault(where: str, value: Any) -> str | None:
         if not low <= value <= high:
             return f"`{where}` must be {low} to {high}. Received: {value}."
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        least = "at least 0" if where in _AT_LEAST_ZERO else "above 0 and finite"
-        if value < 0 or not math.isfinite(value) or (value == 0 and where not in _AT_LEAST_ZERO):
+        least = "at least 0" if where in _AT_LEAST_ZERO else "above 0"
+        if not math.isfinite(value):
+            return f"`{where}` must be finite and {least}. Received: {value}."
+        if value < 0 or (value == 0 and where not in _AT_LEAST_ZERO):
             return f"`{where}` must be {least}. Received: {value}."
     return None
 

@@ -150,6 +150,7 @@ def _fit(
     monitor = f"val_{training.metric}"
     mode = METRICS[training.metric]
     keep_best = KeepBest(run_folder / MODEL_FILE, monitor, mode)
+    csv_logger = keras.callbacks.CSVLogger(str(run_folder / "history.csv"))
     callbacks: list[keras.callbacks.Callback] = [
         Throughput(batches),
         TranslationQuality(
@@ -159,7 +160,7 @@ def _fit(
             samples_path=run_folder / SAMPLES_FILE,
         ),
         keep_best,
-        keras.callbacks.CSVLogger(str(run_folder / "history.csv")),
+        csv_logger,
     ]
     if importlib.util.find_spec("tensorflow") is not None:
         folder = str(run_folder / "tensorboard")
@@ -177,6 +178,8 @@ def _fit(
         interrupted = False
     except KeyboardInterrupt:
         interrupted = True
+        if csv_logger.csv_file is not None:
+            csv_logger.csv_file.close()
     if keep_best.best is None:
         save_model(model, run_folder / MODEL_FILE)
     return interrupted
