@@ -74,7 +74,7 @@ class PairBatches(keras.utils.PyDataset):
         self.sampling_alpha = sampling_alpha
         self.seed = seed
         self.epoch = 0
-        self._begun = False
+        self._begun = self._read = False
         given = list(pairs)
         sources = _encode(tokenizers.source, [source for source, _ in given])
         targets = _encode(tokenizers.target, [target for _, target in given])
@@ -97,14 +97,16 @@ class PairBatches(keras.utils.PyDataset):
         return sum(-(-len(bucket.members) // bucket.batch_size) for bucket in self.buckets)
 
     def __getitem__(self, index: int) -> Batch:
+        if self._begun and index + 1 == len(self):
+            self._read = True
         return self.batch(self.epoch, index)
 
     def on_epoch_begin(self) -> None:
-        self._begun = True
+        self._begun, self._read = True, False
 
     def on_epoch_end(self) -> None:
-        # `fit` also calls this once before its first epoch.
-        self.epoch += self._begun
+        # `fit` calls this also before its first epoch, after a look at the first batches.
+        self.epoch += self._begun and self._read
         self._begun = False
 
     def batch(self, epoch: int, index: int) -> Batch:
