@@ -167,6 +167,28 @@ def test_the_loss_of_fit_is_that_of_the_formula():
     assert found["perplexity"] == pytest.approx(np.exp(expected), rel=1e-5)
 
 
+@pytest.mark.parametrize("options", [{}, {"input_feeding": True, "attention": "additive"}])
+def test_half_precision_trains_and_steps(options):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = tiny_model(tiny_config(**options))
+        model.compile()
+        assert np.isfinite(fit(model)["loss"]).all()
+        found = model.decoder_step(step_inputs(model))["logits"]
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert {weight.dtype for weight in model.trainable_weights} == {"float32"}
+    assert np.isfinite(keras.ops.convert_to_numpy(keras.ops.cast(found, "float32"))).all()
+
+
+def step_inputs(model):
+    batch = inputs()
+    encoded = model.encoder(batch["source_ids"])
+    names = (*source_names(model.decoder), *state_names(model.decoder))
+    return {"target_ids": batch["target_ids"][:, :1], **{name: encoded[name] for name in names}}
+
+
 def test_rows_of_padding_change_no_gradient():
     models = [tiny_model(tiny_config(dropout=0.0)) for _ in range(2)]
     for model, pads in zip(models, (0, 2), strict=True):

@@ -153,7 +153,9 @@ class Attention(keras.layers.Layer):
     def build(self, query_shape: Any, keys_shape: Any, *shapes: Any) -> None:
         if self.score == "additive":
             units = keys_shape[-1]
-            self.query_projection = keras.layers.Dense(units, use_bias=False, name="query")
+            self.query_projection = keras.layers.Dense(
+                units, use_bias=False, name="query", dtype=self.dtype_policy
+            )
             self.query_projection.build(query_shape)
             self.energy = self.add_weight(
                 shape=(units,),

@@ -39,7 +39,9 @@ class Recurrence(keras.layers.Layer):
         super().__init__(**kwargs)
         self.cell = cell
         self.units = units
-        self.rnn = RNN_LAYERS[cell](units, return_sequences=True, return_state=True, name="rnn")
+        self.rnn = RNN_LAYERS[cell](
+            units, return_sequences=True, return_state=True, name="rnn", dtype=self.dtype_policy
+        )
 
     def build(self, inputs_shape: Any, initial_state_shape: Any = None) -> None:
         self.rnn.build(inputs_shape)
@@ -76,7 +78,9 @@ class Attentional(keras.layers.Layer):
     def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.units = units
-        self.projection = keras.layers.Dense(units, activation="tanh", name="projection")
+        self.projection = keras.layers.Dense(
+            units, activation="tanh", name="projection", dtype=self.dtype_policy
+        )
 
     def build(self, context_shape: Any, state_shape: Any) -> None:
         self.projection.build((*state_shape[:-1], context_shape[-1] + state_shape[-1]))
@@ -137,9 +141,10 @@ class InputFeeding(keras.layers.Layer):
         self.output_dim = output_dim
         self.score = score
         self.residual = residual
-        self.cells = [RNN_CELLS[cell](units, name=f"cell_{i}") for i in range(num_layers)]
-        self.attention = Attention(score, name="attention")
-        self.attentional = Attentional(output_dim, name="attentional")
+        policy = {"dtype": self.dtype_policy}
+        self.cells = [RNN_CELLS[cell](units, name=f"cell_{i}", **policy) for i in range(num_layers)]
+        self.attention = Attention(score, name="attention", **policy)
+        self.attentional = Attentional(output_dim, name="attentional", **policy)
 
     def build(self, inputs_shape: Any, keys_shape: Any, memory_shape: Any, *shapes: Any) -> None:
         batch, _, size = inputs_shape

@@ -67,7 +67,7 @@ class LiteRTRuntime(Runtime):
 
 def _runners(path: Path, num_threads: int) -> dict[str, Any]:
     try:
-        from ai_edge_litert.interpreter import Interpreter
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
     except ImportError as error:
         raise ImportError(
             "LiteRT needs ai-edge-litert: "
@@ -76,7 +76,12 @@ def _runners(path: Path, num_threads: int) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"No LiteRT file at {path}.")
     try:
-        interpreter = Interpreter(str(path), num_threads=num_threads)
+        # XNNPACK, the default delegate of ai-edge-litert 2.3, translates some sentences to garbage
+        # in an interpreter that met another length before; see docs/bundle.md.
+        plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        interpreter = Interpreter(
+            str(path), num_threads=num_threads, experimental_op_resolver_type=plain
+        )
         return {name: interpreter.get_signature_runner(name) for name in FUNCTIONS}
     except (ValueError, RuntimeError) as error:
         raise ValueError(

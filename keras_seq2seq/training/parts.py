@@ -40,7 +40,7 @@ def read_parts(recipe: Recipe) -> Parts:
     if recipe.data.format == "phrasebook":
         from keras_seq2seq.phrasebook import generate
 
-        book = generate(seed=recipe.data.seed)
+        book = generate(seed=recipe.data.seed, size=recipe.data.size)
         return Parts(book.train, book.validation, book.test)
     names = ("train", "validation", "test")
     read = {name: _read(recipe, getattr(recipe.data, name)) for name in names}

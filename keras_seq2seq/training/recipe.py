@@ -39,6 +39,7 @@ class DataRecipe:
         target_field: Field name, for "jsonl".
         policy: "refuse" a faulty corpus or "drop" its faulty pairs.
         seed: int >= 0. Of the phrasebook.
+        size: int > 0. Pairs of the phrasebook.
     """
 
     format: str = "phrasebook"
@@ -50,6 +51,7 @@ class DataRecipe:
     target_field: str = "target"
     policy: str = "refuse"
     seed: int = 0
+    size: int = 60_000
 
 
 @dataclasses.dataclass(frozen=True)
