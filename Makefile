@@ -9,7 +9,7 @@ quickstart: .venv/all
 	$(BIN)/python training/quickstart.py
 
 test: .venv/dev
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q tests keras_seq2seq
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -1,12 +1,13 @@
 import ast
 import importlib
+import pathlib
 
 import pytest
-from conftest import ROOT, run_python
+from conftest import run_python
 
 import keras_seq2seq
 
-PACKAGE = ROOT / "keras_seq2seq"
+PACKAGE = pathlib.Path(keras_seq2seq.__file__).parent
 BOTTOM = {"config", "text", "tokenizer_training", "tokenizer"}
 # What each module or package may import of the library; `root` is keras_seq2seq/__init__.py.
 ALLOWED = {

@@ -38,6 +38,7 @@ class Seq2Seq(keras.Model):
         >>> model = Seq2Seq(config)
         >>> sorted(model.encoder.output)
         ['keys', 'memory', 'source_mask', 'state_0']
+
     Reference:
         Sutskever et al. 2014; Bahdanau et al. 2015.
     """
