@@ -12,7 +12,7 @@ import keras
 import keras_seq2seq
 
 folder = pathlib.Path(sys.argv[1])
-epochs = int(sys.argv[2]) if len(sys.argv) > 2 else 12
+epochs = int(sys.argv[2]) if len(sys.argv) > 2 else 10
 
 keras.utils.set_random_seed(1)
 days = [datetime.date(1990, 1, 1) + datetime.timedelta(days=i) for i in range(9000)]
@@ -22,12 +22,12 @@ tokenizers = keras_seq2seq.TokenizerPair.train(
     pairs, joint=True, source_level="character", target_level="character"
 )
 size = tokenizers.source.vocabulary_size
-batches = keras_seq2seq.PairBatches(pairs, tokenizers, tokens_per_batch=8000)
+batches = keras_seq2seq.PairBatches(pairs, tokenizers, tokens_per_batch=2000)
 config = keras_seq2seq.Seq2SeqConfig(
     size, size, embedding_dim=32, units=64, dropout=0.0, max_length=16
 )
 model = keras_seq2seq.Seq2Seq(config, tokenizers=tokenizers)
-model.compile(keras.optimizers.Adam(0.01))
+model.compile(keras.optimizers.Adam(0.005))
 model.fit(batches, epochs=epochs)
 
 model.save(folder / "dates.keras")
