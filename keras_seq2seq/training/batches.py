@@ -49,7 +49,8 @@ class PairBatches(keras.utils.PyDataset):
             counted in `num_dropped`.
         shuffle: New order in each epoch; False keeps one order, by length.
         sampling_alpha: Draw subword segmentations anew in each epoch (Kudo 2018), 0 < alpha <= 1;
-            None takes the best one always.
+            None takes the best one always. SentencePiece 0.2 draws otherwise in another process,
+            so with it a batch is a pure function within one process only.
         seed: int >= 0. Of order and segmentations.
     Raises:
         ValueError: If a number is out of its range or no pair is left.
