@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from keras_seq2seq.training.corpus import read_parallel as read_parallel
     from keras_seq2seq.training.corpus import read_tsv as read_tsv
     from keras_seq2seq.training.recipe import Recipe as Recipe
+    from keras_seq2seq.training.subword_sampling import SubwordSampler as SubwordSampler
     from keras_seq2seq.translator import Translator as Translator
 
 __version__ = "0.1.0"
@@ -40,6 +41,7 @@ _HOME = {
     "build_encoder": "keras_seq2seq.models.recurrent",
     "build_decoder": "keras_seq2seq.models.recurrent",
     "PairBatches": "keras_seq2seq.training.batches",
+    "SubwordSampler": "keras_seq2seq.training.subword_sampling",
     "MaskedCrossentropy": "keras_seq2seq.models.losses",
     "TokenAccuracy": "keras_seq2seq.models.metrics",
     "Perplexity": "keras_seq2seq.models.metrics",

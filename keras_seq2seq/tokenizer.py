@@ -3,7 +3,6 @@
 import functools
 import hashlib
 import os
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,6 @@ from keras_seq2seq.tokenizer_training import train_model
 _SPECIAL_IDS = {"pad_id": PAD_ID, "unk_id": UNK_ID, "bos_id": BOS_ID, "eos_id": EOS_ID}
 _JOINT_FILES = ("tokenizer.model",)
 _SIDE_FILES = ("source_tokenizer.model", "target_tokenizer.model")
-# SentencePiece draws from one seeded generator per process: set the seed and draw under one lock.
-_SAMPLING_LOCK = threading.Lock()
 
 
 @final
@@ -125,43 +122,51 @@ class Tokenizer:
         finally:
             temporary.unlink(missing_ok=True)
 
+    # str is an Iterable[str] too; the first overload goes before.
     @overload
-    def encode(  # type: ignore[overload-overlap]
-        self, texts: Text, *, sampling_alpha: float | None = None, seed: int | None = None
-    ) -> list[int]: ...
+    def encode(self, texts: Text) -> list[int]: ...  # type: ignore[overload-overlap]
 
     @overload
-    def encode(
-        self,
-        texts: Iterable[Text],
-        *,
-        sampling_alpha: float | None = None,
-        seed: int | None = None,
-    ) -> list[list[int]]: ...
+    def encode(self, texts: Iterable[Text]) -> list[list[int]]: ...
 
-    def encode(
-        self,
-        texts: Text | Iterable[Text],
-        *,
-        sampling_alpha: float | None = None,
-        seed: int | None = None,
-    ) -> list[int] | list[list[int]]:
+    def encode(self, texts: Text | Iterable[Text]) -> list[int] | list[list[int]]:
         """Turns text into ids, without bos and eos.
 
         Args:
             texts: one text or an iterable of texts, each str or bytes (see `clean_text`).
-            sampling_alpha: float in [0, 1]. Draws a segmentation of each text in place of the best
-                (Kudo 2018): 1 by probability, 0 evenly. For the level "subword" only.
-            seed: int in [0, 2**32). Makes the draw repeatable.
         Returns:
             The ids of the one text, or a list of ids per text.
         Raises:
             TypeError: If a text is neither str nor bytes.
-            ValueError: If `sampling_alpha` or `seed` is out of range or the model cannot sample.
         """
-        if isinstance(texts, str | bytes):
-            return self._encode_cleaned(clean_text(texts), sampling_alpha, seed)
-        return self._encode_cleaned(list(map(clean_text, texts)), sampling_alpha, seed)
+        one = isinstance(texts, str | bytes)
+        cleaned = clean_text(texts) if one else list(map(clean_text, texts))
+        return self._processor.encode(cleaned, num_threads=1)
+
+    def segmentations(self, text: Text, size: int) -> list[tuple[tuple[int, ...], float]]:
+        """Returns the most probable segmentations of one text, the best first.
+
+        User-defined symbols and bytes have no probability: a text with one has only its best.
+
+        Args:
+            text: str or bytes.
+            size: int > 0. Most segmentations.
+        Returns:
+            (ids, log-probability up to a constant) each; [] for a text without a word.
+        Raises:
+            ValueError: If the model is not of the level "subword".
+        """
+        try:
+            found = self._processor.nbest_encode(clean_text(text), nbest_size=size, out_type=int)
+        except RuntimeError as error:
+            raise ValueError(
+                'Other segmentations need a model of the level "subword". '
+                f"Received: {self} ({error})."
+            ) from None
+        score = self._processor.get_score
+        if found and any(score(token_id) == 0 for token_id in found[0]):
+            found = found[:1]
+        return [(tuple(ids), sum(map(score, ids))) for ids in found if ids]
 
     @overload
     def decode(self, ids: Sequence[int]) -> str: ...
@@ -213,30 +218,6 @@ class Tokenizer:
     def __repr__(self) -> str:
         digest = hashlib.sha256(self._model).hexdigest()[:8]
         return f"Tokenizer(vocabulary_size={self.vocabulary_size}, sha256={digest})"
-
-    def _encode_cleaned(
-        self, cleaned: str | list[str], alpha: float | None, seed: int | None
-    ) -> Any:
-        if alpha is None:
-            if seed is not None:
-                raise ValueError(f"`seed` needs `sampling_alpha`. Received: seed={seed} alone.")
-            return self._processor.encode(cleaned, num_threads=1)
-        if not 0 <= alpha <= 1:
-            raise ValueError(f"`sampling_alpha` must be in [0, 1]. Received: {alpha}.")
-        if seed is not None and not 0 <= seed < 2**32:
-            raise ValueError(f"`seed` must be in [0, 2**32). Received: {seed}.")
-        with _SAMPLING_LOCK:
-            if seed is not None:
-                sentencepiece.set_random_generator_seed(int(seed))
-            try:
-                return self._processor.encode(
-                    cleaned, enable_sampling=True, alpha=alpha, nbest_size=-1, num_threads=1
-                )
-            except RuntimeError as error:
-                raise ValueError(
-                    '`sampling_alpha` needs a model of the level "subword". '
-                    f"Received: {self} ({error})."
-                ) from None
 
     def _text_ids(self, ids: Sequence[int]) -> list[int]:
         array = np.asarray(ids)

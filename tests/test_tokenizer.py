@@ -2,7 +2,6 @@ import gzip
 import io
 import pickle
 import random
-import threading
 
 import numpy as np
 import pytest
@@ -169,42 +168,23 @@ def test_user_defined_symbols_are_one_piece(level):
         assert piece in tokenizer.pieces(tokenizer.encode(f"{symbol} {TEXTS[0]}"))
 
 
-def test_sampling_repeats_with_its_seed_and_keeps_the_text(subword):
-    texts = [" ".join(text.split()) for text in TEXTS]
-    draws = [subword.encode(texts, sampling_alpha=0.1, seed=seed) for seed in (7, 7, 8)]
-    assert draws[0] == draws[1] != draws[2]
-    assert draws[0] != subword.encode(texts)
-    assert subword.decode(draws[0]) == texts
+def test_segmentations_are_those_of_the_text_the_best_first(subword):
+    found = subword.segmentations(TEXTS[0], 8)
+    assert found[0][0] == tuple(subword.encode(TEXTS[0]))
+    assert {subword.decode(ids) for ids, _ in found} == {subword.decode(found[0][0])}
+    log_probs = [log_prob for _, log_prob in found]
+    assert log_probs == sorted(log_probs, reverse=True)
+    assert len({ids for ids, _ in found}) == len(found) == 8
 
 
-def test_sampling_repeats_in_another_thread(subword):
-    drawn = []
-    draw = lambda: drawn.append(subword.encode(TEXTS, sampling_alpha=0.2, seed=3))  # noqa: E731
-    threads = [threading.Thread(target=draw) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert all(ids == drawn[0] for ids in drawn)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"sampling_alpha": 1.5}, r"in \[0, 1\]. Received: 1.5"),
-        ({"sampling_alpha": 0.1, "seed": -1}, r"in \[0, 2\*\*32\). Received: -1"),
-        ({"seed": 1}, "`seed` needs `sampling_alpha`"),
-    ],
-)
-def test_sampling_refuses(subword, options, message):
-    with pytest.raises(ValueError, match=message):
-        subword.encode("a", **options)
+def test_a_blank_text_has_no_segmentation(subword):
+    assert subword.segmentations(" ", 4) == []
 
 
 @pytest.mark.parametrize("level", ["character", "word"])
-def test_only_subwords_are_sampled(level):
-    with pytest.raises(ValueError, match='needs a model of the level "subword"'):
-        train(level).encode("a", sampling_alpha=0.1)
+def test_only_subwords_have_other_segmentations(level):
+    with pytest.raises(ValueError, match='need a model of the level "subword"'):
+        train(level).segmentations("a", 2)
 
 
 def test_decode_stops_at_eos_and_leaves_out_pad_and_bos(tokenizer):

@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_seq2seq.config import BOS_ID, EOS_ID
 from keras_seq2seq.tokenizer import TokenizerPair, pad_batch
+from keras_seq2seq.training.subword_sampling import SubwordSampler
 
 Batch = tuple[dict[str, np.ndarray], np.ndarray]
 
@@ -48,9 +49,8 @@ class PairBatches(keras.utils.PyDataset):
         max_length: int > 1. A pair with a longer side in tokens, eos included, is left out and
             counted in `num_dropped`.
         shuffle: New order in each epoch; False keeps one order, by length.
-        sampling_alpha: Draw subword segmentations anew in each epoch (Kudo 2018), 0 < alpha <= 1;
-            None takes the best one always. SentencePiece 0.2 draws otherwise in another process,
-            so with it a batch is a pure function within one process only.
+        sampling_alpha: Draw subword segmentations of both sides anew in each epoch
+            (`SubwordSampler`), 0 < alpha <= 1; None takes the best one always.
         seed: int >= 0. Of order and segmentations.
     Raises:
         ValueError: If a number is out of its range or no pair is left.
@@ -72,7 +72,6 @@ class PairBatches(keras.utils.PyDataset):
         _check_numbers(tokens_per_batch, num_shapes, sampling_alpha, seed)
         self.tokenizers = tokenizers
         self.shuffle = shuffle
-        self.sampling_alpha = sampling_alpha
         self.seed = seed
         self.epoch = 0
         self._begun = self._read = False
@@ -90,6 +89,10 @@ class PairBatches(keras.utils.PyDataset):
         self.pairs = [given[i] for i in kept]
         self._sources = [sources[i] for i in kept]
         self._targets = [targets[i] for i in kept]
+        self._samplers: list[SubwordSampler] = []
+        if sampling_alpha is not None:
+            sides = (tokenizers.source, tokenizers.target)
+            self._samplers = [SubwordSampler(side, sampling_alpha) for side in sides]
         self.num_target_tokens = sum(map(len, self._targets))
         self.buckets = _buckets(self._sources, self._targets, tokens_per_batch, num_shapes)
         self._plan = functools.lru_cache(maxsize=2)(self._make_plan)
@@ -124,8 +127,11 @@ class PairBatches(keras.utils.PyDataset):
         bucket, members = self._plan(epoch if self.shuffle else 0)[index]
         sources = [self._sources[i] for i in members]
         targets = [self._targets[i] for i in members]
-        if self.sampling_alpha is not None:
-            sources, targets = self._sample(epoch, index, bucket, members)
+        if self._samplers:
+            draws = np.random.Generator(np.random.Philox(key=[self.seed, epoch]).jumped(index + 1))
+            source, target = self._samplers
+            sources = _redraw(source, sources, bucket.source_length, draws)
+            targets = _redraw(target, targets, bucket.target_length, draws)
         inputs = {
             "source_ids": _fill(sources, bucket.source_length, bucket.batch_size),
             "target_ids": _fill(
@@ -179,30 +185,6 @@ class PairBatches(keras.utils.PyDataset):
         rest = [i for i in order if i not in ends]
         return [plan[i] for i in (*ends, *rest)]
 
-    def _sample(
-        self, epoch: int, index: int, bucket: Bucket, members: np.ndarray
-    ) -> tuple[list[list[int]], list[list[int]]]:
-        """Returns drawn segmentations; the best one where a drawn one is too long."""
-        generator = np.random.Generator(np.random.Philox(key=[self.seed, epoch]).jumped(index + 1))
-        sides = []
-        for side, best, length in (
-            (0, self._sources, bucket.source_length),
-            (1, self._targets, bucket.target_length),
-        ):
-            tokenizer = (self.tokenizers.source, self.tokenizers.target)[side]
-            drawn = tokenizer.encode(
-                [self.pairs[i][side] for i in members],
-                sampling_alpha=self.sampling_alpha,
-                seed=int(generator.integers(2**31)),
-            )
-            sides.append(
-                [
-                    [*ids, EOS_ID] if len(ids) < length else best[i]
-                    for i, ids in zip(members, drawn, strict=True)
-                ]
-            )
-        return sides[0], sides[1]
-
 
 def _check_numbers(
     tokens_per_batch: int, num_shapes: int, sampling_alpha: float | None, seed: int
@@ -221,6 +203,14 @@ def _check_numbers(
 
 def _encode(tokenizer: Any, texts: list[str]) -> list[list[int]]:
     return [[*ids, EOS_ID] for ids in tokenizer.encode(texts)]
+
+
+def _redraw(
+    sampler: SubwordSampler, rows: list[list[int]], length: int, draws: np.random.Generator
+) -> list[list[int]]:
+    """Returns other segmentations of rows that end in eos; the row itself for one too long."""
+    drawn = [[*sampler.sample(row[:-1], draws), EOS_ID] for row in rows]
+    return [new if len(new) <= length else row for new, row in zip(drawn, rows, strict=True)]
 
 
 def _fill(rows: list[list[int]], length: int, batch_size: int) -> np.ndarray:

@@ -1,0 +1,66 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+from conftest import word_pairs
+
+from keras_seq2seq import Tokenizer
+from keras_seq2seq.training.subword_sampling import SubwordSampler
+
+TEXTS = [source for source, _ in word_pairs(40, seed=5)]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(subword_tokenizers):
+    return subword_tokenizers.source
+
+
+def draw(sampler, texts=TEXTS, seed=0):
+    generator = np.random.default_rng(seed)
+    return [sampler.sample(ids, generator) for ids in sampler.tokenizer.encode(texts)]
+
+
+def test_draws_repeat_with_their_seed_and_keep_the_text(tokenizer):
+    sampler, twin = SubwordSampler(tokenizer, 0.2), SubwordSampler(tokenizer, 0.2)
+    assert draw(sampler) == draw(sampler) == draw(twin)
+    assert draw(sampler) != draw(sampler, seed=1)
+    assert draw(sampler) != tokenizer.encode(TEXTS)
+    assert tokenizer.decode(draw(sampler)) == TEXTS
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
+def test_shares_are_the_powers_of_the_probabilities(tokenizer, alpha):
+    found = tokenizer.segmentations("bird", 32)
+    powers = np.exp(alpha * np.array([log_prob for _, log_prob in found]))
+    drawn = Counter(map(tuple, draw(SubwordSampler(tokenizer, alpha), ["bird"] * 4000)))
+    shares = [drawn[ids] / 4000 for ids, _ in found]
+    np.testing.assert_allclose(shares, powers / powers.sum(), atol=0.03)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "bird", "\U0001f426 bird \U0001f426bird", "e\u0301te ½ x\u00b4y"]
+)
+def test_every_text_is_kept(tokenizer, text):
+    expected = tokenizer.decode(tokenizer.encode(text))
+    for seed in range(20):
+        assert tokenizer.decode(draw(SubwordSampler(tokenizer, 0.0), [text], seed)) == [expected]
+
+
+def test_symbols_of_the_user_stay_whole():
+    pairs = word_pairs(300)
+    tokenizer = Tokenizer.train((s for s, _ in pairs), 290, user_defined_symbols=["<2fr>"])
+    symbol = tokenizer.encode("<2fr>")[-1]
+    for seed in range(20):
+        (ids,) = draw(SubwordSampler(tokenizer, 0.0), ["<2fr> the bird"], seed)
+        assert ids.count(symbol) == 1
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 1.5])
+def test_alpha_has_a_range(tokenizer, alpha):
+    with pytest.raises(ValueError, match=f"`alpha` must be 0 to 1. Received: {alpha}"):
+        SubwordSampler(tokenizer, alpha)
+
+
+def test_other_levels_are_refused(tokenizers):
+    with pytest.raises(ValueError, match='need a model of the level "subword"'):
+        SubwordSampler(tokenizers.source, 0.5)
