@@ -139,9 +139,9 @@ class Tokenizer:
         Raises:
             TypeError: If a text is neither str nor bytes.
         """
-        one = isinstance(texts, str | bytes)
-        cleaned = clean_text(texts) if one else list(map(clean_text, texts))
-        return self._processor.encode(cleaned, num_threads=1)
+        if isinstance(texts, str | bytes):
+            return self._processor.encode(clean_text(texts), num_threads=1)
+        return self._processor.encode(list(map(clean_text, texts)), num_threads=1)
 
     def segmentations(self, text: Text, size: int) -> list[tuple[tuple[int, ...], float]]:
         """Returns the most probable segmentations of one text, the best first.
