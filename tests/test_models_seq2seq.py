@@ -157,6 +157,14 @@ def test_jit_compile_is_off_by_default_on_tensorflow(given, compiled):
     assert model.jit_compile is expected
 
 
+@pytest.mark.parametrize("given", [None, False, True])
+def test_a_file_keeps_jit_compile_only_if_it_was_given(given):
+    model = tiny_model()
+    assert model.get_compile_config() == {}
+    model.compile(jit_compile=given)
+    assert model.get_compile_config()["jit_compile"] is given
+
+
 def test_the_loss_of_fit_is_that_of_the_formula():
     model = tiny_model(tiny_config(dropout=0.0))
     model.compile("sgd", metrics=[TokenAccuracy(), Perplexity()])
@@ -325,6 +333,15 @@ def test_the_configuration_of_a_model_is_json(tmp_path):
 def test_translate_needs_tokenizers():
     with pytest.raises(ValueError, match="set `model.tokenizers = TokenizerPair"):
         tiny_model().translate("the dog")
+
+
+def test_tokenizers_must_have_the_sizes_of_the_model(tokenizers):
+    model = tiny_model(tiny_config(source_vocabulary_size=18))
+    with pytest.raises(ValueError, match=r"\(18, 17\). Received: \(17, 17\)"):
+        model.tokenizers = tokenizers
+    assert model.tokenizers is None
+    with pytest.raises(ValueError, match="must have the vocabulary sizes of the configuration"):
+        tiny_model(tiny_config(target_vocabulary_size=16), tokenizers=tokenizers)
 
 
 def test_translate_follows_the_weights(sizes, tokenizers):

@@ -32,7 +32,8 @@ class Seq2Seq(keras.Model):
     Returns:
         Logits, float32, shape (batch, target_length, target_vocabulary_size).
     Raises:
-        ValueError: If a part is missing or the parts do not keep the contract.
+        ValueError: If a part is missing, the parts do not keep the contract, or the tokenizers
+            have other vocabulary sizes than `config`.
     Example:
         >>> config = Seq2SeqConfig(source_vocabulary_size=9, target_vocabulary_size=9, units=8)
         >>> model = Seq2Seq(config)
@@ -69,6 +70,7 @@ class Seq2Seq(keras.Model):
         self.config = config
         self.encoder = encoder
         self.decoder = decoder
+        self._tokenizers: TokenizerPair | None = None
         self.tokenizers = tokenizers
         self._translators: dict[int | None, Any] = {}
         self._custom = {part: model for part, model in custom.items() if model is not None}
@@ -77,6 +79,17 @@ class Seq2Seq(keras.Model):
     def decoder_step(self) -> keras.Model:
         """The decoder, to be called with one target id a row: the same model, the same weights."""
         return self.decoder
+
+    @property
+    def tokenizers(self) -> TokenizerPair | None:
+        """Text to ids and back, or None; may be set, for the model's vocabulary sizes only."""
+        return self._tokenizers
+
+    @tokenizers.setter
+    def tokenizers(self, tokenizers: TokenizerPair | None) -> None:
+        if tokenizers is not None and self.config is not None:
+            _check_vocabularies(self.config, tokenizers)
+        self._tokenizers = tokenizers
 
     def compile(
         self,
@@ -112,6 +125,12 @@ class Seq2Seq(keras.Model):
             jit_compile=keras.backend.backend() == "jax" if jit_compile is None else jit_compile,
             **kwargs,
         )
+        self._given_jit_compile = jit_compile
+
+    def get_compile_config(self) -> dict[str, Any]:
+        config = super().get_compile_config()
+        # A default is chosen anew where the file is loaded, which may be another backend.
+        return {**config, "jit_compile": self._given_jit_compile} if config else config
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Restores what `compile` was given, when a saved model is loaded."""
@@ -212,6 +231,17 @@ def _complete(
     source = build_embedding(config, "source")
     target = source if config.share_embeddings else build_embedding(config, "target")
     return encoder or build_encoder(config, source), decoder or build_decoder(config, target)
+
+
+def _check_vocabularies(config: Seq2SeqConfig, tokenizers: TokenizerPair) -> None:
+    received = tokenizers.source.vocabulary_size, tokenizers.target.vocabulary_size
+    wanted = config.source_vocabulary_size, config.target_vocabulary_size
+    if received != wanted:
+        raise ValueError(
+            "The tokenizers must have the vocabulary sizes of the configuration (source, target): "
+            f"{wanted}. Received: {received}. Take them from `tokenizers.source.vocabulary_size` "
+            "and `tokenizers.target.vocabulary_size`."
+        )
 
 
 def _check_unshared(encoder: keras.Model, decoder: keras.Model) -> None:

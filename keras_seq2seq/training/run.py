@@ -137,7 +137,7 @@ def _compile(model: Seq2Seq, recipe: Recipe, steps_per_epoch: int) -> None:
     model.compile(
         keras.optimizers.Adam(rate, global_clipnorm=training.clip_norm),
         label_smoothing=training.label_smoothing,
-        jit_compile=training.jit_compile or keras.backend.backend() == "jax",
+        jit_compile=training.jit_compile or None,
         steps_per_execution=training.steps_per_execution,
     )
 
