@@ -120,7 +120,14 @@ class Translator:
             source_ids: int32, shape (batch, source_length), ended by eos, padded with 0.
         Returns:
             One hypothesis for each row.
+        Raises:
+            ValueError: If `source_ids` has another shape, or no position at all.
         """
+        if np.ndim(source_ids) != 2 or source_ids.shape[1] == 0:
+            raise ValueError(
+                "`source_ids` must have the shape (batch, source_length), eos at the end of each "
+                f"row, so at least 1 long. Received: {np.shape(source_ids)}."
+            )
         if self.search == "in_file":
             return self.runtime.translate(source_ids)
         return greedy_search(

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from conftest import LEXICON, TEXTS, tiny_config, tiny_model, word_pairs, word_tokenizers
@@ -163,6 +165,14 @@ def test_unknown_words_are_translated_to_something(translating_model):
 def test_errors(joint, options, message):
     with pytest.raises(ValueError, match=message):
         copier(joint, **options)
+
+
+@pytest.mark.parametrize("shape", [(2, 0), (3,), (1, 2, 3)])
+@pytest.mark.parametrize("search", ["in_file", "host"])
+def test_a_source_has_at_least_one_id(joint, search, shape):
+    message = re.escape(f"Received: {shape}")
+    with pytest.raises(ValueError, match=rf"`source_ids` must have the shape .*{message}"):
+        copier(joint, search=search).search_ids(np.full(shape, EOS_ID, "int32"))
 
 
 def test_the_batch_size_is_positive(joint):
