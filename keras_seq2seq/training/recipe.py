@@ -32,8 +32,8 @@ class DataRecipe:
             file, two columns) or "jsonl" (one file, two fields).
         folder: Folder that file names are relative to. `$NAME` is read from the environment.
         train: File names of the training part: two for "parallel", else one.
-        validation: The same for the part that chooses the best epoch; empty: the last 1,000
-            training pairs are held out.
+        validation: The same for the part that chooses the best epoch; empty: 1,000 training
+            pairs, an even spread, are held out.
         test: The same for the part that is reported at the end; empty: none is.
         source_field: Field name, for "jsonl".
         target_field: Field name, for "jsonl".
