@@ -229,10 +229,11 @@ def test_parts_are_those_of_the_files(recipe_path):
     assert parts.test == tuple(word_pairs(15, 2))
 
 
-def test_without_validation_the_end_of_the_training_part_is_held_out(recipe_path):
+def test_without_validation_an_even_spread_of_the_training_part_is_held_out(recipe_path):
     parts = parts_of(recipe_path, "data.validation=[]", "data.test=[]")
-    assert parts.train + parts.validation == tuple(word_pairs(200, 0))
-    assert len(parts.validation) == 20
+    given = word_pairs(200, 0)
+    assert parts.validation == tuple(given[::10])
+    assert parts.train == tuple(pair for pair in given if pair not in given[::10])
     assert parts.test == ()
 
 
@@ -249,7 +250,7 @@ def test_one_file_with_both_sides(tmp_path, form):
     data = {"format": form, "folder": str(tmp_path), "train": ["train"]}
     fields = {"source_field": "en", "target_field": "fr"}
     parts = read_parts(Recipe.from_tables({"data": {**data, **fields}}))
-    assert parts.train + parts.validation == tuple(pairs)
+    assert (parts.validation, parts.train) == (tuple(pairs[:1]), tuple(pairs[1:]))
 
 
 def test_too_few_pairs_to_hold_some_out(tmp_path):

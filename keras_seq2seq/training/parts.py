@@ -54,9 +54,10 @@ def read_parts(recipe: Recipe) -> Parts:
                 f"Received: {len(pairs['train'])}."
             )
         given = pairs["train"]
-        chosen = {i * len(given) // held_out for i in range(held_out)}
-        pairs["validation"] = tuple(pair for i, pair in enumerate(given) if i in chosen)
-        pairs["train"] = tuple(pair for i, pair in enumerate(given) if i not in chosen)
+        chosen = [given[i * len(given) // held_out] for i in range(held_out)]
+        pairs["validation"] = tuple(chosen)
+        known = set(chosen)  # a repeated pair is held out everywhere
+        pairs["train"] = tuple(pair for pair in given if pair not in known)
     return Parts(**pairs, report=report)
 
 
