@@ -49,9 +49,11 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _train(arguments: argparse.Namespace) -> int:
     from keras_seq2seq.training.recipe import Recipe
-    from keras_seq2seq.training.run import train
 
     recipe = Recipe.load(arguments.recipe, arguments.set)
+    # After the recipe: its faults are told at once, not after seconds of importing Keras.
+    from keras_seq2seq.training.run import train
+
     folder = arguments.output_dir or pathlib.Path("runs") / arguments.recipe.stem
     report = train(recipe, folder, force=arguments.force)
     for name, value in report.get("test", {}).items():

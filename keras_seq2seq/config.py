@@ -2,6 +2,7 @@
 
 import dataclasses
 import typing
+from collections.abc import Container
 from typing import Any
 
 PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
@@ -73,9 +74,11 @@ class Seq2SeqConfig:
     max_length: int = 64
 
     def __post_init__(self) -> None:
-        faults = _type_faults(self) or _range_faults(self) + _choice_faults(self) + _joint_faults(
-            self
-        )
+        mistyped = _type_faults(self)
+        faults = list(mistyped.values())
+        faults += _range_faults(self, mistyped) + _choice_faults(self, mistyped)
+        if not mistyped:
+            faults += _joint_faults(self)
         if faults:
             raise ValueError("Seq2SeqConfig:\n- " + "\n- ".join(faults))
 
@@ -112,12 +115,13 @@ class Seq2SeqConfig:
         return cls(**values)
 
 
-def _type_faults(config: Seq2SeqConfig) -> list[str]:
-    return [
-        f"`{name}` must be of type {wanted.__name__}. Received: {getattr(config, name)!r}."
+def _type_faults(config: Seq2SeqConfig) -> dict[str, str]:
+    """Returns by name the faults of the values of a wrong type, which no other check reads."""
+    return {
+        name: f"`{name}` must be of type {wanted.__name__}. Received: {getattr(config, name)!r}."
         for name, wanted in typing.get_type_hints(Seq2SeqConfig).items()
         if not _fits(getattr(config, name), wanted)
-    ]
+    }
 
 
 def _fits(value: Any, wanted: type) -> bool:
@@ -126,7 +130,7 @@ def _fits(value: Any, wanted: type) -> bool:
     return isinstance(value, (int, float) if wanted is float else wanted)
 
 
-def _range_faults(config: Seq2SeqConfig) -> list[str]:
+def _range_faults(config: Seq2SeqConfig, mistyped: Container[str]) -> list[str]:
     ranges = {
         "source_vocabulary_size": (4, MAX_VOCABULARY_SIZE),
         "target_vocabulary_size": (4, MAX_VOCABULARY_SIZE),
@@ -139,14 +143,14 @@ def _range_faults(config: Seq2SeqConfig) -> list[str]:
     faults = [
         f"`{name}` must be {low} to {high:,}. Received: {getattr(config, name)}."
         for name, (low, high) in ranges.items()
-        if not low <= getattr(config, name) <= high
+        if name not in mistyped and not low <= getattr(config, name) <= high
     ]
-    if not 0 <= config.dropout < 1:
+    if "dropout" not in mistyped and not 0 <= config.dropout < 1:
         faults.append(f"`dropout` must be at least 0 and below 1. Received: {config.dropout}.")
     return faults
 
 
-def _choice_faults(config: Seq2SeqConfig) -> list[str]:
+def _choice_faults(config: Seq2SeqConfig, mistyped: Container[str]) -> list[str]:
     choices = {
         "cell": CELLS,
         "context": CONTEXTS,
@@ -157,7 +161,7 @@ def _choice_faults(config: Seq2SeqConfig) -> list[str]:
     return [
         f"`{name}` must be one of {accepted}. Received: {getattr(config, name)!r}."
         for name, accepted in choices.items()
-        if getattr(config, name) not in accepted
+        if name not in mistyped and getattr(config, name) not in accepted
     ]
 
 

@@ -25,6 +25,11 @@ def test_all_faults_come_at_once():
     assert "bridge='zero' with a fixed context" in faults[-1]
 
 
+def test_a_wrong_type_hides_no_other_fault():
+    with pytest.raises(ValueError, match="(?s)`units` must be of type int.*`dropout`.*`cell`"):
+        config(units=1.5, dropout=1.0, cell="rnn")
+
+
 @pytest.mark.parametrize(
     ("name", "low", "high"),
     [
