@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from keras_seq2seq.bundle import load as load
     from keras_seq2seq.config import Seq2SeqConfig as Seq2SeqConfig
+    from keras_seq2seq.decoding.strategy import BeamSearch as BeamSearch
+    from keras_seq2seq.decoding.strategy import Greedy as Greedy
     from keras_seq2seq.exporters.export import export as export
     from keras_seq2seq.exporters.parity import verify as verify
     from keras_seq2seq.models.losses import MaskedCrossentropy as MaskedCrossentropy
@@ -50,6 +52,8 @@ _HOME = {
     "read_tsv": "keras_seq2seq.training.corpus",
     "read_jsonl": "keras_seq2seq.training.corpus",
     "from_pairs": "keras_seq2seq.training.corpus",
+    "BeamSearch": "keras_seq2seq.decoding.strategy",
+    "Greedy": "keras_seq2seq.decoding.strategy",
     "Translator": "keras_seq2seq.translator",
     "load": "keras_seq2seq.bundle",
     "export": "keras_seq2seq.exporters.export",

@@ -6,6 +6,7 @@ import json
 import pathlib
 from typing import Any
 
+from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.tokenizer import TokenizerPair
 from keras_seq2seq.translator import Translator
@@ -159,7 +160,8 @@ def load(
     runtime: str | None = None,
     *,
     quantization: str = "float32",
-    search: str = "in_file",
+    search: str | None = None,
+    strategy: Strategy | None = None,
     num_threads: int = 1,
 ) -> Translator:
     """Opens a bundle for translating.
@@ -169,7 +171,9 @@ def load(
         runtime: "onnx", "litert", "saved_model" or "keras"; None takes the first of these that
             the bundle holds.
         quantization: "float32" or "dynamic_int8" (LiteRT).
-        search: "in_file" (the search inside the artefact) or "host" (NumPy over its steps).
+        search: "in_file" (the search inside the artefact, greedy) or "host" (NumPy over its
+            steps); None takes the one that has the strategy.
+        strategy: `Greedy()`, the default, or `BeamSearch(...)`.
         num_threads: int > 0. Threads of the ONNX and the LiteRT runtime.
     Returns:
         A translator: `load("bundle").translate(["They are watching."])`.
@@ -184,6 +188,7 @@ def load(
         opened.tokenizers,
         max_length=opened.max_length,
         search=search,
+        strategy=strategy,
     )
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 import keras_seq2seq
+from keras_seq2seq.decoding.strategy import BeamSearch, Greedy
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,19 +85,26 @@ def _add_runtime_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--search",
-        default="in_file",
         choices=("in_file", "host"),
-        help="where the search runs (default: %(default)s)",
+        help="where the search runs (default: in_file; host for a beam)",
+    )
+    parser.add_argument("--beam-size", type=int, default=1, help="1 is greedy (default)")
+    parser.add_argument(
+        "--alpha", type=float, default=0.6, help="length penalty of a beam (default: %(default)s)"
     )
     parser.add_argument("--threads", type=int, default=1, help="default: %(default)s")
 
 
 def _translate(arguments: argparse.Namespace) -> int:
+    strategy: Greedy | BeamSearch = Greedy()
+    if arguments.beam_size != 1:
+        strategy = BeamSearch(arguments.beam_size, alpha=arguments.alpha)
     translator = keras_seq2seq.load(
         arguments.bundle,
         runtime=arguments.runtime,
         quantization=arguments.quantization,
         search=arguments.search,
+        strategy=strategy,
         num_threads=arguments.threads,
     )
     for line in sys.stdin.buffer:

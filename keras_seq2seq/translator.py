@@ -7,6 +7,8 @@ import numpy as np
 
 from keras_seq2seq.config import EOS_ID
 from keras_seq2seq.decoding.host import Hypothesis, greedy_search, is_empty_source
+from keras_seq2seq.decoding.host_beam import beam_search
+from keras_seq2seq.decoding.strategy import GREEDY, Greedy, Strategy
 from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.tokenizer import TokenizerPair, pad_batch
 
@@ -17,16 +19,20 @@ SEARCHES = ("in_file", "host")
 
 
 class Translator:
-    """Translates texts by greedy search over any runtime.
+    """Translates texts by search over any runtime.
 
     Args:
         runtime: What runs the model.
         tokenizers: Text to ids and back.
         max_length: int > 0. Longest translation of the host search in tokens, end of sentence
             included; a longer one is cut there. The search inside a file has its own.
-        search: "in_file" (the search inside the artefact) or "host" (NumPy over its steps).
+        search: "in_file" (the search inside the artefact) or "host" (NumPy over its steps);
+            None takes "in_file" where that has the strategy.
+        strategy: `Greedy()` or `BeamSearch(...)`; None takes that of the search inside the
+            artefact.
     Raises:
-        ValueError: If `search` is unknown or `max_length` is not positive.
+        ValueError: If `search` is unknown, `max_length` is not positive, or the search inside
+            the artefact has another strategy.
     """
 
     def __init__(
@@ -35,24 +41,40 @@ class Translator:
         tokenizers: TokenizerPair,
         *,
         max_length: int,
-        search: str = "in_file",
+        search: str | None = None,
+        strategy: Strategy | None = None,
     ) -> None:
+        if search is None:
+            search = "in_file" if strategy in (None, runtime.strategy) else "host"
         if search not in SEARCHES:
             raise ValueError(f"`search` must be one of {SEARCHES}. Received: {search!r}.")
         if max_length < 1:
             raise ValueError(f"`max_length` must be at least 1. Received: {max_length}.")
+        if search == "in_file" and strategy not in (None, runtime.strategy):
+            raise ValueError(
+                f"The search inside the {runtime.name} artefact is {runtime.strategy}. "
+                f"Received: {strategy}; pass search='host' for it."
+            )
+        self.strategy = strategy or runtime.strategy
         self.runtime = runtime
         self.tokenizers = tokenizers
         self.max_length = max_length
         self.search = search
 
     @classmethod
-    def from_model(cls, model: "Seq2Seq", *, max_length: int | None = None) -> "Translator":
+    def from_model(
+        cls,
+        model: "Seq2Seq",
+        *,
+        max_length: int | None = None,
+        strategy: Strategy | None = None,
+    ) -> "Translator":
         """Returns a translator over a model in memory that follows its weights.
 
         Args:
             model: A model with tokenizers.
             max_length: int > 0; None takes the configuration's.
+            strategy: What to search for, inside the graph; None is greedy.
         Raises:
             ValueError: If the model has no tokenizers, or no configuration and `max_length` is
                 None.
@@ -71,7 +93,8 @@ class Translator:
                     "Received: max_length=None."
                 )
             max_length = model.config.max_length
-        return cls(KerasRuntime(model, max_length), model.tokenizers, max_length=max_length)
+        runtime = KerasRuntime(model, max_length, strategy or GREEDY)
+        return cls(runtime, model.tokenizers, max_length=max_length)
 
     # str is an Iterable[str] too; the first overload goes before.
     @overload
@@ -97,29 +120,34 @@ class Translator:
         return [self.tokenizers.target.decode(list(hypothesis.ids)) for hypothesis in found]
 
     def hypotheses(self, texts: Sequence[str], *, batch_size: int = 32) -> list[Hypothesis]:
-        """Returns ids, score and, from the host search, attention of each translation.
+        """Returns ids, score and, from the host search, attention of each translation."""
+        return [found[0] for found in self.n_best(texts, batch_size=batch_size)]
 
-        Texts of like length share a batch; the result is in the order of `texts`.
+    def n_best(self, texts: Sequence[str], *, batch_size: int = 32) -> list[list[Hypothesis]]:
+        """Returns the hypotheses of each text, the best first.
+
+        Texts of like length share a batch; the result is in the order of `texts`. A greedy
+        search has one hypothesis a text, `BeamSearch(num_hypotheses=n)` at most n.
         """
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
         sources = [[*ids, EOS_ID] for ids in self.tokenizers.source.encode(list(texts))]
         order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
         rows = min(batch_size, self.runtime.max_batch_size or batch_size)
-        found: dict[int, Hypothesis] = {}
+        found: dict[int, list[Hypothesis]] = {}
         for start in range(0, len(order), rows):
             members = order[start : start + rows]
             batch = pad_batch([sources[i] for i in members])
             found |= zip(members, self.search_ids(batch), strict=True)
         return [found[i] for i in range(len(sources))]
 
-    def search_ids(self, source_ids: np.ndarray) -> list[Hypothesis]:
+    def search_ids(self, source_ids: np.ndarray) -> list[list[Hypothesis]]:
         """Searches for one batch of sources.
 
         Args:
             source_ids: int32, shape (batch, source_length), ended by eos, padded with 0.
         Returns:
-            One hypothesis for each row.
+            For each row its hypotheses, the best first.
         Raises:
             ValueError: If `source_ids` has another shape, or no position at all.
         """
@@ -129,10 +157,10 @@ class Translator:
                 f"row, so at least 1 long. Received: {np.shape(source_ids)}."
             )
         if self.search == "in_file":
-            return self.runtime.translate(source_ids)
-        return greedy_search(
-            self.runtime.step,
-            self.runtime.encode(source_ids),
-            is_empty_source(source_ids),
-            max_length=self.max_length,
-        )
+            return self.runtime.n_best(source_ids)
+        state, is_empty = self.runtime.encode(source_ids), is_empty_source(source_ids)
+        step, max_length = self.runtime.step, self.max_length
+        if isinstance(self.strategy, Greedy):
+            found = greedy_search(step, state, is_empty, max_length=max_length)
+            return [[hypothesis] for hypothesis in found]
+        return beam_search(step, state, is_empty, self.strategy, max_length=max_length)

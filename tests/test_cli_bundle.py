@@ -62,6 +62,19 @@ def test_translate_is_the_same_in_keras_and_by_host_search(monkeypatch, capsys, 
     assert onnx == translate(monkeypatch, capsys, b"red dog\n", folder, "--runtime", "keras")
 
 
+def test_translate_with_a_beam_is_the_beam_of_keras(monkeypatch, capsys, bundle, run_folder):
+    found = translate(monkeypatch, capsys, b"red dog\n", str(bundle), "--beam-size", "3")
+    model = keras_seq2seq.load_model(run_folder / "model.keras")
+    beam = keras_seq2seq.BeamSearch(3)
+    assert found == model.translate("red dog", strategy=beam) + "\n"
+
+
+def test_a_beam_inside_a_greedy_file_is_refused(bundle, capsys):
+    options = ["--beam-size", "3", "--search", "in_file"]
+    assert main(["translate", str(bundle), *options]) == 1
+    assert "pass search='host'" in capsys.readouterr().err
+
+
 def test_verify_takes_a_text_file(bundle, tmp_path, capsys):
     (tmp_path / "text.txt").write_text("dog red\n\ncat\n", "utf-8")
     assert main(["verify", str(bundle), "--text", str(tmp_path / "text.txt")]) == 0

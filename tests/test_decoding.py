@@ -5,6 +5,7 @@ from conftest import random_ids, tiny_config, tiny_model
 
 from keras_seq2seq.config import BOS_ID, EOS_ID, PAD_ID
 from keras_seq2seq.decoding import graph, host
+from keras_seq2seq.decoding.translation import translate
 
 VOCABULARY = 8
 ops = keras.ops
@@ -216,17 +217,17 @@ def score_in_training(model, source_ids, hypothesis):
 
 def test_the_score_is_the_log_probability_of_the_training_graph():
     model, sources = tiny_model(), random_ids(4, 6)
-    found = graph.greedy_translate(model.encoder, model.decoder, sources, max_length=7)
+    found = translate(model.encoder, model.decoder, sources, max_length=7)
     arrays = [ops.convert_to_numpy(found[n]) for n in ("target_ids", "scores", "finished")]
     for row, hypothesis in enumerate(host.hypotheses(*arrays)):
         expected = score_in_training(model, sources[row : row + 1], hypothesis)
         assert hypothesis.score == pytest.approx(expected, abs=1e-4)
 
 
-def test_greedy_translate_gives_an_empty_source_nothing():
+def test_translate_gives_an_empty_source_nothing():
     model, sources = tiny_model(tiny_config(input_feeding=True)), random_ids(3, 4)
     sources[1] = [3, 0, 0, 0]
-    found = graph.greedy_translate(model.encoder, model.decoder, sources, max_length=5)
+    found = translate(model.encoder, model.decoder, sources, max_length=5)
     ids = ops.convert_to_numpy(found["target_ids"])
     assert ids.shape == (3, 5)
     assert not ids[1].any()

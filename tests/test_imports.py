@@ -32,7 +32,10 @@ ALLOWED = {
 WAY_UP = ("models.seq2seq", "translator")
 TENSORFLOW_AT_THE_TOP = {"tokenizer_layer"}
 TENSORFLOW_INSIDE = {"training.batches", "runtimes.keras_model", "runtimes.saved_model_folder"}
-NEEDS_KERAS = {"models", "decoding.graph", "runtimes.keras_model", "exporters", "training"}
+NEEDS_KERAS = {
+    *("models", "decoding.graph", "decoding.graph_beam", "decoding.translation"),
+    *("runtimes.keras_model", "exporters", "training"),
+}
 
 
 def modules():

@@ -16,6 +16,8 @@ from exported_models import (
 
 from keras_seq2seq.config import EOS_ID
 from keras_seq2seq.decoding import host
+from keras_seq2seq.decoding.host_beam import beam_search
+from keras_seq2seq.decoding.strategy import BeamSearch
 from keras_seq2seq.runtimes.litert_file import LiteRTRuntime
 
 SOURCES = [source_batch(1, 6), source_batch(1, 6, padding=3), source_batch(1, 11)]
@@ -64,6 +66,22 @@ def test_padding_changes_nothing():
 def test_empty_source_gives_an_empty_translation(name, ids):
     (hypothesis,) = runtime_of(name).translate(np.array([ids], "int32"))
     assert hypothesis == host.Hypothesis((), 0.0, True)
+
+
+def test_a_beam_on_the_host_steps_row_by_row():
+    litert, keras = runtime_of("gru_general"), exported("gru_general").keras
+    strategy = BeamSearch(3, 3)
+    found, expected = (
+        beam_search(
+            runtime.step,
+            runtime.encode(SOURCES[0]),
+            host.is_empty_source(SOURCES[0]),
+            strategy,
+            max_length=MAX_LENGTH,
+        )
+        for runtime in (litert, keras)
+    )
+    assert [h.ids for h in found[0]] == [h.ids for h in expected[0]]
 
 
 def test_lengths_may_change_at_every_call_and_results_stay():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import LEXICON, TEXTS, tiny_config, tiny_model, word_pairs, word_tokenizers
 
-from keras_seq2seq import Translator
+from keras_seq2seq import BeamSearch, Greedy, Translator
 from keras_seq2seq.config import BOS_ID, EOS_ID
 from keras_seq2seq.decoding.host import greedy_search, is_empty_source
 from keras_seq2seq.runtimes.keras_model import KerasRuntime
@@ -112,6 +112,26 @@ def test_the_two_searches_over_a_model_agree(tokenizers, options):
     for first, second in pairs:
         assert (first.ids, first.finished) == (second.ids, second.finished)
         assert first.score == pytest.approx(second.score, abs=1e-4)
+
+
+def test_a_beam_runs_on_the_host_unless_the_runtime_has_it(joint, translating_model):
+    beam = BeamSearch(3, 2)
+    assert copier(joint, strategy=beam).search == "host"
+    assert copier(joint, strategy=Greedy()).search == "in_file"
+    assert Translator.from_model(translating_model, strategy=beam).search == "in_file"
+    with pytest.raises(ValueError, match=r"inside the copier artefact is Greedy\(\)"):
+        copier(joint, strategy=beam, search="in_file")
+
+
+def test_the_beams_of_a_model_agree_in_the_graph_and_on_the_host(translating_model):
+    inside = Translator.from_model(translating_model, strategy=BeamSearch(3, 2))
+    outside = Translator(
+        inside.runtime, inside.tokenizers, max_length=9, search="host", strategy=BeamSearch(3, 2)
+    )
+    for first, second in zip(inside.n_best(TEXTS), outside.n_best(TEXTS), strict=True):
+        assert [h.ids for h in first] == [h.ids for h in second]
+    assert inside.translate(TEXTS) == outside.translate(TEXTS)
+    assert [len(found) for found in inside.n_best(TEXTS)] == [1 if not t else 2 for t in TEXTS]
 
 
 def sized(tokenizers, **options):

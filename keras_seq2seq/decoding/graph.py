@@ -6,10 +6,9 @@ from typing import Any
 import keras
 
 from keras_seq2seq.config import BOS_ID, EOS_ID, PAD_ID
-from keras_seq2seq.models.contract import source_names, state_names
+from keras_seq2seq.decoding.strategy import FORBIDDEN
 
 Step = Callable[[Any, dict[str, Any]], tuple[Any, dict[str, Any]]]
-FORBIDDEN = -1e9
 
 
 def greedy_search(
@@ -56,35 +55,6 @@ def greedy_search(
         not_done, extend, start, maximum_iterations=max_length
     )
     return {"target_ids": output, "scores": scores, "finished": finished}
-
-
-def greedy_translate(
-    encoder: keras.Model, decoder: keras.Model, source_ids: Any, *, max_length: int
-) -> dict[str, Any]:
-    """Reads sources and searches; a source without a real token gives an empty translation.
-
-    Args:
-        encoder: The encoder of a `Seq2Seq`.
-        decoder: Its decoder.
-        source_ids: int32, shape (batch, source_length), ended by eos, padded with 0.
-        max_length: int > 0. Most tokens of a translation, end of sentence included.
-    Returns:
-        What `greedy_search` returns.
-    """
-    encoded = encoder(source_ids)
-    source = {name: encoded[name] for name in source_names(decoder)}
-    state = {name: encoded[name] for name in state_names(decoder)}
-
-    def step(ids: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        outputs = decoder({"target_ids": ids[:, None], **source, **state})
-        return step_log_probs(outputs), {name: outputs[name] for name in state}
-
-    return greedy_search(step, state, is_empty_source(source_ids), max_length=max_length)
-
-
-def step_log_probs(outputs: dict[str, Any]) -> Any:
-    """Returns the log-probabilities after one decoder step, float32, (batch, vocabulary)."""
-    return keras.ops.log_softmax(keras.ops.cast(outputs["logits"][:, 0], "float32"))
 
 
 def is_empty_source(source_ids: Any) -> Any:

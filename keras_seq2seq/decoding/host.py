@@ -21,12 +21,15 @@ class Hypothesis:
         finished: False if the maximum length cut the translation.
         attention: float32, shape (tokens, source_length), weights of each token over the
             source, eos included; None where the search runs inside a file or nothing attends.
+        ranking: What a beam search orders by: `score` over the length penalty. None of a search
+            that keeps one hypothesis.
     """
 
     ids: tuple[int, ...]
     score: float
     finished: bool
     attention: np.ndarray | None = None
+    ranking: float | None = None
 
 
 def greedy_search(

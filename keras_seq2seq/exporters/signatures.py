@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_seq2seq.decoding.graph import greedy_translate, step_log_probs
+from keras_seq2seq.decoding.translation import step_log_probs, translate
 from keras_seq2seq.models.contract import source_names, state_names
 
 
@@ -45,7 +45,7 @@ class Signatures:
 
     def translate(self, source_ids: Any) -> dict[str, Any]:
         """Returns `target_ids` (batch, max_length), `scores` (batch,), `finished` (batch,)."""
-        return greedy_translate(self.encoder, self.decoder, source_ids, max_length=self.max_length)
+        return translate(self.encoder, self.decoder, source_ids, max_length=self.max_length)
 
     def specs(self, function: str, batch_size: int | None = None) -> dict[str, tf.TensorSpec]:
         """Returns the inputs of "encode", "decode_step" or "translate" by name.

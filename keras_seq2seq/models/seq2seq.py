@@ -2,7 +2,7 @@
 
 import pathlib
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -12,6 +12,9 @@ from keras_seq2seq.models.losses import MaskedCrossentropy
 from keras_seq2seq.models.metrics import Perplexity, TokenAccuracy
 from keras_seq2seq.models.recurrent import build_decoder, build_embedding, build_encoder
 from keras_seq2seq.tokenizer import TokenizerPair
+
+if TYPE_CHECKING:
+    from keras_seq2seq.decoding.strategy import Strategy
 
 
 @keras.saving.register_keras_serializable("keras_seq2seq")
@@ -72,7 +75,7 @@ class Seq2Seq(keras.Model):
         self.decoder = decoder
         self._tokenizers: TokenizerPair | None = None
         self.tokenizers = tokenizers
-        self._translators: dict[int | None, Any] = {}
+        self._translators: dict[tuple[int | None, Strategy | None], Any] = {}
         self._custom = {part: model for part, model in custom.items() if model is not None}
 
     @property
@@ -140,15 +143,21 @@ class Seq2Seq(keras.Model):
             self.optimizer.build(self.trainable_variables)
 
     def translate(
-        self, texts: str | Iterable[str], *, batch_size: int = 32, max_length: int | None = None
+        self,
+        texts: str | Iterable[str],
+        *,
+        batch_size: int = 32,
+        max_length: int | None = None,
+        strategy: "Strategy | None" = None,
     ) -> Any:
-        """Translates texts by greedy search inside the graph.
+        """Translates texts by a search inside the graph.
 
         Args:
             texts: One text or several. An empty text gives an empty translation.
             batch_size: int > 0. Texts of one graph call.
             max_length: int > 0. Longest translation in tokens, end of sentence included;
                 None takes the configuration's.
+            strategy: `Greedy()`, the default, or `BeamSearch(...)`.
         Returns:
             str for one text, list of str in the order of the texts for several.
         Raises:
@@ -157,10 +166,11 @@ class Seq2Seq(keras.Model):
         # The translator stands above the models; only this convenience reaches up to it.
         from keras_seq2seq.translator import Translator
 
-        translator = self._translators.get(max_length)
+        key = max_length, strategy
+        translator = self._translators.get(key)
         if translator is None or translator.tokenizers is not self.tokenizers:
-            translator = Translator.from_model(self, max_length=max_length)
-            self._translators[max_length] = translator
+            translator = Translator.from_model(self, max_length=max_length, strategy=strategy)
+            self._translators[key] = translator
         return translator.translate(texts, batch_size=batch_size)
 
     def summary(self, *args: Any, **kwargs: Any) -> None:

@@ -6,8 +6,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_seq2seq.decoding.graph import greedy_translate, step_log_probs
 from keras_seq2seq.decoding.host import Arrays, Hypothesis, hypotheses
+from keras_seq2seq.decoding.host_beam import n_best
+from keras_seq2seq.decoding.strategy import GREEDY, Greedy, Strategy
+from keras_seq2seq.decoding.translation import step_log_probs, translate
 from keras_seq2seq.models.contract import source_names, state_names
 from keras_seq2seq.models.seq2seq import Seq2Seq
 from keras_seq2seq.runtimes.runtime import Runtime
@@ -19,13 +21,15 @@ class KerasRuntime(Runtime):
     Args:
         model: The trained model.
         max_length: int > 0. Longest translation of `translate`, end of sentence included.
+        strategy: What `translate` searches for.
     """
 
     name = "keras"
 
-    def __init__(self, model: Seq2Seq, max_length: int) -> None:
+    def __init__(self, model: Seq2Seq, max_length: int, strategy: Strategy = GREEDY) -> None:
         self.model = model
         self.max_length = max_length
+        self.strategy = strategy
         self.state_names = state_names(model.decoder)
         self.source_names = source_names(model.decoder)
         sources = keras.KerasTensor((None, None), "int32")
@@ -49,13 +53,22 @@ class KerasRuntime(Runtime):
         return keras.ops.convert_to_numpy(step_log_probs(outputs)), {**state, **new}
 
     def translate(self, source_ids: np.ndarray) -> list[Hypothesis]:
+        return [found[0] for found in self.n_best(source_ids)]
+
+    def n_best(self, source_ids: np.ndarray) -> list[list[Hypothesis]]:
         found = self._search(keras.ops.convert_to_tensor(source_ids, "int32"))
-        names = ("target_ids", "scores", "finished")
-        return hypotheses(*(keras.ops.convert_to_numpy(found[name]) for name in names))
+        arrays = {name: keras.ops.convert_to_numpy(value) for name, value in found.items()}
+        if isinstance(self.strategy, Greedy):
+            return [[hypothesis] for hypothesis in hypotheses(**arrays)]
+        return n_best(**arrays)
 
     def _translate(self, source_ids: Any) -> dict[str, Any]:
-        return greedy_translate(
-            self.model.encoder, self.model.decoder, source_ids, max_length=self.max_length
+        return translate(
+            self.model.encoder,
+            self.model.decoder,
+            source_ids,
+            max_length=self.max_length,
+            strategy=self.strategy,
         )
 
 

@@ -42,9 +42,14 @@ class LiteRTRuntime(Runtime):
         return self._run("encode", {"source_ids": self._one_row(source_ids)})
 
     def step(self, ids: np.ndarray, state: Arrays) -> tuple[np.ndarray, Arrays]:
-        given = {**state, "target_ids": self._one_row(ids[:, None])}
+        # A beam search steps several hypotheses of its one source: one call for each.
+        given = {**state, "target_ids": ids[:, None].astype("int32")}
         names = self._runners["decode_step"].get_input_details()
-        outputs = self._run("decode_step", {name: given[name] for name in names})
+        steps = [
+            self._run("decode_step", {name: given[name][row : row + 1] for name in names})
+            for row in range(len(ids))
+        ]
+        outputs = {name: np.concatenate([step[name] for step in steps]) for name in steps[0]}
         log_probs = outputs.pop("log_probs")
         return log_probs, {**state, **outputs}
 

@@ -5,6 +5,7 @@ import abc
 import numpy as np
 
 from keras_seq2seq.decoding.host import Arrays, Hypothesis
+from keras_seq2seq.decoding.strategy import GREEDY, Strategy
 
 
 class Runtime(abc.ABC):
@@ -13,10 +14,12 @@ class Runtime(abc.ABC):
     Attributes:
         name: "keras", "saved_model", "litert" or "onnx".
         max_batch_size: Most rows of one call, or None for any number.
+        strategy: What the search inside the artefact does.
     """
 
     name: str
     max_batch_size: int | None = None
+    strategy: Strategy = GREEDY
 
     @abc.abstractmethod
     def encode(self, source_ids: np.ndarray) -> Arrays:
@@ -50,3 +53,13 @@ class Runtime(abc.ABC):
         Returns:
             One hypothesis for each row, without attention.
         """
+
+    def n_best(self, source_ids: np.ndarray) -> list[list[Hypothesis]]:
+        """Translates by the search inside the artefact.
+
+        Args:
+            source_ids: As of `translate`.
+        Returns:
+            For each row its hypotheses, the best first.
+        """
+        return [[hypothesis] for hypothesis in self.translate(source_ids)]
