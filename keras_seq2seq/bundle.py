@@ -6,7 +6,7 @@ import json
 import pathlib
 from typing import Any
 
-from keras_seq2seq.decoding.strategy import Strategy
+from keras_seq2seq.decoding.strategy import BeamSearch, Strategy
 from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.tokenizer import TokenizerPair
 from keras_seq2seq.translator import Translator
@@ -70,6 +70,12 @@ class Bundle:
         return self.manifest["limits"]["max_length"]
 
     @property
+    def beam(self) -> BeamSearch | None:
+        """The beam search inside the files, or None."""
+        given = self.manifest.get("beam")
+        return BeamSearch(**{**given, "suppress": tuple(given["suppress"])}) if given else None
+
+    @property
     def tokenizers(self) -> TokenizerPair:
         """The tokenizers of both sides."""
         return TokenizerPair.load(self.folder)
@@ -113,20 +119,26 @@ class Bundle:
 
             files = {function: path / file for function, file in entry["files"].items()}
             return OnnxRuntime(
-                files["encode"], files["decode_step"], files["translate"], num_threads=num_threads
+                files["encode"],
+                files["decode_step"],
+                files["translate"],
+                files.get("translate_beam"),
+                beam=self.beam,
+                num_threads=num_threads,
             )
         if name == "litert":
             from keras_seq2seq.runtimes.litert_file import LiteRTRuntime
 
-            return LiteRTRuntime(path / entry["files"][quantization], num_threads=num_threads)
+            file = path / entry["files"][quantization]
+            return LiteRTRuntime(file, beam=self.beam, num_threads=num_threads)
         if name == "saved_model":
             from keras_seq2seq.runtimes.saved_model_folder import SavedModelRuntime
 
-            return SavedModelRuntime(path)
+            return SavedModelRuntime(path, beam=self.beam)
         from keras_seq2seq.models.seq2seq import load_model
         from keras_seq2seq.runtimes.keras_model import KerasRuntime
 
-        return KerasRuntime(load_model(path, compile=False), self.max_length)
+        return KerasRuntime(load_model(path, compile=False), self.max_length, self.beam)
 
     def altered_files(self) -> list[str]:
         """Returns the names of the files whose SHA-256 is not the manifest's."""
@@ -171,8 +183,8 @@ def load(
         runtime: "onnx", "litert", "saved_model" or "keras"; None takes the first of these that
             the bundle holds.
         quantization: "float32" or "dynamic_int8" (LiteRT).
-        search: "in_file" (the search inside the artefact, greedy) or "host" (NumPy over its
-            steps); None takes the one that has the strategy.
+        search: "in_file" (a search inside the artefact) or "host" (NumPy over its steps); None
+            takes "in_file" where that has the strategy.
         strategy: `Greedy()`, the default, or `BeamSearch(...)`.
         num_threads: int > 0. Threads of the ONNX and the LiteRT runtime.
     Returns:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 import keras_seq2seq
-from keras_seq2seq.decoding.strategy import BeamSearch, Greedy
+from keras_seq2seq.decoding.strategy import BeamSearch
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -86,25 +86,32 @@ def _add_runtime_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--search",
         choices=("in_file", "host"),
-        help="where the search runs (default: in_file; host for a beam)",
+        help="where the search runs (default: in_file; host for what no file has inside)",
     )
+    _add_beam_options(parser)
+    parser.add_argument("--threads", type=int, default=1, help="default: %(default)s")
+
+
+def _add_beam_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--beam-size", type=int, default=1, help="1 is greedy (default)")
     parser.add_argument(
         "--alpha", type=float, default=0.6, help="length penalty of a beam (default: %(default)s)"
     )
-    parser.add_argument("--threads", type=int, default=1, help="default: %(default)s")
+
+
+def _beam(arguments: argparse.Namespace) -> BeamSearch | None:
+    if arguments.beam_size == 1:
+        return None
+    return BeamSearch(arguments.beam_size, alpha=arguments.alpha)
 
 
 def _translate(arguments: argparse.Namespace) -> int:
-    strategy: Greedy | BeamSearch = Greedy()
-    if arguments.beam_size != 1:
-        strategy = BeamSearch(arguments.beam_size, alpha=arguments.alpha)
     translator = keras_seq2seq.load(
         arguments.bundle,
         runtime=arguments.runtime,
         quantization=arguments.quantization,
         search=arguments.search,
-        strategy=strategy,
+        strategy=_beam(arguments),
         num_threads=arguments.threads,
     )
     for line in sys.stdin.buffer:
@@ -124,6 +131,7 @@ def _add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         choices=("saved_model", "litert", "onnx"),
         help="default: all",
     )
+    _add_beam_options(parser)
     parser.add_argument("--force", action="store_true", help="replace an existing folder")
     parser.set_defaults(command=_export)
 
@@ -139,6 +147,7 @@ def _export(arguments: argparse.Namespace) -> int:
         arguments.output_dir,
         formats=arguments.formats,
         sentences=read_texts(sources) if sources.is_file() else None,
+        beam=_beam(arguments),
         force=arguments.force,
     )
     print(parity)

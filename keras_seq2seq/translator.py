@@ -8,7 +8,7 @@ import numpy as np
 from keras_seq2seq.config import EOS_ID
 from keras_seq2seq.decoding.host import Hypothesis, greedy_search, is_empty_source
 from keras_seq2seq.decoding.host_beam import beam_search
-from keras_seq2seq.decoding.strategy import GREEDY, Greedy, Strategy
+from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Greedy, Strategy
 from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.tokenizer import TokenizerPair, pad_batch
 
@@ -28,11 +28,10 @@ class Translator:
             included; a longer one is cut there. The search inside a file has its own.
         search: "in_file" (the search inside the artefact) or "host" (NumPy over its steps);
             None takes "in_file" where that has the strategy.
-        strategy: `Greedy()` or `BeamSearch(...)`; None takes that of the search inside the
-            artefact.
+        strategy: `Greedy()`, the default, or `BeamSearch(...)`.
     Raises:
-        ValueError: If `search` is unknown, `max_length` is not positive, or the search inside
-            the artefact has another strategy.
+        ValueError: If `search` is unknown, `max_length` is not positive, or no search inside the
+            artefact has the strategy.
     """
 
     def __init__(
@@ -44,18 +43,19 @@ class Translator:
         search: str | None = None,
         strategy: Strategy | None = None,
     ) -> None:
+        self.strategy = strategy or GREEDY
+        inside = [strategy for strategy in (GREEDY, runtime.beam) if strategy]
         if search is None:
-            search = "in_file" if strategy in (None, runtime.strategy) else "host"
+            search = "in_file" if self.strategy in inside else "host"
         if search not in SEARCHES:
             raise ValueError(f"`search` must be one of {SEARCHES}. Received: {search!r}.")
         if max_length < 1:
             raise ValueError(f"`max_length` must be at least 1. Received: {max_length}.")
-        if search == "in_file" and strategy not in (None, runtime.strategy):
+        if search == "in_file" and self.strategy not in inside:
             raise ValueError(
-                f"The search inside the {runtime.name} artefact is {runtime.strategy}. "
+                f"A search inside this {runtime.name} artefact must be one of {inside}. "
                 f"Received: {strategy}; pass search='host' for it."
             )
-        self.strategy = strategy or runtime.strategy
         self.runtime = runtime
         self.tokenizers = tokenizers
         self.max_length = max_length
@@ -93,8 +93,9 @@ class Translator:
                     "Received: max_length=None."
                 )
             max_length = model.config.max_length
-        runtime = KerasRuntime(model, max_length, strategy or GREEDY)
-        return cls(runtime, model.tokenizers, max_length=max_length)
+        beam = strategy if isinstance(strategy, BeamSearch) else None
+        runtime = KerasRuntime(model, max_length, beam)
+        return cls(runtime, model.tokenizers, max_length=max_length, strategy=strategy)
 
     # str is an Iterable[str] too; the first overload goes before.
     @overload
@@ -156,8 +157,11 @@ class Translator:
                 "`source_ids` must have the shape (batch, source_length), eos at the end of each "
                 f"row, so at least 1 long. Received: {np.shape(source_ids)}."
             )
+        is_greedy = isinstance(self.strategy, Greedy)
+        if self.search == "in_file" and is_greedy:
+            return [[hypothesis] for hypothesis in self.runtime.translate(source_ids)]
         if self.search == "in_file":
-            return self.runtime.n_best(source_ids)
+            return self.runtime.translate_beam(source_ids)
         state, is_empty = self.runtime.encode(source_ids), is_empty_source(source_ids)
         step, max_length = self.runtime.step, self.max_length
         if isinstance(self.strategy, Greedy):

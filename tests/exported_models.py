@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from keras_seq2seq.config import EOS_ID, Seq2SeqConfig
+from keras_seq2seq.decoding.strategy import BeamSearch
 from keras_seq2seq.exporters.litert import write_litert
+from keras_seq2seq.exporters.onnx import write_onnx
 from keras_seq2seq.exporters.saved_model import write_saved_model
 from keras_seq2seq.models.seq2seq import Seq2Seq
 from keras_seq2seq.runtimes.keras_model import KerasRuntime
 from keras_seq2seq.tokenizer import TokenizerPair
 
 MAX_LENGTH = 8
+BEAM = BeamSearch(3, 2)
 VOCABULARY_SIZE = 21
 SIZES = {
     "source_vocabulary_size": VOCABULARY_SIZE,
@@ -59,6 +62,19 @@ def exported(name: str) -> Exported:
     write_litert(model, folder / "litert", max_length=MAX_LENGTH)
     write_saved_model(model, None, folder / "saved_model", max_length=MAX_LENGTH)
     return Exported(model, KerasRuntime(model, MAX_LENGTH), folder)
+
+
+@functools.cache
+def exported_with_beam() -> Exported:
+    """Returns a model of which every file has a beam search inside."""
+    model = tiny_model(cell="lstm", attention="scaled", input_feeding=True)
+    folder = Path(_temporary().name) / "beam"
+    options = {"max_length": MAX_LENGTH, "beam": BEAM}
+    write_litert(model, folder / "litert", quantizations=["float32"], **options)
+    write_saved_model(model, None, folder / "saved_model", **options)
+    (folder / "onnx").mkdir()
+    write_onnx(model, folder / "onnx", **options)
+    return Exported(model, KerasRuntime(model, MAX_LENGTH, BEAM), folder)
 
 
 @functools.cache

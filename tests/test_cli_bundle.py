@@ -33,8 +33,8 @@ def run_folder(tmp_path_factory) -> pathlib.Path:
 @pytest.fixture(scope="module")
 def bundle(run_folder) -> pathlib.Path:
     folder = run_folder / "bundle"
-    status = main(["export", str(run_folder), "--output-dir", str(folder), "--formats", "onnx"])
-    assert status == 0
+    options = ["--output-dir", str(folder), "--formats", "onnx", "--beam-size", "3"]
+    assert main(["export", str(run_folder), *options]) == 0
     return folder
 
 
@@ -66,11 +66,18 @@ def test_translate_with_a_beam_is_the_beam_of_keras(monkeypatch, capsys, bundle,
     found = translate(monkeypatch, capsys, b"red dog\n", str(bundle), "--beam-size", "3")
     model = keras_seq2seq.load_model(run_folder / "model.keras")
     beam = keras_seq2seq.BeamSearch(3)
+    assert keras_seq2seq.load(bundle, strategy=beam).search == "in_file"
     assert found == model.translate("red dog", strategy=beam) + "\n"
+    outside = ("--beam-size", "3", "--search", "host")
+    assert found == translate(monkeypatch, capsys, b"red dog\n", str(bundle), *outside)
 
 
-def test_a_beam_inside_a_greedy_file_is_refused(bundle, capsys):
-    options = ["--beam-size", "3", "--search", "in_file"]
+def test_a_beam_that_no_file_has_inside_runs_on_the_host(bundle):
+    assert keras_seq2seq.load(bundle, strategy=keras_seq2seq.BeamSearch(4)).search == "host"
+
+
+def test_a_beam_that_no_file_has_inside_is_refused_there(bundle, capsys):
+    options = ["--beam-size", "4", "--search", "in_file"]
     assert main(["translate", str(bundle), *options]) == 1
     assert "pass search='host'" in capsys.readouterr().err
 
@@ -78,7 +85,10 @@ def test_a_beam_inside_a_greedy_file_is_refused(bundle, capsys):
 def test_verify_takes_a_text_file(bundle, tmp_path, capsys):
     (tmp_path / "text.txt").write_text("dog red\n\ncat\n", "utf-8")
     assert main(["verify", str(bundle), "--text", str(tmp_path / "text.txt")]) == 0
-    assert "3 of 3" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    ways = [line for line in printed.splitlines() if "3 of 3" in line]
+    assert len(ways) == 8  # two runtimes, two searches, greedy and beam
+    assert sum("beam in_file" in way for way in ways) == 2
 
 
 def test_verify_fails_for_an_altered_file(run_folder, bundle, tmp_path, capsys):

@@ -251,7 +251,7 @@ def test_a_real_model_gives_equal_hypotheses_in_graph_and_on_the_host():
     strategy = BeamSearch(4, 3)
     empty = host.is_empty_source(sources)
     expected = host_search(runtime.step, runtime.encode(sources), empty, strategy, max_length=7)
-    found = KerasRuntime(model, 7, strategy).n_best(sources)
+    found = KerasRuntime(model, 7, strategy).translate_beam(sources)
     for hypotheses, wanted in zip(found, expected, strict=True):
         assert plain(hypotheses) == plain(wanted)
         for one, other in zip(hypotheses, wanted, strict=True):

@@ -1,5 +1,6 @@
 """Writes a bundle: every artefact into one folder that needs nothing else."""
 
+import dataclasses
 import importlib.metadata
 import importlib.util
 import json
@@ -17,6 +18,7 @@ import keras
 
 from keras_seq2seq.bundle import FORMAT_VERSION, MANIFEST_FILE, sha256
 from keras_seq2seq.config import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from keras_seq2seq.decoding.strategy import BeamSearch
 from keras_seq2seq.exporters.parity import SENTENCES_FILE, Parity, verify
 from keras_seq2seq.models.contract import source_names, state_names
 from keras_seq2seq.models.seq2seq import Seq2Seq
@@ -28,7 +30,6 @@ NEEDED = {
     "litert": ("ai_edge_litert",),
     "onnx": ("onnx", "tf2onnx", "onnxruntime"),
 }
-QUANTIZATIONS = ("float32", "dynamic_int8")
 VERSIONED = ("keras_seq2seq", "keras", "tensorflow", "tensorflow-text", "tf2onnx", "onnx")
 PROBES, PROBE_PIECES = 50, 8
 
@@ -40,6 +41,7 @@ def export(
     formats: Sequence[str] = ("saved_model", "litert", "onnx"),
     sentences: Sequence[str] | None = None,
     max_length: int | None = None,
+    beam: BeamSearch | None = None,
     force: bool = False,
     verbose: bool = True,
 ) -> Parity:
@@ -56,6 +58,8 @@ def export(
             later `verify`; None makes 50 of random pieces.
         max_length: int > 0. Longest translation in tokens, eos included, fixed inside the
             files; None takes the configuration's.
+        beam: A beam search to put beside the greedy one inside every file, fixed there; None
+            writes none. On the host any beam search runs over the steps.
         force: Replace a bundle that is there.
         verbose: Show what is written, and a progress bar.
     Returns:
@@ -71,11 +75,11 @@ def export(
     output_dir.parent.mkdir(parents=True, exist_ok=True)
     partial = pathlib.Path(tempfile.mkdtemp(prefix=".partial-", dir=output_dir.parent))
     try:
-        artefacts = _write_artefacts(model, partial, formats, length, verbose)
+        artefacts = _write_artefacts(model, partial, formats, length, beam, verbose)
         tokenizers.save(partial)
         lines = "".join(f"{' '.join(text.splitlines())}\n" for text in texts)
         (partial / SENTENCES_FILE).write_text(lines, "utf-8")
-        manifest = _manifest(model, partial, tokenizers, artefacts, length)
+        manifest = _manifest(model, partial, tokenizers, artefacts, length, beam)
         _write_manifest(partial, manifest)
         parity = verify(partial, verbose=verbose)
         _write_manifest(partial, {**manifest, "parity": parity.to_dict()})
@@ -138,6 +142,7 @@ def _write_artefacts(
     folder: pathlib.Path,
     formats: Sequence[str],
     max_length: int,
+    beam: BeamSearch | None,
     verbose: bool,
 ) -> dict[str, dict[str, Any]]:
     """Writes the files of each format; returns what the manifest says of them."""
@@ -153,15 +158,17 @@ def _write_artefacts(
         if name == "saved_model":
             from keras_seq2seq.exporters.saved_model import write_saved_model
 
-            entry = write_saved_model(model, model.tokenizers, path, max_length=max_length)
+            entry = write_saved_model(
+                model, model.tokenizers, path, max_length=max_length, beam=beam
+            )
         elif name == "litert":
             from keras_seq2seq.exporters.litert import write_litert
 
-            entry = write_litert(model, path, max_length=max_length, quantizations=QUANTIZATIONS)
+            entry = write_litert(model, path, max_length=max_length, beam=beam)
         else:
             from keras_seq2seq.exporters.onnx import write_onnx
 
-            entry = write_onnx(model, path, max_length=max_length)
+            entry = write_onnx(model, path, max_length=max_length, beam=beam)
         artefacts[name] = {"path": name, **entry}
     return artefacts
 
@@ -172,6 +179,7 @@ def _manifest(
     tokenizers: TokenizerPair,
     artefacts: dict[str, Any],
     max_length: int,
+    beam: BeamSearch | None,
 ) -> dict[str, Any]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     sides = tokenizers.file_names
@@ -181,6 +189,7 @@ def _manifest(
         "model": model.config.to_dict() if model.config else None,
         "special_ids": {"pad": PAD_ID, "unk": UNK_ID, "bos": BOS_ID, "eos": EOS_ID},
         "limits": {"max_length": max_length},
+        "beam": None if beam is None else dataclasses.asdict(beam),
         "tokenizer": {"source": sides[0], "target": sides[-1]},
         "states": state_names(model.decoder),
         "source_tensors": source_names(model.decoder),

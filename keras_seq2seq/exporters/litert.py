@@ -1,4 +1,4 @@
-"""Writes one LiteRT file that holds encode, decode_step and translate over one copy of weights."""
+"""Writes one LiteRT file that holds every function over one copy of the weights."""
 
 import re
 import tempfile
@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from keras_seq2seq.decoding.strategy import BeamSearch
 from keras_seq2seq.exporters.description import described
 from keras_seq2seq.exporters.embedding_lookup import with_embedding_lookup
 from keras_seq2seq.exporters.operators import BUILTIN_ONLY, check_builtin_only
@@ -17,7 +18,6 @@ from keras_seq2seq.exporters.signatures import Signatures
 from keras_seq2seq.models.seq2seq import Seq2Seq
 
 QUANTIZATIONS = ("float32", "dynamic_int8")
-FUNCTIONS = ("encode", "decode_step", "translate")
 FOREIGN = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 
 
@@ -27,16 +27,19 @@ def write_litert(
     *,
     max_length: int,
     quantizations: Sequence[str] = QUANTIZATIONS,
+    beam: BeamSearch | None = None,
 ) -> dict[str, Any]:
     """Writes `model_<quantization>.tflite` files for a batch of one and any source length.
 
-    Each file has three signatures, one copy of the weights, and builtin operators only.
+    Each file has a signature for each function of `Signatures`, one copy of the weights, and
+    builtin operators only.
 
     Args:
         model: The trained model.
         folder: Where to write; made if missing.
         max_length: int > 0. Longest translation in tokens, end of sentence included.
         quantizations: "float32", "dynamic_int8" (int8 weights, float32 arithmetic elsewhere).
+        beam: What the signature `translate_beam` searches for; None leaves it out.
     Returns:
         {"files": {quantization: file name}, "signatures": {name: {"inputs", "outputs"}}}, each a
         list of {"name", "dtype", "shape"} with None for an open axis.
@@ -51,22 +54,22 @@ def write_litert(
         with quiet():
             encoder = with_embedding_lookup(model.encoder)
             decoder = with_embedding_lookup(model.decoder_step)
-            frozen = _frozen(Signatures(encoder, decoder, max_length))
+            frozen = _frozen(Signatures(encoder, decoder, max_length, beam))
             tf.saved_model.save(tf.Module(), frozen_folder, signatures=frozen)
         for quantization, name in files.items():
-            (folder / name).write_bytes(_converted(frozen_folder, quantization))
+            (folder / name).write_bytes(_converted(frozen_folder, quantization, list(frozen)))
             check_builtin_only(folder / name)
     return {"files": files, "signatures": {n: described(f) for n, f in frozen.items()}}
 
 
 def _frozen(signatures: Signatures) -> dict[str, Any]:
-    """Returns the three functions with their weights as constants.
+    """Returns the functions with their weights as constants.
 
     The converter, handed the variables of Keras 3, writes a file without weights that fails only
     when it is run.
     """
     frozen = {}
-    for name in FUNCTIONS:
+    for name in signatures.functions:
         specs = signatures.specs(name, batch_size=1)
         function = tf.function(getattr(signatures, name)).get_concrete_function(**specs)
         constant = convert_variables_to_constants_v2(function, lower_control_flow=False)
@@ -89,11 +92,11 @@ def _named(function: Any, outputs: dict[str, Any]) -> Callable[..., Any]:
     return call
 
 
-def _converted(frozen_folder: str, quantization: str) -> bytes:
+def _converted(frozen_folder: str, quantization: str, functions: list[str]) -> bytes:
     try:
         with quiet():
             converter = tf.lite.TFLiteConverter.from_saved_model(
-                frozen_folder, signature_keys=list(FUNCTIONS)
+                frozen_folder, signature_keys=functions
             )
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
             if quantization == "dynamic_int8":

@@ -1,4 +1,4 @@
-"""Writes a model as three ONNX files: the encoder, one decoder step, and a whole translation."""
+"""Writes a model as ONNX files: the encoder, one decoder step, and whole translations."""
 
 import contextlib
 import logging
@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from keras_seq2seq.decoding.strategy import BeamSearch
 from keras_seq2seq.exporters.quiet import quiet
 from keras_seq2seq.models.seq2seq import Seq2Seq
 
@@ -13,6 +14,7 @@ FILES = {
     "encode": "encoder.onnx",
     "decode_step": "decoder_step.onnx",
     "translate": "translate.onnx",
+    "translate_beam": "translate_beam.onnx",
 }
 # ONNX values have one name each: the new value of `state_0` cannot be called `state_0`, too.
 NEXT_PREFIX = "next_"
@@ -21,18 +23,24 @@ OTHER_PRECISIONS = {"bfloat16", "float16", "float64"}
 
 
 def write_onnx(
-    model: Seq2Seq, folder: pathlib.Path, *, max_length: int, opset_version: int = 17
+    model: Seq2Seq,
+    folder: pathlib.Path,
+    *,
+    max_length: int,
+    beam: BeamSearch | None = None,
+    opset_version: int = 17,
 ) -> dict[str, Any]:
-    """Writes `encoder.onnx`, `decoder_step.onnx` and `translate.onnx`.
+    """Writes `encoder.onnx`, `decoder_step.onnx`, `translate.onnx` and `translate_beam.onnx`.
 
     The files use standard operators only and leave batch size and lengths open. Recurrent
-    layers of the encoder become native nodes, see `NativeRNNs`; the search of `translate.onnx`
-    is one Loop. The same model gives the same bytes.
+    layers of the encoder become native nodes, see `NativeRNNs`; a search is one Loop.
+    The same model gives the same bytes.
 
     Args:
         model: The trained model.
         folder: An existing folder.
         max_length: int > 0. Longest translation of `translate` in tokens, eos included.
+        beam: What `translate_beam.onnx` searches for; None leaves it out.
         opset_version: int, 15 to 18. Version of the ONNX operators; 17 is read by onnxruntime
             1.12 and later.
     Returns:
@@ -54,13 +62,14 @@ def write_onnx(
 
     native = NativeRNNs()
     with _silence():
-        signatures = Signatures(native.replace(model.encoder), model.decoder, max_length)
+        signatures = Signatures(native.replace(model.encoder), model.decoder, max_length, beam)
+        files = {function: FILES[function] for function in signatures.functions}
         described = {}
-        for function, file in FILES.items():
+        for function, file in files.items():
             proto = _convert(signatures, function, opset_version, native.handlers)
             (folder / file).write_bytes(proto.SerializeToString(deterministic=True))
             described[function] = _describe(proto.graph)
-    return {"opset_version": opset_version, "files": dict(FILES), "signatures": described}
+    return {"opset_version": opset_version, "files": files, "signatures": described}
 
 
 def _import_tools() -> None:

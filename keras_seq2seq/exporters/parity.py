@@ -9,6 +9,7 @@ import keras
 
 from keras_seq2seq.bundle import Bundle
 from keras_seq2seq.decoding.host import Hypothesis
+from keras_seq2seq.decoding.strategy import GREEDY, Strategy
 from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.runtimes.saved_model_folder import SavedModelRuntime
 from keras_seq2seq.text import read_texts
@@ -43,7 +44,8 @@ class Agreement:
     Args:
         runtime: "keras", "saved_model", "litert" or "onnx".
         quantization: "float32" or "dynamic_int8".
-        search: "in_file", "host", or "text" (text in, text out in the SavedModel).
+        search: "in_file", "host", or "text" (text in, text out in the SavedModel); "beam in_file"
+            or "beam host" for the beam search of a bundle that has one inside.
         sentences: Number of sentences.
         differences: Those translated differently.
         largest_gap: Largest difference of scores over the sentences translated alike.
@@ -99,12 +101,12 @@ class Parity:
 
     def __str__(self) -> str:
         lines = [
-            f"{'runtime':12} {'weights':13} {'search':8} {'same words':>13}  largest score gap"
+            f"{'runtime':12} {'weights':13} {'search':12} {'same words':>13}  largest score gap"
         ]
         for a in self.agreements:
             same = f"{a.identical} of {a.sentences}"
             lines.append(
-                f"{a.runtime:12} {a.quantization:13} {a.search:8} {same:>13}  {a.largest_gap:.1e}"
+                f"{a.runtime:12} {a.quantization:13} {a.search:12} {same:>13}  {a.largest_gap:.1e}"
             )
         for a in self.agreements:
             for difference in a.differences[:LISTED_DIFFERENCES]:
@@ -127,7 +129,8 @@ def verify(
 ) -> Parity:
     """Translates the same sentences in every artefact, by both searches, and compares.
 
-    The reference is the Keras model in the bundle with its in-graph search.
+    The reference is the Keras model in the bundle with its in-graph search. A bundle with a beam
+    search inside is compared by that too, on the best hypothesis.
 
     Args:
         bundle: The exported folder.
@@ -140,26 +143,33 @@ def verify(
     opened = Bundle.open(bundle)
     texts = _texts(opened, sentences)
     tokenizers = opened.tokenizers
-    ways = [(*artefact, search) for artefact in opened.artefacts for search in SEARCHES]
-    ways.sort(key=lambda way: way != ("keras", "float32", "in_file"))
+    strategies: list[Strategy] = [s for s in (GREEDY, opened.beam) if s]
+    ways = [
+        (*artefact, search, strategy)
+        for strategy in strategies
+        for artefact in sorted(opened.artefacts, key=lambda artefact: artefact[0] != "keras")
+        for search in SEARCHES
+    ]
     progress = keras.utils.Progbar(len(ways), unit_name="way", verbose=int(verbose))
     agreements = []
-    expected: list[Hypothesis] = []
-    expected_texts: list[str] = []
+    references: dict[Strategy, list[Hypothesis]] = {}
     engines: dict[tuple[str, str], Runtime] = {}
-    for runtime, quantization, search in ways:
+    for runtime, quantization, search, strategy in ways:
         if (runtime, quantization) not in engines:
             engines[runtime, quantization] = opened.runtime(runtime, quantization)
         engine = engines[runtime, quantization]
-        translator = Translator(engine, tokenizers, max_length=opened.max_length, search=search)
+        translator = Translator(
+            engine, tokenizers, max_length=opened.max_length, search=search, strategy=strategy
+        )
         found = translator.hypotheses(texts)
-        if not expected:
-            expected = found
-            expected_texts = [tokenizers.target.decode(list(h.ids)) for h in found]
-        way = (runtime, quantization, search)
+        # The first way of each strategy is Keras with the search in its graph.
+        expected = references.setdefault(strategy, found)
+        name = search if strategy == GREEDY else f"beam {search}"
+        way = (runtime, quantization, name)
         agreements.append(_compare(way, texts, expected, found, tokenizers))
-        if isinstance(engine, SavedModelRuntime) and search == "in_file":
-            agreements.append(_compare_texts(engine, texts, expected_texts))
+        if isinstance(engine, SavedModelRuntime) and name == "in_file":
+            wanted = [tokenizers.target.decode(list(h.ids)) for h in expected]
+            agreements.append(_compare_texts(engine, texts, wanted))
         progress.add(1)
     return Parity(tuple(agreements), tuple(opened.altered_files()))
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_seq2seq.decoding.strategy import BeamSearch
 from keras_seq2seq.exporters.description import described
 from keras_seq2seq.exporters.quiet import quiet
 from keras_seq2seq.exporters.signatures import Signatures
@@ -15,7 +16,12 @@ VERSION = "1"
 
 
 def write_saved_model(
-    model: Seq2Seq, tokenizers: TokenizerPair | None, folder: Path, *, max_length: int
+    model: Seq2Seq,
+    tokenizers: TokenizerPair | None,
+    folder: Path,
+    *,
+    max_length: int,
+    beam: BeamSearch | None = None,
 ) -> dict[str, Any]:
     """Writes version 1 of a SavedModel for any batch size and any source length.
 
@@ -28,6 +34,7 @@ def write_saved_model(
         tokenizers: Those that it was trained with, or None.
         folder: Where to write the folder "1".
         max_length: int > 0. Longest translation in tokens, end of sentence included.
+        beam: What the signature `translate_beam` searches for; None leaves it out.
     Returns:
         {"files": {"float32": "1"}, "signatures": {name: {"inputs", "outputs"}}}, each a list of
         {"name", "dtype", "shape"} with None for an open axis.
@@ -37,7 +44,7 @@ def write_saved_model(
     """
     if tokenizers is not None:
         _check_vocabularies(model, tokenizers)
-    signatures = Signatures(model.encoder, model.decoder_step, max_length)
+    signatures = Signatures(model.encoder, model.decoder_step, max_length, beam)
     module = tf.Module()
     # Variables alone: a Keras model would write its layers and its training beside them.
     module.variables_of_parts = [weight.value for weight in model.weights]
@@ -54,10 +61,12 @@ def write_saved_model(
 
 
 def _functions(signatures: Signatures) -> dict[str, Any]:
-    names = {"encode": "encode", "decode_step": "decode_step", "translate_ids": "translate"}
+    # `translate` without text is `translate_ids` here.
     return {
-        key: tf.function(getattr(signatures, name)).get_concrete_function(**signatures.specs(name))
-        for key, name in names.items()
+        "translate_ids" if name == "translate" else name: tf.function(
+            getattr(signatures, name)
+        ).get_concrete_function(**signatures.specs(name))
+        for name in signatures.functions
     }
 
 

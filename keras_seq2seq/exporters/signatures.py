@@ -1,29 +1,44 @@
-"""The three functions that every artefact holds, written once over a model's two parts."""
+"""The functions that every artefact holds, written once over a model's two parts."""
 
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch
 from keras_seq2seq.decoding.translation import step_log_probs, translate
 from keras_seq2seq.models.contract import source_names, state_names
 
 
 class Signatures:
-    """`encode`, `decode_step` and `translate` over an encoder and a decoder.
+    """`encode`, `decode_step`, `translate` and, with a beam, `translate_beam`.
 
     Args:
         encoder: Maps `source_ids` to what the decoder needs of the source.
         decoder: The decoder that was trained.
-        max_length: int > 0. Longest translation of `translate` in tokens, eos included.
+        max_length: int > 0. Longest translation in tokens, eos included.
+        beam: What `translate_beam` searches for; None leaves it out.
     """
 
-    def __init__(self, encoder: keras.Model, decoder: keras.Model, max_length: int) -> None:
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        max_length: int,
+        beam: BeamSearch | None = None,
+    ) -> None:
         self.encoder = encoder
         self.decoder = decoder
         self.max_length = max_length
+        self.beam = beam
         self.state_names = state_names(decoder)
         self.source_names = source_names(decoder)
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Names of the functions."""
+        names = ("encode", "decode_step", "translate")
+        return names if self.beam is None else (*names, "translate_beam")
 
     def encode(self, source_ids: Any) -> dict[str, Any]:
         """Returns by name what `decode_step` takes: source tensors and first states."""
@@ -47,14 +62,24 @@ class Signatures:
         """Returns `target_ids` (batch, max_length), `scores` (batch,), `finished` (batch,)."""
         return translate(self.encoder, self.decoder, source_ids, max_length=self.max_length)
 
+    def translate_beam(self, source_ids: Any) -> dict[str, Any]:
+        """Returns the same by a beam search, (batch, num_hypotheses, ...), and `rankings`."""
+        return translate(
+            self.encoder,
+            self.decoder,
+            source_ids,
+            max_length=self.max_length,
+            strategy=self.beam or GREEDY,
+        )
+
     def specs(self, function: str, batch_size: int | None = None) -> dict[str, tf.TensorSpec]:
-        """Returns the inputs of "encode", "decode_step" or "translate" by name.
+        """Returns the inputs of a function by name.
 
         Args:
-            function: The function's name.
+            function: One of `functions`.
             batch_size: Fixed number of rows; None leaves it open. Lengths are always open.
         """
-        if function in ("encode", "translate"):
+        if function != "decode_step":
             return {"source_ids": tf.TensorSpec((batch_size, None), tf.int32, "source_ids")}
         specs = {"target_ids": tf.TensorSpec((batch_size, 1), tf.int32, "target_ids")}
         for name in (*self.source_names, *self.state_names):

@@ -1,5 +1,6 @@
 """Runs a Seq2Seq model in Keras: the reference for every other runtime."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -7,8 +8,7 @@ import keras
 import numpy as np
 
 from keras_seq2seq.decoding.host import Arrays, Hypothesis, hypotheses
-from keras_seq2seq.decoding.host_beam import n_best
-from keras_seq2seq.decoding.strategy import GREEDY, Greedy, Strategy
+from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Strategy
 from keras_seq2seq.decoding.translation import step_log_probs, translate
 from keras_seq2seq.models.contract import source_names, state_names
 from keras_seq2seq.models.seq2seq import Seq2Seq
@@ -21,22 +21,23 @@ class KerasRuntime(Runtime):
     Args:
         model: The trained model.
         max_length: int > 0. Longest translation of `translate`, end of sentence included.
-        strategy: What `translate` searches for.
+        beam: What `translate_beam` searches for, or None.
     """
 
     name = "keras"
 
-    def __init__(self, model: Seq2Seq, max_length: int, strategy: Strategy = GREEDY) -> None:
+    def __init__(self, model: Seq2Seq, max_length: int, beam: BeamSearch | None = None) -> None:
         self.model = model
         self.max_length = max_length
-        self.strategy = strategy
+        self.beam = beam
         self.state_names = state_names(model.decoder)
         self.source_names = source_names(model.decoder)
         sources = keras.KerasTensor((None, None), "int32")
         step_inputs = {**model.decoder.input, "target_ids": keras.KerasTensor((None, 1), "int32")}
         self._encode = _compiled(model, model.encoder, sources)
         self._step = _compiled(model, model.decoder_step, step_inputs)
-        self._search = _compiled(model, self._translate, sources)
+        self._search = _compiled(model, functools.partial(self._translate, GREEDY), sources)
+        self._beams = _compiled(model, functools.partial(self._translate, beam or GREEDY), sources)
 
     def encode(self, source_ids: np.ndarray) -> Arrays:
         outputs = self._encode(keras.ops.convert_to_tensor(source_ids, "int32"))
@@ -53,23 +54,24 @@ class KerasRuntime(Runtime):
         return keras.ops.convert_to_numpy(step_log_probs(outputs)), {**state, **new}
 
     def translate(self, source_ids: np.ndarray) -> list[Hypothesis]:
-        return [found[0] for found in self.n_best(source_ids)]
+        return hypotheses(**_run(self._search, source_ids))
 
-    def n_best(self, source_ids: np.ndarray) -> list[list[Hypothesis]]:
-        found = self._search(keras.ops.convert_to_tensor(source_ids, "int32"))
-        arrays = {name: keras.ops.convert_to_numpy(value) for name, value in found.items()}
-        if isinstance(self.strategy, Greedy):
-            return [[hypothesis] for hypothesis in hypotheses(**arrays)]
-        return n_best(**arrays)
+    def _translate_beam(self, source_ids: np.ndarray) -> Arrays:
+        return _run(self._beams, source_ids)
 
-    def _translate(self, source_ids: Any) -> dict[str, Any]:
+    def _translate(self, strategy: Strategy, source_ids: Any) -> dict[str, Any]:
         return translate(
             self.model.encoder,
             self.model.decoder,
             source_ids,
             max_length=self.max_length,
-            strategy=self.strategy,
+            strategy=strategy,
         )
+
+
+def _run(search: Callable[[Any], Any], source_ids: np.ndarray) -> Arrays:
+    found = search(keras.ops.convert_to_tensor(source_ids, "int32"))
+    return {name: keras.ops.convert_to_numpy(value) for name, value in found.items()}
 
 
 def _compiled(

@@ -1,12 +1,14 @@
 """Runs a LiteRT file with ai-edge-litert alone: neither TensorFlow nor Keras."""
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from keras_seq2seq.decoding.host import Arrays, Hypothesis, hypotheses
+from keras_seq2seq.decoding.strategy import BeamSearch
 from keras_seq2seq.runtimes.runtime import Runtime
 
 FUNCTIONS = ("encode", "decode_step", "translate")
@@ -21,6 +23,7 @@ class LiteRTRuntime(Runtime):
 
     Args:
         path: The file.
+        beam: What the signature `translate_beam` searches for, or None.
         num_threads: int > 0. Threads of one operator.
     Raises:
         FileNotFoundError: If there is no such file.
@@ -31,12 +34,14 @@ class LiteRTRuntime(Runtime):
     name = "litert"
     max_batch_size = 1
 
-    def __init__(self, path: Path, *, num_threads: int = 1) -> None:
+    def __init__(self, path: Path, *, beam: BeamSearch | None = None, num_threads: int = 1) -> None:
         if num_threads < 1:
             raise ValueError(f"`num_threads` must be at least 1. Received: {num_threads}.")
         self.path = Path(path)
         self._lock = threading.Lock()
-        self._runners = _runners(self.path, num_threads)
+        self.beam = beam
+        names = (*FUNCTIONS, "translate_beam") if beam else FUNCTIONS
+        self._runners = _runners(self.path, names, num_threads)
 
     def encode(self, source_ids: np.ndarray) -> Arrays:
         return self._run("encode", {"source_ids": self._one_row(source_ids)})
@@ -57,6 +62,9 @@ class LiteRTRuntime(Runtime):
         found = self._run("translate", {"source_ids": self._one_row(source_ids)})
         return hypotheses(found["target_ids"], found["scores"], found["finished"])
 
+    def _translate_beam(self, source_ids: np.ndarray) -> Arrays:
+        return self._run("translate_beam", {"source_ids": self._one_row(source_ids)})
+
     def _run(self, function: str, inputs: Arrays) -> Arrays:
         with self._lock:
             return self._runners[function](**inputs)
@@ -70,7 +78,7 @@ class LiteRTRuntime(Runtime):
         return ids.astype("int32")
 
 
-def _runners(path: Path, num_threads: int) -> dict[str, Any]:
+def _runners(path: Path, names: Sequence[str], num_threads: int) -> dict[str, Any]:
     try:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
     except ImportError as error:
@@ -87,9 +95,9 @@ def _runners(path: Path, num_threads: int) -> dict[str, Any]:
         interpreter = Interpreter(
             str(path), num_threads=num_threads, experimental_op_resolver_type=plain
         )
-        return {name: interpreter.get_signature_runner(name) for name in FUNCTIONS}
+        return {name: interpreter.get_signature_runner(name) for name in names}
     except (ValueError, RuntimeError) as error:
         raise ValueError(
-            f"A LiteRT file must be whole and have the signatures {FUNCTIONS}. "
+            f"A LiteRT file must be whole and have the signatures {names}. "
             f"Received: {path} ({error})."
         ) from error

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_seq2seq.decoding.host import Arrays, Hypothesis, hypotheses
+from keras_seq2seq.decoding.strategy import BeamSearch
 from keras_seq2seq.runtimes.runtime import Runtime
 
 # An output that is the next value of the input `state_0` is called `next_state_0`.
@@ -22,6 +23,8 @@ class OnnxRuntime(Runtime):
         encoder: The file of `encode`.
         decoder_step: The file of `step`.
         translate: The file of `translate`.
+        translate_beam: The file of `translate_beam`, or None.
+        beam: What that file searches for, or None.
         num_threads: int > 0. Threads of one operator.
     Raises:
         ImportError: If onnxruntime is not installed.
@@ -36,7 +39,9 @@ class OnnxRuntime(Runtime):
         encoder: pathlib.Path,
         decoder_step: pathlib.Path,
         translate: pathlib.Path,
+        translate_beam: pathlib.Path | None = None,
         *,
+        beam: BeamSearch | None = None,
         num_threads: int = 1,
     ) -> None:
         _onnxruntime()
@@ -46,6 +51,8 @@ class OnnxRuntime(Runtime):
         self._encoder = _File(encoder, num_threads)
         self._decoder_step = _File(decoder_step, num_threads)
         self._translate = _File(translate, num_threads)
+        self._beam_file = _File(translate_beam, num_threads) if translate_beam else None
+        self.beam = beam if translate_beam else None
 
     def encode(self, source_ids: np.ndarray) -> Arrays:
         return self._encoder.run({"source_ids": source_ids.astype("int32", copy=False)})
@@ -60,6 +67,11 @@ class OnnxRuntime(Runtime):
     def translate(self, source_ids: np.ndarray) -> list[Hypothesis]:
         found = self._translate.run({"source_ids": source_ids.astype("int32", copy=False)})
         return hypotheses(found["target_ids"], found["scores"], found["finished"])
+
+    def _translate_beam(self, source_ids: np.ndarray) -> Arrays:
+        if self._beam_file is None:
+            raise FileNotFoundError("No ONNX file of a beam search was named.")
+        return self._beam_file.run({"source_ids": source_ids.astype("int32", copy=False)})
 
 
 class _File:

@@ -5,7 +5,8 @@ import abc
 import numpy as np
 
 from keras_seq2seq.decoding.host import Arrays, Hypothesis
-from keras_seq2seq.decoding.strategy import GREEDY, Strategy
+from keras_seq2seq.decoding.host_beam import n_best
+from keras_seq2seq.decoding.strategy import BeamSearch
 
 
 class Runtime(abc.ABC):
@@ -14,12 +15,12 @@ class Runtime(abc.ABC):
     Attributes:
         name: "keras", "saved_model", "litert" or "onnx".
         max_batch_size: Most rows of one call, or None for any number.
-        strategy: What the search inside the artefact does.
+        beam: What `translate_beam` searches for, or None if the artefact has no beam search.
     """
 
     name: str
     max_batch_size: int | None = None
-    strategy: Strategy = GREEDY
+    beam: BeamSearch | None = None
 
     @abc.abstractmethod
     def encode(self, source_ids: np.ndarray) -> Arrays:
@@ -46,7 +47,7 @@ class Runtime(abc.ABC):
 
     @abc.abstractmethod
     def translate(self, source_ids: np.ndarray) -> list[Hypothesis]:
-        """Translates by the search inside the artefact.
+        """Translates by the greedy search inside the artefact.
 
         Args:
             source_ids: int32, shape (batch, source_length), ended by eos, padded with 0.
@@ -54,12 +55,23 @@ class Runtime(abc.ABC):
             One hypothesis for each row, without attention.
         """
 
-    def n_best(self, source_ids: np.ndarray) -> list[list[Hypothesis]]:
-        """Translates by the search inside the artefact.
+    def translate_beam(self, source_ids: np.ndarray) -> list[list[Hypothesis]]:
+        """Translates by the beam search inside the artefact.
 
         Args:
             source_ids: As of `translate`.
         Returns:
             For each row its hypotheses, the best first.
+        Raises:
+            ValueError: If the artefact has none.
         """
-        return [[hypothesis] for hypothesis in self.translate(source_ids)]
+        if self.beam is None:
+            raise ValueError(
+                f"This {self.name} artefact has no beam search inside; export it with "
+                "beam=BeamSearch(...), or search on the host."
+            )
+        return n_best(**self._translate_beam(source_ids))
+
+    @abc.abstractmethod
+    def _translate_beam(self, source_ids: np.ndarray) -> Arrays:
+        """Returns what the artefact's function `translate_beam` returns."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_seq2seq.decoding.host import Arrays, Hypothesis, hypotheses
+from keras_seq2seq.decoding.strategy import BeamSearch
 from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.text import Text, clean_text
 
@@ -20,6 +21,7 @@ class SavedModelRuntime(Runtime):
 
     Args:
         folder: A folder of numbered versions, of which the latest is taken, or one version.
+        beam: What the signature `translate_beam` searches for, or None.
     Raises:
         FileNotFoundError: If the folder holds no SavedModel.
         ImportError: If tensorflow is not installed, or tensorflow-text for one that takes texts.
@@ -28,10 +30,11 @@ class SavedModelRuntime(Runtime):
 
     name = "saved_model"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, beam: BeamSearch | None = None) -> None:
         self.folder = _version(Path(folder))
         self._tensorflow, self._loaded = _load(self.folder)
         self._signatures = self._loaded.signatures
+        self.beam = beam if "translate_beam" in self._signatures else None
         function = self._signatures["decode_step"]
         self._step_names = sorted(function.structured_input_signature[1])
 
@@ -47,6 +50,9 @@ class SavedModelRuntime(Runtime):
     def translate(self, source_ids: np.ndarray) -> list[Hypothesis]:
         found = self._run("translate_ids", {"source_ids": source_ids.astype("int32")})
         return hypotheses(found["target_ids"], found["scores"], found["finished"])
+
+    def _translate_beam(self, source_ids: np.ndarray) -> Arrays:
+        return self._run("translate_beam", {"source_ids": source_ids.astype("int32")})
 
     def translate_texts(self, texts: Sequence[Text]) -> list[str]:
         """Translates texts by the tokenizer and the search inside the SavedModel.
