@@ -1,4 +1,4 @@
-"""The command line: keras-seq2seq train | translate | export | verify."""
+"""The command line: keras-seq2seq train | translate | evaluate | export | verify."""
 
 import argparse
 import pathlib
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import keras_seq2seq
 from keras_seq2seq.decoding.strategy import BeamSearch
+from keras_seq2seq.translator import Translator
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=keras_seq2seq.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_train, _add_translate, _add_export, _add_verify):
+    for add in (_add_train, _add_translate, _add_evaluate, _add_export, _add_verify):
         add(commands)
     return parser
 
@@ -105,8 +106,8 @@ def _beam(arguments: argparse.Namespace) -> BeamSearch | None:
     return BeamSearch(arguments.beam_size, alpha=arguments.alpha)
 
 
-def _translate(arguments: argparse.Namespace) -> int:
-    translator = keras_seq2seq.load(
+def _translator(arguments: argparse.Namespace) -> Translator:
+    return keras_seq2seq.load(
         arguments.bundle,
         runtime=arguments.runtime,
         quantization=arguments.quantization,
@@ -114,9 +115,47 @@ def _translate(arguments: argparse.Namespace) -> int:
         strategy=_beam(arguments),
         num_threads=arguments.threads,
     )
+
+
+def _translate(arguments: argparse.Namespace) -> int:
+    translator = _translator(arguments)
     for line in sys.stdin.buffer:
         text = line.decode("utf-8", "replace").rstrip("\r\n")
         print(translator.translate(text), flush=True)
+    return 0
+
+
+def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("evaluate", help="translate a file and compare with references")
+    parser.add_argument("bundle", type=pathlib.Path, help="exported folder")
+    parser.add_argument("--source", type=pathlib.Path, required=True, help="texts, one a line")
+    parser.add_argument("--reference", type=pathlib.Path, required=True, help="the same, wanted")
+    parser.add_argument(
+        "--bootstrap",
+        type=int,
+        default=1000,
+        help="resamplings for confidence intervals (default: %(default)s)",
+    )
+    _add_runtime_options(parser)
+    parser.set_defaults(command=_evaluate)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from keras_seq2seq.text import read_texts
+    from keras_seq2seq.training.evaluation import METRICS, evaluate
+
+    sources, references = read_texts(arguments.source), read_texts(arguments.reference)
+    if len(sources) != len(references):
+        raise ValueError(
+            "Both files must have as many lines. Received: "
+            f"{len(sources)} in {arguments.source}, {len(references)} in {arguments.reference}."
+        )
+    translations = _translator(arguments).translate(sources)
+    found = evaluate(translations, references, metrics=METRICS, num_bootstraps=arguments.bootstrap)
+    for name in METRICS:
+        interval = found.get(f"{name}_interval", f"{found[name]:.2f}")
+        print(f"{name:12} {interval}  {found[f'{name}_signature']}")
+    print(f"exact match  {found['exact_match']:.2f} % of {found['sentences']}")
     return 0
 
 

@@ -100,6 +100,26 @@ def test_verify_fails_for_an_altered_file(run_folder, bundle, tmp_path, capsys):
     assert "altered file: verify.txt" in capsys.readouterr().out
 
 
+def test_evaluate_compares_with_references(bundle, run_folder, tmp_path, capsys):
+    model = keras_seq2seq.load_model(run_folder / "model.keras")
+    (tmp_path / "source").write_text("red cat\nblue dog\n", "utf-8")
+    (tmp_path / "reference").write_text(f"{model.translate('red cat')}\nnever this\n", "utf-8")
+    files = ["--source", str(tmp_path / "source"), "--reference", str(tmp_path / "reference")]
+    assert main(["evaluate", str(bundle), *files, "--bootstrap", "20"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in printed] == ["bleu", "chrf", "ter", "exact"]
+    assert printed[-1] == "exact match  50.00 % of 2"
+    assert "nrefs:1|" in printed[0]
+
+
+def test_evaluate_needs_files_of_equal_length(bundle, tmp_path, capsys):
+    (tmp_path / "one").write_text("a\n", "utf-8")
+    (tmp_path / "two").write_text("a\nb\n", "utf-8")
+    files = ["--source", str(tmp_path / "one"), "--reference", str(tmp_path / "two")]
+    assert main(["evaluate", str(bundle), *files]) == 1
+    assert "must have as many lines. Received: 1 in" in capsys.readouterr().err
+
+
 def test_export_refuses_an_existing_bundle_in_one_line(run_folder, bundle, capsys):
     assert main(["export", str(run_folder), "--output-dir", str(bundle)]) == 1
     assert "pass force=True (--force)" in capsys.readouterr().err

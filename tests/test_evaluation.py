@@ -42,6 +42,34 @@ def test_the_signatures_are_those_of_sacrebleu():
     assert found["chrf_signature"].startswith("nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|")
 
 
+def test_translation_error_rate_by_hand():
+    # One word of eight is replaced.
+    found = evaluate(["a b c d e f g x"], ["a b c d e f g h"], metrics=["ter"])
+    assert found["ter"] == pytest.approx(12.5)
+    assert found["ter_signature"].startswith("nrefs:1|case:lc|tok:tercom|")
+    assert "bleu" not in found
+
+
+def test_intervals_hold_the_score():
+    found = evaluate([*REFERENCES, "a bird"] * 9, [*REFERENCES, "a dog"] * 9, num_bootstraps=50)
+    score, _, rest = found["bleu_interval"].partition(" (μ = ")
+    mean, _, half = rest.rstrip(")").partition(" ± ")
+    assert float(score) == pytest.approx(found["bleu"], abs=0.01)
+    assert abs(float(mean) - found["bleu"]) < float(half)
+    assert "|bs:50|" in found["bleu_signature"]
+
+
+def test_too_poor_resamples_have_no_interval():
+    found = evaluate(["red cat", "zz"], ["red cat", "never this"], num_bootstraps=20)
+    assert found["exact_match"] == 50
+    assert "bleu_interval" not in found
+
+
+def test_unknown_metrics_are_refused():
+    with pytest.raises(ValueError, match=r"`metrics` must be among .*Received: \['comet'\]"):
+        evaluate(REFERENCES, REFERENCES, metrics=["bleu", "comet"])
+
+
 def test_generators_of_equal_length_are_not_needed_twice():
     assert evaluate(tuple(REFERENCES), list(REFERENCES))["exact_match"] == 100
 
