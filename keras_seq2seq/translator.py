@@ -8,7 +8,7 @@ import numpy as np
 from keras_seq2seq.config import EOS_ID
 from keras_seq2seq.decoding.host import Hypothesis, greedy_search, is_empty_source
 from keras_seq2seq.decoding.host_beam import beam_search
-from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Greedy, Strategy
+from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Strategy
 from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.tokenizer import TokenizerPair, pad_batch
 
@@ -44,7 +44,7 @@ class Translator:
         strategy: Strategy | None = None,
     ) -> None:
         self.strategy = strategy or GREEDY
-        inside = [strategy for strategy in (GREEDY, runtime.beam) if strategy]
+        inside = [GREEDY, *([runtime.beam] if runtime.beam else [])]
         if search is None:
             search = "in_file" if self.strategy in inside else "host"
         if search not in SEARCHES:
@@ -157,14 +157,16 @@ class Translator:
                 "`source_ids` must have the shape (batch, source_length), eos at the end of each "
                 f"row, so at least 1 long. Received: {np.shape(source_ids)}."
             )
-        is_greedy = isinstance(self.strategy, Greedy)
-        if self.search == "in_file" and is_greedy:
-            return [[hypothesis] for hypothesis in self.runtime.translate(source_ids)]
-        if self.search == "in_file":
+        if self.search == "host":
+            return self._search_on_host(source_ids)
+        if isinstance(self.strategy, BeamSearch):
             return self.runtime.translate_beam(source_ids)
+        return [[hypothesis] for hypothesis in self.runtime.translate(source_ids)]
+
+    def _search_on_host(self, source_ids: np.ndarray) -> list[list[Hypothesis]]:
         state, is_empty = self.runtime.encode(source_ids), is_empty_source(source_ids)
         step, max_length = self.runtime.step, self.max_length
-        if isinstance(self.strategy, Greedy):
-            found = greedy_search(step, state, is_empty, max_length=max_length)
-            return [[hypothesis] for hypothesis in found]
-        return beam_search(step, state, is_empty, self.strategy, max_length=max_length)
+        if isinstance(self.strategy, BeamSearch):
+            return beam_search(step, state, is_empty, self.strategy, max_length=max_length)
+        found = greedy_search(step, state, is_empty, max_length=max_length)
+        return [[hypothesis] for hypothesis in found]

@@ -276,6 +276,12 @@ def test_errors(options, message):
         BeamSearch(**options)
 
 
+@pytest.mark.parametrize("search", [on_host, in_graph])
+def test_only_ids_of_the_vocabulary_can_be_suppressed(search):
+    with pytest.raises(ValueError, match=r"`suppress` must hold ids from 0 to 5. Received: \[6\]"):
+        search(Tree(0, 6), BeamSearch(2, suppress=(5, 6)), 3)
+
+
 def test_all_faults_come_at_once():
     with pytest.raises(ValueError, match="(?s)`beam_size`.*`alpha`.*`min_length`"):
         BeamSearch(beam_size=0, alpha=-1, min_length=-1)

@@ -132,9 +132,10 @@ class _Beams:
         return {**found, "finished": is_finished[:, :wanted]}
 
     def _allowed(self, i: Any, log_probs: Any) -> Any:
-        ids = ops.arange(log_probs.shape[-1], dtype="int32")
+        vocabulary = log_probs.shape[-1]
+        ids = ops.arange(vocabulary, dtype="int32")
         forbidden = ops.logical_and(ids == EOS_ID, i < self.strategy.min_length)
-        for token in self.strategy.forbidden:
+        for token in self.strategy.forbidden(vocabulary):
             forbidden = ops.logical_or(forbidden, ids == token)
         return ops.where(forbidden[None, :], FORBIDDEN, log_probs)
 

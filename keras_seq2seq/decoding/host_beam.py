@@ -76,7 +76,7 @@ class _Row:
         if self.done:
             return np.arange(width)
         allowed = log_probs.copy()
-        allowed[:, self.strategy.forbidden] = -np.inf
+        allowed[:, self.strategy.forbidden(vocabulary)] = -np.inf
         if self.length < self.strategy.min_length:
             allowed[:, EOS_ID] = -np.inf
         totals = (self.scores[:, None] + allowed).ravel()

@@ -57,9 +57,16 @@ class BeamSearch:
         """Finished hypotheses of a source that end its search; None if none do."""
         return None if self.patience is None else math.ceil(self.patience * self.beam_size)
 
-    @property
-    def forbidden(self) -> list[int]:
-        """Ids that are never chosen."""
+    def forbidden(self, vocabulary_size: int) -> list[int]:
+        """Returns the ids that are never chosen.
+
+        Raises:
+            ValueError: If `suppress` holds an id that the vocabulary has not.
+        """
+        if foreign := [i for i in self.suppress if not 0 <= i < vocabulary_size]:
+            raise ValueError(
+                f"`suppress` must hold ids from 0 to {vocabulary_size - 1}. Received: {foreign}."
+            )
         return sorted({PAD_ID, BOS_ID, *self.suppress})
 
     def penalties(self, max_length: int) -> np.ndarray:

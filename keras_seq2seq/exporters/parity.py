@@ -143,7 +143,7 @@ def verify(
     opened = Bundle.open(bundle)
     texts = _texts(opened, sentences)
     tokenizers = opened.tokenizers
-    strategies: list[Strategy] = [s for s in (GREEDY, opened.beam) if s]
+    strategies: list[Strategy] = [GREEDY, *([opened.beam] if opened.beam else [])]
     ways = [
         (*artefact, search, strategy)
         for strategy in strategies
