@@ -1,6 +1,6 @@
 """Text in, text out, over any runtime."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from keras_seq2seq.config import EOS_ID
 from keras_seq2seq.decoding.host import Hypothesis, greedy_search, is_empty_source
 from keras_seq2seq.decoding.host_beam import beam_search
+from keras_seq2seq.decoding.scoring import Score, score
 from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Strategy
 from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.tokenizer import TokenizerPair, pad_batch
@@ -130,17 +131,50 @@ class Translator:
         Texts of like length share a batch; the result is in the order of `texts`. A greedy
         search has one hypothesis a text, `BeamSearch(num_hypotheses=n)` at most n.
         """
-        if batch_size < 1:
-            raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
         sources = [[*ids, EOS_ID] for ids in self.tokenizers.source.encode(list(texts))]
-        order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
-        rows = min(batch_size, self.runtime.max_batch_size or batch_size)
         found: dict[int, list[Hypothesis]] = {}
-        for start in range(0, len(order), rows):
-            members = order[start : start + rows]
+        for members in self._batches(sources, batch_size):
             batch = pad_batch([sources[i] for i in members])
             found |= zip(members, self.search_ids(batch), strict=True)
         return [found[i] for i in range(len(sources))]
+
+    def score(
+        self, texts: Sequence[str], translations: Sequence[str], *, batch_size: int = 32
+    ) -> list[Score]:
+        """Says how probable given translations are, by the steps of the runtime.
+
+        Args:
+            texts: Source texts.
+            translations: One for each text.
+            batch_size: int > 0. Texts of one call of the runtime, which may take fewer.
+        Returns:
+            For each pair the log-probability of each token of the best segmentation, and of it
+            their sum and the perplexity.
+        Raises:
+            ValueError: If the lengths differ or `batch_size` is not positive.
+        """
+        if len(texts) != len(translations):
+            raise ValueError(
+                "There must be one translation for each text. "
+                f"Received: {len(texts)} texts, {len(translations)} translations."
+            )
+        sources = [[*ids, EOS_ID] for ids in self.tokenizers.source.encode(list(texts))]
+        targets = [[*ids, EOS_ID] for ids in self.tokenizers.target.encode(list(translations))]
+        found: dict[int, Score] = {}
+        for members in self._batches(sources, batch_size):
+            state = self.runtime.encode(pad_batch([sources[i] for i in members]))
+            forced = pad_batch([targets[i] for i in members])
+            found |= zip(members, score(self.runtime.step, state, forced), strict=True)
+        return [found[i] for i in range(len(sources))]
+
+    def _batches(self, sources: list[list[int]], batch_size: int) -> Iterator[list[int]]:
+        """Yields the indices of the sources of each batch; those of like length are together."""
+        if batch_size < 1:
+            raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
+        order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
+        rows = min(batch_size, self.runtime.max_batch_size or batch_size)
+        for start in range(0, len(order), rows):
+            yield order[start : start + rows]
 
     def search_ids(self, source_ids: np.ndarray) -> list[list[Hypothesis]]:
         """Searches for one batch of sources.

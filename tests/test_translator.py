@@ -7,8 +7,10 @@ from conftest import LEXICON, TEXTS, tiny_config, tiny_model, word_pairs, word_t
 from keras_seq2seq import BeamSearch, Greedy, Translator
 from keras_seq2seq.config import BOS_ID, EOS_ID
 from keras_seq2seq.decoding.host import greedy_search, is_empty_source
+from keras_seq2seq.decoding.scoring import Score, score
 from keras_seq2seq.runtimes.keras_model import KerasRuntime
 from keras_seq2seq.runtimes.runtime import Runtime
+from keras_seq2seq.tokenizer import pad_batch
 
 MANY = [source for source, _ in word_pairs(23, seed=5, longest=8)]
 
@@ -137,6 +139,41 @@ def test_the_beams_of_a_model_agree_in_the_graph_and_on_the_host(translating_mod
         assert [h.ids for h in first] == [h.ids for h in second]
     assert inside.translate(TEXTS) == outside.translate(TEXTS)
     assert [len(found) for found in inside.n_best(TEXTS)] == [1 if not t else 2 for t in TEXTS]
+
+
+@pytest.mark.parametrize("strategy", [Greedy(), BeamSearch(3, 3)])
+def test_the_score_of_what_was_found_is_its_own(translating_model, strategy):
+    translator = Translator.from_model(translating_model, strategy=strategy)
+    runtime = translator.runtime
+    for text in filter(None, TEXTS):
+        (found,) = translator.n_best([text])
+        source_ids = pad_batch([[*translator.tokenizers.source.encode(text), EOS_ID]] * len(found))
+        target_ids = pad_batch([[*h.ids, *[EOS_ID] * h.finished] for h in found])
+        scores = score(runtime.step, runtime.encode(source_ids), target_ids)
+        for given, h in zip(scores, found, strict=True):
+            assert given.log_prob == pytest.approx(h.score, abs=1e-4)
+            assert given.token_log_probs.shape == (len(h.ids) + h.finished,)
+
+
+def test_scores_do_not_depend_on_the_batch(translating_model):
+    translator = Translator.from_model(translating_model)
+    wanted = ["le chien", "un chat", "", "oiseau oiseau", "le"]
+    together = translator.score(TEXTS, wanted)
+    alone = [translator.score([a], [b])[0] for a, b in zip(TEXTS, wanted, strict=True)]
+    for first, second in zip(together, alone, strict=True):
+        np.testing.assert_allclose(first.token_log_probs, second.token_log_probs, atol=1e-5)
+    assert [len(s.token_log_probs) for s in together] == [3, 3, 1, 3, 2]
+
+
+def test_perplexity_of_a_score():
+    given = Score(np.log(np.array([0.5, 0.125], "float32")))
+    assert given.log_prob == pytest.approx(np.log(0.0625))
+    assert given.perplexity == pytest.approx(4)
+
+
+def test_each_text_needs_a_translation_to_score(joint):
+    with pytest.raises(ValueError, match="Received: 2 texts, 1 translations"):
+        copier(joint).score(["the dog", "a cat"], ["le chien"])
 
 
 def sized(tokenizers, **options):
