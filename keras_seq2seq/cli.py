@@ -1,6 +1,7 @@
 """The command line: keras-seq2seq train | translate | evaluate | export | verify."""
 
 import argparse
+import json
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -67,6 +68,9 @@ def _train(arguments: argparse.Namespace) -> int:
 def _add_translate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser("translate", help="translate standard input, line by line")
     parser.add_argument("bundle", type=pathlib.Path, help="exported folder")
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object a line, with scores and hypotheses"
+    )
     _add_runtime_options(parser)
     parser.set_defaults(command=_translate)
 
@@ -96,14 +100,17 @@ def _add_runtime_options(parser: argparse.ArgumentParser) -> None:
 def _add_beam_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--beam-size", type=int, default=1, help="1 is greedy (default)")
     parser.add_argument(
+        "--num-hypotheses", type=int, default=1, help="of a beam (default: %(default)s)"
+    )
+    parser.add_argument(
         "--alpha", type=float, default=0.6, help="length penalty of a beam (default: %(default)s)"
     )
 
 
 def _beam(arguments: argparse.Namespace) -> BeamSearch | None:
-    if arguments.beam_size == 1:
+    if arguments.beam_size == 1 and arguments.num_hypotheses == 1:
         return None
-    return BeamSearch(arguments.beam_size, alpha=arguments.alpha)
+    return BeamSearch(arguments.beam_size, arguments.num_hypotheses, alpha=arguments.alpha)
 
 
 def _translator(arguments: argparse.Namespace) -> Translator:
@@ -121,8 +128,23 @@ def _translate(arguments: argparse.Namespace) -> int:
     translator = _translator(arguments)
     for line in sys.stdin.buffer:
         text = line.decode("utf-8", "replace").rstrip("\r\n")
-        print(translator.translate(text), flush=True)
+        print(_json(translator, text) if arguments.json else translator.translate(text), flush=True)
     return 0
+
+
+def _json(translator: Translator, text: str) -> str:
+    """Returns one line: the source and its hypotheses, the best first."""
+    hypotheses = [
+        {
+            "translation": translator.tokenizers.target.decode(list(found.ids)),
+            "ids": list(found.ids),
+            "score": found.score,
+            "ranking": found.ranking,
+            "finished": found.finished,
+        }
+        for found in translator.n_best([text])[0]
+    ]
+    return json.dumps({"source": text, "hypotheses": hypotheses}, ensure_ascii=False)
 
 
 def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

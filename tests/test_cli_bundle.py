@@ -1,6 +1,7 @@
 """The commands over a bundle: export, translate, verify, as a user types them."""
 
 import io
+import json
 import pathlib
 import shutil
 import sys
@@ -70,6 +71,22 @@ def test_translate_with_a_beam_is_the_beam_of_keras(monkeypatch, capsys, bundle,
     assert found == model.translate("red dog", strategy=beam) + "\n"
     outside = ("--beam-size", "3", "--search", "host")
     assert found == translate(monkeypatch, capsys, b"red dog\n", str(bundle), *outside)
+
+
+def test_json_has_the_hypotheses_and_their_scores(monkeypatch, capsys, bundle, run_folder):
+    options = ("--json", "--beam-size", "4", "--num-hypotheses", "2")
+    line, empty = translate(monkeypatch, capsys, b"red dog\n\n", str(bundle), *options).splitlines()
+    found = json.loads(line)
+    assert found["source"] == "red dog"
+    model = keras_seq2seq.load_model(run_folder / "model.keras")
+    beam = keras_seq2seq.BeamSearch(4, 2)
+    expected = keras_seq2seq.Translator.from_model(model, strategy=beam).n_best(["red dog"])[0]
+    assert [tuple(h["ids"]) for h in found["hypotheses"]] == [h.ids for h in expected]
+    for h, wanted in zip(found["hypotheses"], expected, strict=True):
+        assert h["score"] == pytest.approx(wanted.score, abs=1e-4)
+        assert h["ranking"] == pytest.approx(wanted.ranking, abs=1e-4)
+        assert h["finished"] == wanted.finished
+    assert json.loads(empty)["hypotheses"][0]["translation"] == ""
 
 
 def test_a_beam_that_no_file_has_inside_runs_on_the_host(bundle):
