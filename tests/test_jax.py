@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from conftest import TEXTS, last_json, run_python
 
-from keras_seq2seq import load_model
+from keras_seq2seq import BeamSearch, load_model
 
 SCRIPT = """
 import sys
@@ -19,7 +19,7 @@ sys.meta_path.insert(0, NoTensorFlow())
 import json
 import keras, numpy as np
 from conftest import TEXTS, tiny_model, tiny_config, word_pairs, word_tokenizers
-from keras_seq2seq import PairBatches
+from keras_seq2seq import BeamSearch, PairBatches
 from test_models_recurrent import step_through, whole
 from test_models_seq2seq import inputs, logits
 
@@ -47,6 +47,7 @@ found = {
     "gap": float(gap),
     "texts": model.translate(TEXTS),
     "again": model.translate(TEXTS),
+    "beam": model.translate(TEXTS, strategy=BeamSearch(3)),
     "max_length_4": model.translate(TEXTS, max_length=4),
     "logits": logits(model).tolist(),
     "tensorflow": "tensorflow" in sys.modules,
@@ -93,6 +94,8 @@ def test_another_backend_says_the_same(trained):
     found, path = trained
     assert keras.backend.backend() == "tensorflow"
     model = load_model(path)
+    assert model.jit_compile is False  # the default of this backend, not of that
     assert model.translate(TEXTS) == found["texts"]
+    assert model.translate(TEXTS, strategy=BeamSearch(3)) == found["beam"]
     np.testing.assert_allclose(own.logits(model), np.array(found["logits"]), atol=1e-5, rtol=1e-4)
     assert int(model.optimizer.iterations.numpy()) > 0

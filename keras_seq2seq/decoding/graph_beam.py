@@ -1,4 +1,4 @@
-"""Beam search in keras.ops: one loop that runs in TensorFlow graphs and JAX."""
+"""Beam search in keras.ops: one loop that runs in TensorFlow graphs, LiteRT, ONNX and JAX."""
 
 from typing import Any
 
@@ -56,7 +56,6 @@ class _Beams:
     def __init__(self, strategy: BeamSearch, max_length: int, is_empty: Any) -> None:
         self.strategy = strategy
         self.width = strategy.beam_size
-        self.max_length = max_length
         self.is_empty = is_empty
         self.batch = ops.shape(is_empty)[0]
         self.penalties = ops.convert_to_tensor(strategy.penalties(max_length))
