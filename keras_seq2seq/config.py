@@ -68,7 +68,7 @@ class Seq2SeqConfig:
     tie_output: bool = False
     context: str = "attention"
     context_use: str = "initial_state"
-    attention: str = "general"
+    attention: str = "scaled"
     input_feeding: bool = False
     bridge: str = "dense"
     max_length: int = 64

@@ -44,8 +44,15 @@ def word_pairs(count, seed=0, longest=6):
 def tiny_config(**options):
     from keras_seq2seq import Seq2SeqConfig
 
-    sizes = {"source_vocabulary_size": 17, "target_vocabulary_size": 17, "max_length": 9}
-    return Seq2SeqConfig(**{**sizes, "embedding_dim": 8, "units": 8, **options})
+    defaults = {
+        "source_vocabulary_size": 17,
+        "target_vocabulary_size": 17,
+        "embedding_dim": 8,
+        "units": 8,
+        "attention": "general",
+        "max_length": 9,
+    }
+    return Seq2SeqConfig(**{**defaults, **options})
 
 
 def tiny_model(config=None, *, scale=4.0, seed=0, **options):

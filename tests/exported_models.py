@@ -29,7 +29,7 @@ SIZES = {
 SHARED = {"share_embeddings": True, "tie_output": True}
 TWO_LAYERS = {"num_encoder_layers": 2, "num_decoder_layers": 2}
 CONFIGS = {
-    "gru_general": {},
+    "gru_general": {"attention": "general"},
     "lstm_dot_layers": {"cell": "lstm", "attention": "dot", "bridge": "copy", "residual": True}
     | TWO_LAYERS,
     "gru_scaled_shared": {"attention": "scaled", "bridge": "zero"} | SHARED,

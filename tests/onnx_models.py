@@ -19,7 +19,7 @@ MAX_LENGTH = 6
 SHARED = {"share_embeddings": True, "tie_output": True}
 LAYERS = {"num_encoder_layers": 2, "num_decoder_layers": 2, "residual": True}
 CONFIGS = {
-    "gru_general": {},
+    "gru_general": {"attention": "general"},
     "lstm_dot_layers": {"cell": "lstm", "attention": "dot", "bridge": "copy", **LAYERS},
     "rnn_additive_one_way": {"cell": "simple_rnn", "attention": "additive", "bidirectional": False},
     "gru_scaled_feeding_shared": {"attention": "scaled", "input_feeding": True, **SHARED},
