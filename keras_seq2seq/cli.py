@@ -202,13 +202,14 @@ def _export(arguments: argparse.Namespace) -> int:
     from keras_seq2seq.text import read_texts
 
     path = arguments.run / "model.keras" if arguments.run.is_dir() else arguments.run
-    sources = arguments.run / "sources.txt"
+    sources, report = arguments.run / "sources.txt", arguments.run / "report.json"
     parity = keras_seq2seq.export(
         load_model(path, compile=False),
         arguments.output_dir,
         formats=arguments.formats,
         sentences=read_texts(sources) if sources.is_file() else None,
         beam=_beam(arguments),
+        quality=json.loads(report.read_text("utf-8")).get("test") if report.is_file() else None,
         force=arguments.force,
     )
     print(parity)

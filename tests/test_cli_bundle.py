@@ -28,6 +28,7 @@ def run_folder(tmp_path_factory) -> pathlib.Path:
         weight.assign(weight * 4.0)
     model.save(folder / "model.keras")
     (folder / "sources.txt").write_text("red cat\nblue dog\n", "utf-8")
+    (folder / "report.json").write_text('{"test": {"bleu": 12.5}}', "utf-8")
     return folder
 
 
@@ -47,6 +48,11 @@ def translate(monkeypatch, capsys, text: bytes, *arguments: str) -> str:
 
 def test_export_verifies_on_the_run_s_sources(bundle):
     assert (bundle / "verify.txt").read_text("utf-8") == "red cat\nblue dog\n"
+
+
+def test_export_hands_on_the_quality_that_the_run_measured(bundle):
+    manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
+    assert manifest["quality"] == {"bleu": 12.5}
 
 
 def test_translate_gives_one_line_for_each_line(monkeypatch, capsys, bundle, run_folder):

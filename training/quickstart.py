@@ -1,6 +1,7 @@
 """The main job on the embedded phrasebook: train, export, verify, translate, look."""
 
 import pathlib
+import sys
 import time
 
 from rich.console import Console
@@ -32,7 +33,7 @@ ARTEFACTS = [
 ]
 
 
-def main() -> None:
+def main() -> int:
     print("1. Train on the phrasebook")
     report = train(Recipe.load(HERE / "phrasebook_en_fr.toml"), RUN, force=True)
     test = report["test"]
@@ -45,7 +46,7 @@ def main() -> None:
     print("2. Export and verify")
     model = keras_seq2seq.load_model(RUN / "model.keras", compile=False)
     sentences = read_texts(RUN / "sources.txt")
-    parity = keras_seq2seq.export(model, BUNDLE, sentences=sentences, force=True)
+    parity = keras_seq2seq.export(model, BUNDLE, sentences=sentences, quality=test, force=True)
     print(parity)
 
     print("\n3. Translate with every runtime")
@@ -76,7 +77,8 @@ def main() -> None:
         hypothesis.attention, [*source_tokens, "</s>"], [*target_tokens, "</s>"], picture
     )
     print(f"\nattention of {source!r}: {picture}\nbundle: {BUNDLE}")
+    return 0 if parity.passed else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -11,7 +11,7 @@ import random
 import shutil
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -42,6 +42,7 @@ def export(
     sentences: Sequence[str] | None = None,
     max_length: int | None = None,
     beam: BeamSearch | None = None,
+    quality: Mapping[str, Any] | None = None,
     force: bool = False,
     verbose: bool = True,
 ) -> Parity:
@@ -60,6 +61,8 @@ def export(
             files; None takes the configuration's.
         beam: A beam search to put beside the greedy one inside every file, fixed there; None
             writes none. On the host any beam search runs over the steps.
+        quality: Measured quality of the model for the manifest, such as what `evaluate` of
+            `keras_seq2seq.training.evaluation` returned; plain values for JSON.
         force: Replace a bundle that is there.
         verbose: Show what is written, and a progress bar.
     Returns:
@@ -80,6 +83,7 @@ def export(
         lines = "".join(f"{' '.join(text.splitlines())}\n" for text in texts)
         (partial / SENTENCES_FILE).write_text(lines, "utf-8")
         manifest = _manifest(model, partial, tokenizers, artefacts, length, beam)
+        manifest["quality"] = None if quality is None else dict(quality)
         _write_manifest(partial, manifest)
         parity = verify(partial, verbose=verbose)
         _write_manifest(partial, {**manifest, "parity": parity.to_dict()})
