@@ -128,8 +128,13 @@ def _translate(arguments: argparse.Namespace) -> int:
     translator = _translator(arguments)
     for line in sys.stdin.buffer:
         text = line.decode("utf-8", "replace").rstrip("\r\n")
-        print(_json(translator, text) if arguments.json else translator.translate(text), flush=True)
+        print(_json(translator, text) if arguments.json else _line(translator, text), flush=True)
     return 0
+
+
+def _line(translator: Translator, text: str) -> str:
+    """Returns the translation without line breaks, which byte pieces can spell."""
+    return translator.translate(text).replace("\r", " ").replace("\n", " ")
 
 
 def _json(translator: Translator, text: str) -> str:

@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import sys
 
+import keras
 import pytest
 
 import keras_seq2seq
@@ -22,6 +23,7 @@ def run_folder(tmp_path_factory) -> pathlib.Path:
         PAIRS, joint=True, source_level="character", target_level="character"
     )
     size = tokenizers.source.vocabulary_size
+    keras.utils.set_random_seed(2)
     config = keras_seq2seq.Seq2SeqConfig(size, size, embedding_dim=6, units=8, max_length=9)
     model = keras_seq2seq.Seq2Seq(config, tokenizers=tokenizers)
     for weight in model.trainable_weights:
@@ -77,6 +79,12 @@ def test_translate_with_a_beam_is_the_beam_of_keras(monkeypatch, capsys, bundle,
     assert found == model.translate("red dog", strategy=beam) + "\n"
     outside = ("--beam-size", "3", "--search", "host")
     assert found == translate(monkeypatch, capsys, b"red dog\n", str(bundle), *outside)
+
+
+def test_a_line_break_in_a_translation_makes_no_second_line(monkeypatch, capsys, bundle):
+    broken = "\n".join(["un", "deux\r"])
+    monkeypatch.setattr(keras_seq2seq.Translator, "translate", lambda self, text: broken)
+    assert translate(monkeypatch, capsys, b"red cat\n", str(bundle)) == "un deux \n"
 
 
 def test_json_has_the_hypotheses_and_their_scores(monkeypatch, capsys, bundle, run_folder):
