@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
@@ -23,6 +24,7 @@ def build_model() -> keras_seq2seq.Seq2Seq:
         PAIRS, joint=True, source_level="character", target_level="character"
     )
     size = tokenizers.source.vocabulary_size
+    keras.utils.set_random_seed(1)
     config = keras_seq2seq.Seq2SeqConfig(size, size, embedding_dim=6, units=8, max_length=12)
     model = keras_seq2seq.Seq2Seq(config, tokenizers=tokenizers)
     for weight in model.trainable_weights:
