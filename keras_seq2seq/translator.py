@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 
 from keras_seq2seq.config import EOS_ID
-from keras_seq2seq.decoding.host import Hypothesis, greedy_search, is_empty_source
+from keras_seq2seq.decoding.host import Hypothesis, greedy_search, greedy_stream, is_empty_source
 from keras_seq2seq.decoding.host_beam import beam_search
 from keras_seq2seq.decoding.scoring import Score, score
 from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Strategy
@@ -137,6 +137,33 @@ class Translator:
             batch = pad_batch([sources[i] for i in members])
             found |= zip(members, self.search_ids(batch), strict=True)
         return [found[i] for i in range(len(sources))]
+
+    def stream(self, text: str) -> Iterator[str]:
+        """Yields a translation in parts, none of them empty, each as soon as its token is known.
+
+        The parts joined are what `translate` gives. A caller that stops reading stops the
+        search. Runs on the host over the steps, whatever `search` says.
+
+        Args:
+            text: One text. An empty one yields nothing.
+        Raises:
+            ValueError: If the strategy is not greedy: a beam may still change its first words.
+        """
+        if self.strategy != GREEDY:
+            raise ValueError(f"Streaming needs strategy=Greedy(). Received: {self.strategy}.")
+        source_ids = pad_batch([[*self.tokenizers.source.encode(text), EOS_ID]])
+        state, is_empty = self.runtime.encode(source_ids), is_empty_source(source_ids)
+        ids: list[int] = []
+        given = ""
+        for token in greedy_stream(self.runtime.step, state, is_empty, max_length=self.max_length):
+            ids.append(token)
+            known = self.tokenizers.target.decode(ids)
+            # The bytes of a character may come one by one: it is held back until it is whole.
+            if known != given and not known.endswith("\ufffd"):
+                yield known.removeprefix(given)
+                given = known
+        if rest := self.tokenizers.target.decode(ids).removeprefix(given):
+            yield rest
 
     def score(
         self, texts: Sequence[str], translations: Sequence[str], *, batch_size: int = 32

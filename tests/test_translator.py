@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import LEXICON, TEXTS, tiny_config, tiny_model, word_pairs, word_tokenizers
 
-from keras_seq2seq import BeamSearch, Greedy, Translator
+from keras_seq2seq import BeamSearch, Greedy, Tokenizer, TokenizerPair, Translator
 from keras_seq2seq.config import BOS_ID, EOS_ID
 from keras_seq2seq.decoding.host import greedy_search, is_empty_source
 from keras_seq2seq.decoding.scoring import Score, score
@@ -153,6 +153,67 @@ def test_the_score_of_what_was_found_is_its_own(translating_model, strategy):
         for given, h in zip(scores, found, strict=True):
             assert given.log_prob == pytest.approx(h.score, abs=1e-4)
             assert given.token_log_probs.shape == (len(h.ids) + h.finished,)
+
+
+def test_a_stream_joined_is_the_translation(translating_model):
+    translator = Translator.from_model(translating_model)
+    for text in TEXTS:
+        parts = list(translator.stream(text))
+        assert "".join(parts) == translator.translate(text)
+        assert all(parts)
+        assert len(parts) > 1 or len(text) < 8
+
+
+class Writer(Copier):
+    """Says the ids that it was given, whatever it reads, and counts its steps."""
+
+    def __init__(self, ids, vocabulary_size):
+        super().__init__(vocabulary_size)
+        self.ids = [*ids, EOS_ID]
+        self.steps = 0
+
+    def step(self, ids, state):
+        log_probs = np.full((1, self.vocabulary_size), -9.0, "float32")
+        log_probs[0, self.ids[self.steps]] = -0.5
+        self.steps += 1
+        return log_probs, state
+
+
+def writer(text):
+    texts = [text for pair in word_pairs(60) for text in pair]
+    target = Tokenizer.train(texts, level="character")
+    runtime = Writer(target.encode(text), target.vocabulary_size)
+    return Translator(runtime, TokenizerPair(target, target), max_length=60), runtime
+
+
+@pytest.mark.parametrize(
+    "text", ["le chien", "un \U0001f426 noir", "\U0001f426\U0001f426", "\u00e9t\u00e9 ☂"]
+)
+def test_a_character_of_several_bytes_streams_whole(text):
+    translator, _ = writer(text)
+    parts = list(translator.stream("the dog"))
+    assert "".join(parts) == text
+    assert not any("\ufffd" in part for part in parts)
+
+
+def test_who_stops_reading_stops_the_search():
+    translator, runtime = writer("le chien voit le chat")
+    parts = translator.stream("the dog")
+    assert next(parts) + next(parts) == "le"
+    parts.close()
+    assert runtime.steps <= 3
+
+
+def test_an_empty_text_streams_nothing():
+    translator, runtime = writer("le chien")
+    assert list(translator.stream("")) == []
+    assert runtime.steps == 0
+
+
+def test_only_a_greedy_search_streams(translating_model):
+    translator = Translator.from_model(translating_model, strategy=BeamSearch(2))
+    with pytest.raises(ValueError, match=r"Streaming needs strategy=Greedy\(\)"):
+        next(translator.stream("the dog"))
 
 
 def test_scores_do_not_depend_on_the_batch(translating_model):

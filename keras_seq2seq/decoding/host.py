@@ -1,7 +1,7 @@
 """Greedy search in NumPy over a runtime's step: the readable reference for every graph."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -58,11 +58,9 @@ def greedy_search(
         if finished.all():
             break
         log_probs, state = step(ids, state)
-        allowed = log_probs.copy()
-        allowed[:, [PAD_ID, BOS_ID]] = -np.inf
-        best = allowed.argmax(-1).astype("int32")
+        best, score = _best(log_probs)
         ids = np.where(finished, PAD_ID, best).astype("int32")
-        scores += np.where(finished, 0, allowed[np.arange(batch), best]).astype("float32")
+        scores += np.where(finished, 0, score).astype("float32")
         finished |= ids == EOS_ID
         columns.append(ids)
         if "attention" in state:
@@ -70,6 +68,23 @@ def greedy_search(
     output = np.stack(columns, 1) if columns else np.zeros((batch, 0), "int32")
     attention = np.stack(weights, 1) if weights else None
     return hypotheses(output, scores, finished, attention)
+
+
+def greedy_stream(
+    step: Step, state: Arrays, is_empty: np.ndarray, *, max_length: int
+) -> Iterator[int]:
+    """Yields the ids that `greedy_search` finds for one row, each as soon as it is known.
+
+    Args:
+        step, state, is_empty, max_length: As of `greedy_search`, for a batch of one.
+    """
+    ids = np.array([BOS_ID], "int32")
+    for _ in range(0 if is_empty.all() else max_length):
+        log_probs, state = step(ids, state)
+        ids = _best(log_probs)[0]
+        if ids[0] == EOS_ID:
+            return
+        yield int(ids[0])
 
 
 def hypotheses(
@@ -98,3 +113,11 @@ def hypotheses(
 def is_empty_source(source_ids: np.ndarray) -> np.ndarray:
     """Returns True, shape (batch,), where a source holds nothing but padding and eos."""
     return ~((source_ids != PAD_ID) & (source_ids != EOS_ID)).any(axis=1)
+
+
+def _best(log_probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the most probable id of each row, int32, and its log-probability."""
+    allowed = log_probs.copy()
+    allowed[:, [PAD_ID, BOS_ID]] = -np.inf
+    best = allowed.argmax(-1)
+    return best.astype("int32"), allowed[np.arange(len(best)), best]
