@@ -246,3 +246,12 @@ def test_missing_package_names_the_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
     with pytest.raises(ImportError, match=r'pip install "keras_seq2seq\[onnx\]"'):
         write_onnx(exported("gru_general").model, pathlib.Path(tmp_path), max_length=3)
+
+
+def test_a_layer_traced_for_a_gpu_is_refused():
+    class TracedForGPU:
+        def get_attr_value(self, name):
+            return 0  # the seed, by which the placeholder of a layer is known
+
+    with pytest.raises(ValueError, match="must be traced for the CPU.*CUDA_VISIBLE_DEVICES=-1"):
+        NativeRNNs()._write(None, TracedForGPU(), "gru", None)

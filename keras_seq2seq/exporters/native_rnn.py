@@ -47,7 +47,7 @@ class NativeRNNs:
     def _write(self, graph: Any, placeholder: Any, name: str, args: Any) -> None:
         number = placeholder.get_attr_value("seed")
         if not number:
-            raise NotImplementedError(
+            raise ValueError(
                 "Recurrent layers must be traced for the CPU. Received: one traced for a GPU; "
                 "export with CUDA_VISIBLE_DEVICES=-1."
             )
