@@ -60,6 +60,13 @@ class Bundle:
                 f"Received: {version!r} in {path}; update keras_seq2seq or export again."
             )
         bundle = cls(folder, manifest)
+        try:
+            _ = bundle.beam
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                "`beam` of a manifest must be null or describe a beam search. "
+                f"Received: {path}: {error}; export the bundle again."
+            ) from None
         if faults := [*bundle._path_faults(), *bundle._size_faults(files)]:
             raise ValueError(f"{folder} is not a whole bundle:\n- " + "\n- ".join(faults))
         return bundle

@@ -162,6 +162,8 @@ def test_missing_manifest_is_refused(tmp_path):
         ({"format_version": 99}, "reads bundles of format version 1. Received: 99"),
         ({"files": {"../x": {"bytes": 1, "sha256": ""}}}, "must lie in the folder"),
         ({"files": 3}, "must be JSON with the keys of format version 1"),
+        ({"beam": {"width": 4}}, "`beam` of a manifest must be null or describe a beam search"),
+        ({"beam": {"beam_size": 0, "suppress": []}}, "`beam_size` must be 1 to 64. Received: 0"),
     ],
 )
 def test_bad_manifest_is_refused(copied, changes, message):
@@ -204,8 +206,14 @@ def test_export_reports_all_faults_before_writing(tmp_path):
     model = build_model()
     model.tokenizers = None
     with pytest.raises(ValueError, match="formats") as caught:
-        keras_seq2seq.export(model, tmp_path / "b", formats=["onnx", "onnx", "xml"], max_length=0)
-    for fault in ("xml", "each once", "tokenizers", "max_length"):
+        keras_seq2seq.export(
+            model,
+            tmp_path / "b",
+            formats=["onnx", "onnx", "xml"],
+            max_length=0,
+            beam=keras_seq2seq.BeamSearch(suppress=(10**6,)),
+        )
+    for fault in ("xml", "each once", "tokenizers", "max_length", "`suppress`"):
         assert fault in str(caught.value)
     assert not list(tmp_path.iterdir())
 

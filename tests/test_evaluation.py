@@ -66,6 +66,11 @@ def test_too_poor_resamples_have_no_interval():
     assert "chrf_interval" not in found
 
 
+def test_a_negative_number_of_resamples_is_refused():
+    with pytest.raises(ValueError, match="`num_bootstraps` must be at least 0. Received: -1"):
+        evaluate(REFERENCES, REFERENCES, num_bootstraps=-1)
+
+
 def test_unknown_metrics_are_refused():
     with pytest.raises(ValueError, match=r"`metrics` must be among .*Received: \['comet'\]"):
         evaluate(REFERENCES, REFERENCES, metrics=["bleu", "comet"])

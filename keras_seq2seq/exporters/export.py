@@ -73,7 +73,7 @@ def export(
         ImportError: If a package is missing; the message names the extra.
     """
     output_dir = pathlib.Path(output_dir)
-    tokenizers, length = _check(model, output_dir, formats, max_length, force)
+    tokenizers, length = _check(model, output_dir, formats, max_length, beam, force)
     texts = list(sentences) if sentences else _probe_sentences(tokenizers)
     output_dir.parent.mkdir(parents=True, exist_ok=True)
     partial = pathlib.Path(tempfile.mkdtemp(prefix=".partial-", dir=output_dir.parent))
@@ -101,6 +101,7 @@ def _check(
     output_dir: pathlib.Path,
     formats: Sequence[str],
     max_length: int | None,
+    beam: BeamSearch | None,
     force: bool,
 ) -> tuple[TokenizerPair, int]:
     """Checks all that can be known before writing; returns the tokenizers and the length."""
@@ -121,6 +122,11 @@ def _check(
         max_length = model.config.max_length if model.config else 0
     if max_length < 1:
         faults.append(f"`max_length` must be at least 1; pass it. Received: {max_length}.")
+    if beam is not None:
+        try:
+            beam.forbidden(model.decoder.output["logits"].shape[-1])
+        except ValueError as error:
+            faults.append(str(error))
     if faults or tokenizers is None:
         raise ValueError("Cannot export:\n- " + "\n- ".join(faults))
     missing = {

@@ -1,5 +1,6 @@
 """Metrics over real tokens: padding counts in none of them."""
 
+import abc
 from typing import Any
 
 import keras
@@ -7,7 +8,7 @@ import keras
 from keras_seq2seq.models.losses import token_crossentropy, token_mask
 
 
-class _TokenMean(keras.metrics.Metric):
+class _TokenMean(keras.metrics.Metric, abc.ABC):
     """The mean of a per-token value over all real tokens seen since the last reset."""
 
     def __init__(self, name: str, **kwargs: Any) -> None:
@@ -23,8 +24,9 @@ class _TokenMean(keras.metrics.Metric):
         self.total.assign_add(keras.ops.sum(self.values(y_true, y_pred) * weights))
         self.count.assign_add(keras.ops.sum(weights))
 
+    @abc.abstractmethod
     def values(self, y_true: Any, y_pred: Any) -> Any:
-        raise NotImplementedError
+        """Returns the value of each token, float32, shape (batch, target_length)."""
 
     def result(self) -> Any:
         return self.total / keras.ops.maximum(self.count, 1.0)

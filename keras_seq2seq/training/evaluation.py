@@ -31,7 +31,8 @@ def evaluate(
         exact_match: 0 to 100, per cent of translations equal to their reference.
         sentences: Number of pairs.
     Raises:
-        ValueError: If the lengths differ or are 0, or a metric is unknown.
+        ValueError: If the lengths differ or are 0, a metric is unknown, or `num_bootstraps` is
+            negative.
         ImportError: If sacrebleu is not installed.
     Reference:
         Papineni et al. 2002; Popovic 2015; Snover et al. 2006; Koehn 2004 (bootstrap); Post 2018.
@@ -42,6 +43,8 @@ def evaluate(
             f"Received: {len(translations)} translations, {len(references)} references."
         )
     found: dict[str, Any] = {}
+    if num_bootstraps < 0:
+        raise ValueError(f"`num_bootstraps` must be at least 0. Received: {num_bootstraps}.")
     if unknown := [name for name in metrics if name not in METRICS]:
         raise ValueError(f"`metrics` must be among {METRICS}. Received: {unknown}.")
     known = _metrics()
