@@ -18,8 +18,10 @@ lint: .venv/dev
 types: .venv/dev
 	$(BIN)/mypy
 
+# All parts, the files of benchmarks/, or one: make bench PART=search
+PART ?= $(basename $(notdir $(wildcard benchmarks/*.py)))
 bench: .venv/dev
-	$(BIN)/python benchmarks/runtimes.py
+	set -e; for part in $(PART); do $(BIN)/python benchmarks/$$part.py; done
 
 clean:
 	rm -rf .venv build dist runs *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage

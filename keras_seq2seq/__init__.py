@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from keras_seq2seq.config import Seq2SeqConfig as Seq2SeqConfig
     from keras_seq2seq.decoding.strategy import BeamSearch as BeamSearch
     from keras_seq2seq.decoding.strategy import Greedy as Greedy
+    from keras_seq2seq.decoding.strategy import Sampling as Sampling
     from keras_seq2seq.exporters.export import export as export
     from keras_seq2seq.exporters.parity import verify as verify
     from keras_seq2seq.models.losses import MaskedCrossentropy as MaskedCrossentropy
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from keras_seq2seq.training.corpus import read_tsv as read_tsv
     from keras_seq2seq.training.recipe import Recipe as Recipe
     from keras_seq2seq.training.subword_sampling import SubwordSampler as SubwordSampler
+    from keras_seq2seq.translation import Translation as Translation
     from keras_seq2seq.translator import Translator as Translator
 
 __version__ = "0.1.0"
@@ -54,6 +56,8 @@ _HOME = {
     "from_pairs": "keras_seq2seq.training.corpus",
     "BeamSearch": "keras_seq2seq.decoding.strategy",
     "Greedy": "keras_seq2seq.decoding.strategy",
+    "Sampling": "keras_seq2seq.decoding.strategy",
+    "Translation": "keras_seq2seq.translation",
     "Translator": "keras_seq2seq.translator",
     "load": "keras_seq2seq.bundle",
     "export": "keras_seq2seq.exporters.export",

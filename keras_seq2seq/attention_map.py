@@ -40,4 +40,10 @@ def draw_attention(
     axes.set_yticks(range(shape[0]), target_tokens)
     axes.set(xlabel="source", ylabel="translation")
     figure.colorbar(image, label="attention weight")
-    figure.savefig(path, dpi=120)
+    path = pathlib.Path(path)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        figure.savefig(partial, dpi=120, format="png")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

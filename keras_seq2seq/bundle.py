@@ -11,7 +11,7 @@ from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.tokenizer import TokenizerPair
 from keras_seq2seq.translator import Translator
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST_FILE = "manifest.json"
 # In the order in which `load` chooses: what starts fastest first.
 RUNTIMES = ("onnx", "litert", "saved_model", "keras")
@@ -78,9 +78,8 @@ class Bundle:
 
     @property
     def beam(self) -> BeamSearch | None:
-        """The beam search inside the files, or None."""
-        given = self.manifest.get("beam")
-        return BeamSearch(**{**given, "suppress": tuple(given["suppress"])}) if given else None
+        """The beam search inside every file, or None."""
+        return _beam(self.manifest.get("beam"))
 
     @property
     def tokenizers(self) -> TokenizerPair:
@@ -125,14 +124,7 @@ class Bundle:
             from keras_seq2seq.runtimes.onnx_files import OnnxRuntime
 
             files = {function: path / file for function, file in entry["files"].items()}
-            return OnnxRuntime(
-                files["encode"],
-                files["decode_step"],
-                files["translate"],
-                files.get("translate_beam"),
-                beam=self.beam,
-                num_threads=num_threads,
-            )
+            return OnnxRuntime(files, beam=self.beam, num_threads=num_threads)
         if name == "litert":
             from keras_seq2seq.runtimes.litert_file import LiteRTRuntime
 
@@ -141,11 +133,11 @@ class Bundle:
         if name == "saved_model":
             from keras_seq2seq.runtimes.saved_model_folder import SavedModelRuntime
 
-            return SavedModelRuntime(path, beam=self.beam)
+            return SavedModelRuntime(path, beam=_beam(entry["beam"]))
         from keras_seq2seq.models.seq2seq import load_model
         from keras_seq2seq.runtimes.keras_model import KerasRuntime
 
-        return KerasRuntime(load_model(path, compile=False), self.max_length, self.beam)
+        return KerasRuntime(load_model(path, compile=False), self.max_length)
 
     def altered_files(self) -> list[str]:
         """Returns the names of the files whose SHA-256 is not the manifest's."""
@@ -209,6 +201,10 @@ def load(
         search=search,
         strategy=strategy,
     )
+
+
+def _beam(given: dict[str, Any] | None) -> BeamSearch | None:
+    return BeamSearch(**{**given, "suppress": tuple(given["suppress"])}) if given else None
 
 
 def sha256(path: pathlib.Path) -> str:

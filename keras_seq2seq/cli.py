@@ -4,10 +4,17 @@ import argparse
 import json
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import keras_seq2seq
-from keras_seq2seq.decoding.strategy import BeamSearch
+from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch
+from keras_seq2seq.search_options import (
+    add_beam_options,
+    add_runtime_options,
+    strategy,
+    translator,
+)
+from keras_seq2seq.translation import Translation
 from keras_seq2seq.translator import Translator
 
 
@@ -66,90 +73,107 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _add_translate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("translate", help="translate standard input, line by line")
+    parser = commands.add_parser(
+        "translate",
+        help="translate standard input, line by line",
+        description="Translates standard input, UTF-8, to one line for each line.",
+    )
     parser.add_argument("bundle", type=pathlib.Path, help="exported folder")
     parser.add_argument(
-        "--json", action="store_true", help="one JSON object a line, with scores and hypotheses"
+        "--json",
+        action="store_true",
+        help="one JSON object a line: hypotheses with scores, attention and alignment",
     )
-    _add_runtime_options(parser)
+    parser.add_argument(
+        "--plot-attention",
+        type=pathlib.Path,
+        metavar="FILE.png",
+        help="draw the attention of the first line there, of line N to FILE-N.png",
+    )
+    parser.add_argument("--prefix", default="", help="text that every translation begins with")
+    parser.add_argument(
+        "--split-sentences",
+        metavar="LANGUAGE",
+        help="translate the sentences of a line one by one; the language of the source, as en",
+    )
+    parser.add_argument("--batch-size", type=int, default=32, help="default: %(default)s")
+    parser.add_argument(
+        "--window",
+        type=int,
+        default=2048,
+        help="lines that may be read ahead to share batches (default: %(default)s)",
+    )
+    add_runtime_options(parser)
     parser.set_defaults(command=_translate)
 
 
-def _add_runtime_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--runtime",
-        default="onnx",
-        choices=("keras", "saved_model", "litert", "onnx"),
-        help="what runs the model (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--quantization",
-        default="float32",
-        choices=("float32", "dynamic_int8"),
-        help="of the LiteRT file (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--search",
-        choices=("in_file", "host"),
-        help="where the search runs (default: in_file; host for what no file has inside)",
-    )
-    _add_beam_options(parser)
-    parser.add_argument("--threads", type=int, default=1, help="default: %(default)s")
-
-
-def _add_beam_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--beam-size", type=int, default=1, help="1 is greedy (default)")
-    parser.add_argument(
-        "--num-hypotheses", type=int, default=1, help="of a beam (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--alpha", type=float, default=0.6, help="length penalty of a beam (default: %(default)s)"
-    )
-
-
-def _beam(arguments: argparse.Namespace) -> BeamSearch | None:
-    if arguments.beam_size == 1 and arguments.num_hypotheses == 1:
-        return None
-    return BeamSearch(arguments.beam_size, arguments.num_hypotheses, alpha=arguments.alpha)
-
-
-def _translator(arguments: argparse.Namespace) -> Translator:
-    return keras_seq2seq.load(
-        arguments.bundle,
-        runtime=arguments.runtime,
-        quantization=arguments.quantization,
-        search=arguments.search,
-        strategy=_beam(arguments),
-        num_threads=arguments.threads,
-    )
-
-
 def _translate(arguments: argparse.Namespace) -> int:
-    translator = _translator(arguments)
-    for line in sys.stdin.buffer:
-        text = line.decode("utf-8", "replace").rstrip("\r\n")
-        print(_json(translator, text) if arguments.json else _line(translator, text), flush=True)
+    from keras_seq2seq.progress import progress
+    from keras_seq2seq.read_ahead import groups
+
+    if arguments.split_sentences and (
+        arguments.json or arguments.plot_attention or arguments.prefix
+    ):
+        raise ValueError(
+            "--split-sentences goes with neither --json, --plot-attention nor --prefix, which "
+            "are about one sentence a line."
+        )
+    opened = translator(arguments)
+    lines = 0
+    bar = sys.stderr.isatty() and not sys.stdout.isatty()
+    with progress(None, "lines", bar) as advance:
+        for group in groups(sys.stdin.buffer, arguments.window):
+            texts = [line.decode("utf-8", "replace").rstrip("\r\n") for line in group]
+            for line in _translated(opened, texts, arguments, lines):
+                print(line)
+            sys.stdout.flush()
+            lines += len(group)
+            advance(len(group))
     return 0
 
 
-def _line(translator: Translator, text: str) -> str:
-    """Returns the translation without line breaks, which byte pieces can spell."""
-    return translator.translate(text).replace("\r", " ").replace("\n", " ")
+def _translated(
+    opened: Translator, texts: list[str], arguments: argparse.Namespace, lines: int
+) -> Iterator[str]:
+    """Yields what is printed for each text, of which `lines` came before."""
+    options = {"batch_size": arguments.batch_size, "window": arguments.window, "verbose": False}
+    if arguments.split_sentences:
+        from keras_seq2seq.sentences import map_sentences
+
+        def translate(sentences: list[str]) -> list[str]:
+            return [best.text for best, *_ in opened.iterate(sentences, **options)]
+
+        yield from map(_one_line, map_sentences(texts, arguments.split_sentences, translate))
+        return
+    found = opened.iterate(texts, prefixes=arguments.prefix, **options)
+    for number, (text, n_best) in enumerate(zip(texts, found, strict=True), lines + 1):
+        if arguments.plot_attention:
+            _plot_attention(n_best[0], arguments.plot_attention, number)
+        if arguments.json:
+            hypotheses = [translation.to_dict() for translation in n_best]
+            first = {"source": text, "source_tokens": list(n_best[0].source_tokens)}
+            yield json.dumps({**first, "hypotheses": hypotheses}, ensure_ascii=False)
+        else:
+            yield _one_line(n_best[0].text)
 
 
-def _json(translator: Translator, text: str) -> str:
-    """Returns one line: the source and its hypotheses, the best first."""
-    hypotheses = [
-        {
-            "translation": translator.tokenizers.target.decode(list(found.ids)),
-            "ids": list(found.ids),
-            "score": found.score,
-            "ranking": found.ranking,
-            "finished": found.finished,
-        }
-        for found in translator.n_best([text])[0]
-    ]
-    return json.dumps({"source": text, "hypotheses": hypotheses}, ensure_ascii=False)
+def _one_line(text: str) -> str:
+    """Returns a translation without line breaks, which byte pieces can spell."""
+    return text.replace("\r", " ").replace("\n", " ")
+
+
+def _plot_attention(translation: Translation, path: pathlib.Path, number: int) -> None:
+    from keras_seq2seq.attention_map import draw_attention
+
+    if translation.attention is None:
+        raise ValueError(
+            "--plot-attention needs a model that attends. Received: one without attention."
+        )
+    if number > 1:
+        path = path.with_stem(f"{path.stem}-{number}")
+    draw_attention(
+        translation.attention, translation.source_tokens, translation.target_tokens, path
+    )
 
 
 def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -163,13 +187,20 @@ def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         default=1000,
         help="resamplings for confidence intervals (default: %(default)s)",
     )
-    _add_runtime_options(parser)
+    parser.add_argument(
+        "--metrics",
+        nargs="+",
+        default=["bleu", "chrf", "ter"],
+        choices=("bleu", "chrf", "ter", "wer", "cer"),
+        help="for ter, wer and cer lower is better (default: bleu chrf ter)",
+    )
+    add_runtime_options(parser)
     parser.set_defaults(command=_evaluate)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from keras_seq2seq.text import read_texts
-    from keras_seq2seq.training.evaluation import METRICS, evaluate
+    from keras_seq2seq.training.evaluation import evaluate
 
     sources, references = read_texts(arguments.source), read_texts(arguments.reference)
     if len(sources) != len(references):
@@ -177,9 +208,14 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             "Both files must have as many lines. Received: "
             f"{len(sources)} in {arguments.source}, {len(references)} in {arguments.reference}."
         )
-    translations = _translator(arguments).translate(sources)
-    found = evaluate(translations, references, metrics=METRICS, num_bootstraps=arguments.bootstrap)
-    for name in METRICS:
+    translations = translator(arguments).translate(sources)
+    found = evaluate(
+        translations,
+        references,
+        metrics=arguments.metrics,
+        num_bootstraps=arguments.bootstrap,
+    )
+    for name in arguments.metrics:
         interval = found.get(f"{name}_interval", f"{found[name]:.2f}")
         print(f"{name:12} {interval}  {found[f'{name}_signature']}")
     print(f"exact match  {found['exact_match']:.2f} % of {found['sentences']}")
@@ -197,7 +233,7 @@ def _add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         choices=("saved_model", "litert", "onnx"),
         help="default: all",
     )
-    _add_beam_options(parser)
+    add_beam_options(parser)
     parser.add_argument("--force", action="store_true", help="replace an existing folder")
     parser.set_defaults(command=_export)
 
@@ -206,6 +242,12 @@ def _export(arguments: argparse.Namespace) -> int:
     from keras_seq2seq.models.seq2seq import load_model
     from keras_seq2seq.text import read_texts
 
+    chosen = strategy(arguments)
+    if not isinstance(chosen, BeamSearch) and chosen != GREEDY:
+        raise ValueError(
+            "Rules of a search inside the files need a beam: pass --beam-size above 1. "
+            f"Received: {chosen}."
+        )
     path = arguments.run / "model.keras" if arguments.run.is_dir() else arguments.run
     sources, report = arguments.run / "sources.txt", arguments.run / "report.json"
     parity = keras_seq2seq.export(
@@ -213,7 +255,7 @@ def _export(arguments: argparse.Namespace) -> int:
         arguments.output_dir,
         formats=arguments.formats,
         sentences=read_texts(sources) if sources.is_file() else None,
-        beam=_beam(arguments),
+        beam=chosen if isinstance(chosen, BeamSearch) else None,
         quality=json.loads(report.read_text("utf-8")).get("test") if report.is_file() else None,
         force=arguments.force,
     )

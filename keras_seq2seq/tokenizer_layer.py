@@ -43,15 +43,11 @@ class GraphTokenizer(tf.Module):
         Returns:
             source_ids: int32, shape (batch, length), length > 0; eos ends each row, padded with 0.
         """
-        # "replace" replaces as Python's bytes.decode does; tf.text would do it byte by byte.
-        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
-        texts = tf.strings.regex_replace(texts, r"\x00", " ")
-        ids = self.source.tokenize(texts)
-        # Not add_eos: that flag is a state of the shared resource.
-        ends = tf.fill([ids.nrows(), 1], EOS_ID)
-        ids = tf.concat([ids, ends], axis=1)
-        # Length 1, not 0, for an empty batch: not every encoder takes zero steps.
-        return ids.to_tensor(PAD_ID, shape=tf.maximum(ids.bounding_shape(), [0, 1]))
+        return _ids(self.source, texts)
+
+    def encode_target(self, texts: tf.Tensor) -> tf.Tensor:
+        """Turns translations into target ids, as `encode` does source texts."""
+        return _ids(self.target, texts)
 
     def decode(self, target_ids: tf.Tensor) -> tf.Tensor:
         """Turns target ids into texts; stops at the first eos, leaves out pad and bos.
@@ -64,6 +60,18 @@ class GraphTokenizer(tf.Module):
         before_eos = tf.cumsum(tf.cast(target_ids == EOS_ID, tf.int32), axis=1) == 0
         real = before_eos & (target_ids != PAD_ID) & (target_ids != BOS_ID)
         return self.target.detokenize(tf.ragged.boolean_mask(target_ids, real))
+
+
+def _ids(tokenizer: tf_text.SentencepieceTokenizer, texts: tf.Tensor) -> tf.Tensor:
+    # "replace" replaces as Python's bytes.decode does; tf.text would do it byte by byte.
+    texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
+    texts = tf.strings.regex_replace(texts, r"\x00", " ")
+    ids = tokenizer.tokenize(texts)
+    # Not add_eos: that flag is a state of the shared resource.
+    ends = tf.fill([ids.nrows(), 1], EOS_ID)
+    ids = tf.concat([ids, ends], axis=1)
+    # Length 1, not 0, for an empty batch: not every encoder takes zero steps.
+    return ids.to_tensor(PAD_ID, shape=tf.maximum(ids.bounding_shape(), [0, 1]))
 
 
 def _sentencepiece(model: bytes) -> tf_text.SentencepieceTokenizer:

@@ -1,22 +1,30 @@
 """Text in, text out, over any runtime."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, overload
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from keras_seq2seq.config import EOS_ID
-from keras_seq2seq.decoding.host import Hypothesis, greedy_search, greedy_stream, is_empty_source
+from keras_seq2seq.decoding.host import single_search, single_stream
 from keras_seq2seq.decoding.host_beam import beam_search
+from keras_seq2seq.decoding.host_rules import check_prefixes
+from keras_seq2seq.decoding.hypothesis import Hypothesis
 from keras_seq2seq.decoding.scoring import Score, score
-from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Strategy
+from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Greedy, Sampling, Strategy
+from keras_seq2seq.progress import progress
 from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.tokenizer import TokenizerPair, pad_batch
+from keras_seq2seq.translation import Translation, translations
 
 if TYPE_CHECKING:
     from keras_seq2seq.models.seq2seq import Seq2Seq
 
 SEARCHES = ("in_file", "host")
+# One for every text, or one for each.
+Prefixes = str | Sequence[str | Sequence[int]] | None
 
 
 class Translator:
@@ -29,7 +37,7 @@ class Translator:
             included; a longer one is cut there. The search inside a file has its own.
         search: "in_file" (the search inside the artefact) or "host" (NumPy over its steps);
             None takes "in_file" where that has the strategy.
-        strategy: `Greedy()`, the default, or `BeamSearch(...)`.
+        strategy: `Greedy()`, the default, `BeamSearch(...)` or `Sampling(...)`.
     Raises:
         ValueError: If `search` is unknown, `max_length` is not positive, or no search inside the
             artefact has the strategy.
@@ -45,17 +53,15 @@ class Translator:
         strategy: Strategy | None = None,
     ) -> None:
         self.strategy = strategy or GREEDY
-        inside = [GREEDY, *([runtime.beam] if runtime.beam else [])]
         if search is None:
-            search = "in_file" if self.strategy in inside else "host"
+            search = "in_file" if runtime.has(self.strategy) else "host"
         if search not in SEARCHES:
             raise ValueError(f"`search` must be one of {SEARCHES}. Received: {search!r}.")
-        if max_length < 1:
-            raise ValueError(f"`max_length` must be at least 1. Received: {max_length}.")
-        if search == "in_file" and self.strategy not in inside:
+        _check_positive(max_length=max_length)
+        if search == "in_file" and not runtime.has(self.strategy):
             raise ValueError(
-                f"A search inside this {runtime.name} artefact must be one of {inside}. "
-                f"Received: {strategy}; pass search='host' for it."
+                f"search='in_file' needs an artefact with that search inside. Received: a "
+                f"{runtime.name} artefact without {strategy}; pass search='host' for it."
             )
         self.runtime = runtime
         self.tokenizers = tokenizers
@@ -94,51 +100,99 @@ class Translator:
                     "Received: max_length=None."
                 )
             max_length = model.config.max_length
-        beam = strategy if isinstance(strategy, BeamSearch) else None
-        runtime = KerasRuntime(model, max_length, beam)
+        runtime = KerasRuntime(model, max_length)
         return cls(runtime, model.tokenizers, max_length=max_length, strategy=strategy)
 
     # str is an Iterable[str] too; the first overload goes before.
     @overload
-    def translate(self, texts: str, *, batch_size: int = 32) -> str: ...  # type: ignore[overload-overlap]
+    def translate(  # type: ignore[overload-overlap]
+        self, texts: str, *, prefixes: Prefixes = None, batch_size: int = 32
+    ) -> str: ...
 
     @overload
-    def translate(self, texts: Iterable[str], *, batch_size: int = 32) -> list[str]: ...
+    def translate(
+        self, texts: Iterable[str], *, prefixes: Prefixes = None, batch_size: int = 32
+    ) -> list[str]: ...
 
-    def translate(self, texts: str | Iterable[str], *, batch_size: int = 32) -> str | list[str]:
+    def translate(
+        self, texts: str | Iterable[str], *, prefixes: Prefixes = None, batch_size: int = 32
+    ) -> str | list[str]:
         """Translates one text or several; an empty text gives an empty translation.
 
         Args:
             texts: One text or several.
-            batch_size: int > 0. Texts of one call of the runtime, which may take fewer.
+            prefixes: What the translations begin with: one text for all, or a text or ids for
+                each. The search then runs on the host. An empty text has no translation to begin.
+            batch_size: int > 0. Most texts of one call of the runtime, which may take fewer.
         Returns:
             str for one text, list of str in the order of the texts for several.
         Raises:
-            ValueError: If `batch_size` is not positive.
+            ValueError: If `batch_size` is not positive, a prefix cannot be, or the model gives NaN.
         """
         if isinstance(texts, str):
-            return self.translate([texts], batch_size=batch_size)[0]
-        found = self.hypotheses(list(texts), batch_size=batch_size)
-        return [self.tokenizers.target.decode(list(hypothesis.ids)) for hypothesis in found]
+            return self.translate([texts], prefixes=prefixes, batch_size=batch_size)[0]
+        found = self.iterate(texts, prefixes=prefixes, batch_size=batch_size)
+        return [best.text for best, *_ in found]
 
-    def hypotheses(self, texts: Sequence[str], *, batch_size: int = 32) -> list[Hypothesis]:
-        """Returns ids, score and, from the host search, attention of each translation."""
-        return [found[0] for found in self.n_best(texts, batch_size=batch_size)]
+    def n_best(
+        self, texts: Iterable[str], *, prefixes: Prefixes = None, batch_size: int = 32
+    ) -> list[list[Translation]]:
+        """Returns the translations of each text with their scores, the best first.
 
-    def n_best(self, texts: Sequence[str], *, batch_size: int = 32) -> list[list[Hypothesis]]:
-        """Returns the hypotheses of each text, the best first.
-
-        Texts of like length share a batch; the result is in the order of `texts`. A greedy
-        search has one hypothesis a text, `BeamSearch(num_hypotheses=n)` at most n.
+        Args:
+            texts: The texts.
+            prefixes: As of `translate`.
+            batch_size: As of `translate`.
+        Returns:
+            In the order of the texts: one translation of a strategy that keeps one, at most n of
+            `BeamSearch(num_hypotheses=n)`.
+        Raises:
+            ValueError: As of `translate`.
         """
-        sources = [[*ids, EOS_ID] for ids in self.tokenizers.source.encode(list(texts))]
-        found: dict[int, list[Hypothesis]] = {}
-        for members in self._batches(sources, batch_size):
-            batch = pad_batch([sources[i] for i in members])
-            found |= zip(members, self.search_ids(batch), strict=True)
-        return [found[i] for i in range(len(sources))]
+        return list(self.iterate(texts, prefixes=prefixes, batch_size=batch_size))
 
-    def stream(self, text: str) -> Iterator[str]:
+    def iterate(
+        self,
+        texts: Iterable[str],
+        *,
+        prefixes: Prefixes = None,
+        batch_size: int = 32,
+        tokens_per_batch: int = 4096,
+        window: int = 2048,
+        verbose: bool | None = None,
+    ) -> Iterator[list[Translation]]:
+        """Yields what `n_best` returns, in the order of the texts, in bounded memory.
+
+        Args:
+            texts: Any number of texts.
+            prefixes: As of `translate`.
+            batch_size: As of `translate`.
+            tokens_per_batch: int > 0. Most source tokens of one call, padding included; a longer
+                text goes alone.
+            window: int > 0. Texts that are read ahead; those of like length share a batch.
+            verbose: Show a progress bar; None shows it on a terminal.
+        Raises:
+            ValueError: As of `translate`.
+        """
+        _check_positive(batch_size=batch_size, tokens_per_batch=tokens_per_batch, window=window)
+        pairs = _paired(texts, prefixes)
+        total = len(texts) if isinstance(texts, Sized) else None
+        with progress(total, "texts", verbose) as advance:
+            while given := list(itertools.islice(pairs, window)):
+                sources = self._source_ids([text for text, _ in given])
+                forced = self._prefix_ids([prefix for _, prefix in given])
+                found: dict[int, list[Translation]] = {}
+                for members in self._batches(list(map(len, sources)), batch_size, tokens_per_batch):
+                    ids = [sources[i] for i in members]
+                    begun = None if forced is None else [forced[i] for i in members]
+                    for i, hypotheses in zip(
+                        members, self.search_ids(pad_batch(ids), begun), strict=True
+                    ):
+                        found[i] = translations(sources[i], hypotheses, self.tokenizers)
+                    advance(len(members))
+                yield from (found[i] for i in range(len(given)))
+
+    def stream(self, text: str, *, prefix: str | Sequence[int] = "") -> Iterator[str]:
         """Yields a translation in parts, none of them empty, each as soon as its token is known.
 
         The parts joined are what `translate` gives. A caller that stops reading stops the
@@ -146,16 +200,27 @@ class Translator:
 
         Args:
             text: One text. An empty one yields nothing.
+            prefix: Text or ids that the translation begins with.
         Raises:
-            ValueError: If the strategy is not greedy: a beam may still change its first words.
+            ValueError: If the strategy is a beam search, which may still change its first words;
+                else as of `translate`.
         """
-        if self.strategy != GREEDY:
-            raise ValueError(f"Streaming needs strategy=Greedy(). Received: {self.strategy}.")
-        source_ids = pad_batch([[*self.tokenizers.source.encode(text), EOS_ID]])
-        state, is_empty = self.runtime.encode(source_ids), is_empty_source(source_ids)
+        if not isinstance(self.strategy, (Greedy, Sampling)):
+            raise ValueError(
+                f"Streaming needs Greedy() or Sampling(...). Received: {self.strategy}."
+            )
+        source_ids = pad_batch([self._source_ids([text])[0]])
+        found = single_stream(
+            self.runtime.step,
+            self.runtime.encode(source_ids),
+            source_ids,
+            self.strategy,
+            max_length=self.max_length,
+            prefixes=self._prefix_ids([prefix]),
+        )
         ids: list[int] = []
         given = ""
-        for token in greedy_stream(self.runtime.step, state, is_empty, max_length=self.max_length):
+        for token in found:
             ids.append(token)
             known = self.tokenizers.target.decode(ids)
             # The bytes of a character may come one by one: it is held back until it is whole.
@@ -178,56 +243,95 @@ class Translator:
             For each pair the log-probability of each token of the best segmentation, and of it
             their sum and the perplexity.
         Raises:
-            ValueError: If the lengths differ or `batch_size` is not positive.
+            ValueError: If the lengths differ, `batch_size` is not positive, or the model gives NaN.
         """
         if len(texts) != len(translations):
             raise ValueError(
                 "There must be one translation for each text. "
                 f"Received: {len(texts)} texts, {len(translations)} translations."
             )
-        sources = [[*ids, EOS_ID] for ids in self.tokenizers.source.encode(list(texts))]
+        _check_positive(batch_size=batch_size)
+        sources = self._source_ids(texts)
         targets = [[*ids, EOS_ID] for ids in self.tokenizers.target.encode(list(translations))]
         found: dict[int, Score] = {}
-        for members in self._batches(sources, batch_size):
+        for members in self._batches([len(ids) for ids in sources], batch_size):
             state = self.runtime.encode(pad_batch([sources[i] for i in members]))
             forced = pad_batch([targets[i] for i in members])
             found |= zip(members, score(self.runtime.step, state, forced), strict=True)
         return [found[i] for i in range(len(sources))]
 
-    def _batches(self, sources: list[list[int]], batch_size: int) -> Iterator[list[int]]:
-        """Yields the indices of the sources of each batch; those of like length are together."""
-        if batch_size < 1:
-            raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
-        order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
-        rows = min(batch_size, self.runtime.max_batch_size or batch_size)
-        for start in range(0, len(order), rows):
-            yield order[start : start + rows]
-
-    def search_ids(self, source_ids: np.ndarray) -> list[list[Hypothesis]]:
+    def search_ids(
+        self, source_ids: np.ndarray, prefixes: Sequence[Sequence[int]] | None = None
+    ) -> list[list[Hypothesis]]:
         """Searches for one batch of sources.
 
         Args:
             source_ids: int32, shape (batch, source_length), ended by eos, padded with 0.
+            prefixes: Target ids that each translation begins with; the search then runs on the
+                host.
         Returns:
             For each row its hypotheses, the best first.
         Raises:
-            ValueError: If `source_ids` has another shape, or no position at all.
+            ValueError: If `source_ids` has another shape, or no position at all, a prefix cannot
+                be, or the model gives NaN.
         """
         if np.ndim(source_ids) != 2 or source_ids.shape[1] == 0:
             raise ValueError(
                 "`source_ids` must have the shape (batch, source_length), eos at the end of each "
                 f"row, so at least 1 long. Received: {np.shape(source_ids)}."
             )
-        if self.search == "host":
-            return self._search_on_host(source_ids)
+        if not len(source_ids):
+            return []
+        if prefixes is not None:
+            size = self.tokenizers.target.vocabulary_size
+            check_prefixes(prefixes, len(source_ids), size, self.max_length)
+        elif self.search == "in_file":
+            return self.runtime.search(source_ids, self.strategy)
+        given = self.runtime.step, self.runtime.encode(source_ids), source_ids
+        limits: Any = {"max_length": self.max_length, "prefixes": prefixes}
         if isinstance(self.strategy, BeamSearch):
-            return self.runtime.translate_beam(source_ids)
-        return [[hypothesis] for hypothesis in self.runtime.translate(source_ids)]
+            return beam_search(*given, self.strategy, **limits)
+        return single_search(*given, self.strategy, **limits)
 
-    def _search_on_host(self, source_ids: np.ndarray) -> list[list[Hypothesis]]:
-        state, is_empty = self.runtime.encode(source_ids), is_empty_source(source_ids)
-        step, max_length = self.runtime.step, self.max_length
-        if isinstance(self.strategy, BeamSearch):
-            return beam_search(step, state, is_empty, self.strategy, max_length=max_length)
-        found = greedy_search(step, state, is_empty, max_length=max_length)
-        return [[hypothesis] for hypothesis in found]
+    def _source_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        return [[*ids, EOS_ID] for ids in self.tokenizers.source.encode(list(texts))]
+
+    def _prefix_ids(self, prefixes: Sequence[str | Sequence[int]]) -> list[list[int]] | None:
+        """Returns the ids of prefixes; None if no translation has any."""
+        encode = self.tokenizers.target.encode
+        ids = [encode(p) if isinstance(p, str) else [int(i) for i in p] for p in prefixes]
+        return ids if any(ids) else None
+
+    def _batches(
+        self, lengths: Sequence[int], batch_size: int, tokens_per_batch: float = math.inf
+    ) -> Iterator[list[int]]:
+        """Yields the places of the members of each batch; those of like length are together."""
+        most = min(batch_size, self.runtime.max_batch_size or batch_size)
+        members: list[int] = []
+        for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+            # In this order the newest member is the longest.
+            full = len(members) == most or (len(members) + 1) * lengths[i] > tokens_per_batch
+            if members and full:
+                yield members
+                members = []
+            members.append(i)
+        if members:
+            yield members
+
+
+def _paired(texts: Iterable[str], prefixes: Prefixes) -> Iterator[tuple[str, str | Sequence[int]]]:
+    """Returns each text with what its translation begins with."""
+    if prefixes is None or isinstance(prefixes, str):
+        return zip(texts, itertools.repeat(prefixes or ""), strict=False)
+    if isinstance(texts, Sized) and len(texts) != len(prefixes):
+        raise ValueError(
+            "There must be one prefix for each text. "
+            f"Received: {len(prefixes)} prefixes, {len(texts)} texts."
+        )
+    return zip(texts, prefixes, strict=True)
+
+
+def _check_positive(**numbers: int) -> None:
+    for name, number in numbers.items():
+        if number < 1:
+            raise ValueError(f"`{name}` must be at least 1. Received: {number}.")

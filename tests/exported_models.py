@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from keras_seq2seq.config import EOS_ID, Seq2SeqConfig
-from keras_seq2seq.decoding.strategy import BeamSearch
+from keras_seq2seq.decoding.host import single_search
+from keras_seq2seq.decoding.host_beam import beam_search
+from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch
 from keras_seq2seq.exporters.litert import write_litert
 from keras_seq2seq.exporters.onnx import write_onnx
 from keras_seq2seq.exporters.saved_model import write_saved_model
@@ -17,7 +19,14 @@ from keras_seq2seq.runtimes.keras_model import KerasRuntime
 from keras_seq2seq.tokenizer import TokenizerPair
 
 MAX_LENGTH = 8
-BEAM = BeamSearch(3, 2)
+BEAM = BeamSearch(
+    3,
+    2,
+    coverage_penalty=0.2,
+    repetition_penalty=1.2,
+    no_repeat_ngram_size=3,
+    max_length_factor=1.3,
+)
 VOCABULARY_SIZE = 21
 SIZES = {
     "source_vocabulary_size": VOCABULARY_SIZE,
@@ -74,7 +83,7 @@ def exported_with_beam() -> Exported:
     write_saved_model(model, None, folder / "saved_model", **options)
     (folder / "onnx").mkdir()
     write_onnx(model, folder / "onnx", **options)
-    return Exported(model, KerasRuntime(model, MAX_LENGTH, BEAM), folder)
+    return Exported(model, KerasRuntime(model, MAX_LENGTH), folder)
 
 
 @functools.cache
@@ -114,11 +123,26 @@ def source_batch(rows: int, length: int, *, padding: int = 0) -> np.ndarray:
     return np.pad(ids, ((0, 0), (0, padding)))
 
 
-def same_hypotheses(received, expected):
-    assert [(h.ids, h.finished) for h in received] == [(h.ids, h.finished) for h in expected]
-    np.testing.assert_allclose(
-        [h.score for h in received], [h.score for h in expected], rtol=1e-5, atol=1e-5
-    )
+def searched_on_host(runtime, source_ids, strategy=GREEDY, max_length=MAX_LENGTH):
+    """Returns what the search on the host finds over the steps of a runtime."""
+    search = beam_search if isinstance(strategy, BeamSearch) else single_search
+    state = runtime.encode(source_ids)
+    return search(runtime.step, state, source_ids, strategy, max_length=max_length)
+
+
+def same_hypotheses(received, expected, atol=1e-5):
+    """Compares what two searches found, row by row, to the last weight of attention."""
+    assert len(received) == len(expected)
+    for row, wanted in zip(received, expected, strict=True):
+        assert [(h.ids, h.finished) for h in row] == [(h.ids, h.finished) for h in wanted]
+        for one, other in zip(row, wanted, strict=True):
+            for name in ("score", "ranking", "token_log_probs", "attention"):
+                first, second = getattr(one, name), getattr(other, name)
+                if name == "attention" and not one.ids:
+                    continue  # without a step there was nothing to look at
+                assert (first is None) == (second is None), name
+                if first is not None:
+                    np.testing.assert_allclose(first, second, rtol=1e-5, atol=atol, err_msg=name)
 
 
 def same_arrays(received, expected):

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from conftest import random_ids, tiny_config, tiny_model
 
-from keras_seq2seq.exporters.onnx import write_onnx
+from keras_seq2seq.exporters.onnx import FILES, write_onnx
 from keras_seq2seq.models.seq2seq import Seq2Seq
 from keras_seq2seq.runtimes.keras_model import KerasRuntime
 from keras_seq2seq.runtimes.onnx_files import OnnxRuntime
@@ -60,8 +60,7 @@ def written(model: Seq2Seq) -> Exported:
 
 
 def runtime(folder: pathlib.Path) -> OnnxRuntime:
-    files = ("encoder.onnx", "decoder_step.onnx", "translate.onnx")
-    return OnnxRuntime(*(folder / file for file in files))
+    return OnnxRuntime({name: folder / file for name, file in FILES.items()})
 
 
 def noisy_model(*parts: Any, **options: Any) -> Seq2Seq:

@@ -9,6 +9,7 @@ import ctypes
 import importlib.util
 import json
 import os
+import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,8 +91,8 @@ class Library:
 
     def tensor(self, values: Any, dtype: int) -> int:
         """Returns a new tensor of nested lists."""
-        array = np.asarray(values, dtype=object if dtype == STRING else DTYPES[dtype])
-        array = np.ascontiguousarray(array)
+        kind = object if dtype == STRING else DTYPES[dtype]
+        array = np.asarray(values, dtype=kind, order="C")
         shape = (ctypes.c_int64 * max(1, array.ndim))(*array.shape)
         size = STRING_SIZE * array.size if dtype == STRING else array.nbytes
         tensor = self.TF_AllocateTensor(dtype, shape, array.ndim, size)
@@ -137,8 +138,9 @@ class SavedModelSession:
         self.signatures = _signatures(content)
 
     def run(self, signature: str, inputs: dict[str, Any]) -> dict[str, Any]:
-        """Runs a signature on nested lists by name."""
-        takes, gives = self.signatures[signature]
+        """Runs a signature on nested lists by name; fills in defaults as TF Serving does."""
+        takes, gives, defaults = self.signatures[signature]
+        inputs = {**defaults, **inputs}
         if set(inputs) != set(takes):
             raise ValueError(f"{signature} takes {sorted(takes)}. Received: {sorted(inputs)}.")
         library, names = self.library, sorted(inputs)
@@ -192,20 +194,36 @@ def _varint(message: bytes, place: int) -> tuple[int, int]:
             return value, place
 
 
-def _signatures(meta_graph: bytes) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
-    """Returns {name: (inputs, outputs)}, each {name: (tensor name, dtype)}, of a MetaGraphDef."""
+def _scalar(tensor: bytes) -> int | float:
+    """Returns the value of a TensorProto of one int32 or float."""
+    fields = dict(_fields(tensor))
+    if 7 in fields:
+        packed = fields[7]
+        return packed if isinstance(packed, int) else _varint(packed, 0)[0]
+    return struct.unpack("<f" if fields[1] == 1 else "<i", fields.get(5, fields.get(4)))[0]
+
+
+def _signatures(meta_graph: bytes) -> dict[str, tuple[dict[str, Any], ...]]:
+    """Returns {name: (inputs, outputs, defaults)} of a MetaGraphDef.
+
+    Inputs and outputs are {name: (tensor name, dtype)}, defaults {name: value}.
+    """
     signatures = {}
     for number, entry in _fields(meta_graph):
         if number == 5:
             pair = dict(_fields(entry))
-            tensors: dict[int, dict[str, Any]] = {1: {}, 2: {}}
+            tensors: dict[int, dict[str, Any]] = {1: {}, 2: {}, 4: {}}
             for side, tensor in _fields(pair[2]):
-                if side in tensors:
-                    named = dict(_fields(tensor))
+                if side not in tensors:
+                    continue
+                named = dict(_fields(tensor))
+                if side == 4:
+                    tensors[4][named[1].decode()] = _scalar(named[2])
+                else:
                     info = dict(_fields(named[2]))
                     if 2 in info:  # the initialiser, listed too, has no dtype
                         tensors[side][named[1].decode()] = (info[1].decode(), info[2])
-            signatures[pair[1].decode()] = (tensors[1], tensors[2])
+            signatures[pair[1].decode()] = (tensors[1], tensors[2], tensors[4])
     return signatures
 
 

@@ -1,12 +1,17 @@
 """The beam search inside every kind of file, in its real runtime."""
 
-import numpy as np
+import dataclasses
+
 import pytest
-from exported_models import BEAM, exported_with_beam, source_batch
+from exported_models import (
+    BEAM,
+    exported_with_beam,
+    same_hypotheses,
+    searched_on_host,
+    source_batch,
+)
 from exported_models import exported as exported_without
 
-from keras_seq2seq.decoding import host
-from keras_seq2seq.decoding.host_beam import beam_search
 from keras_seq2seq.exporters.onnx import FILES
 from keras_seq2seq.exporters.operators import check_builtin_only, signature_operators
 from keras_seq2seq.runtimes.litert_file import LiteRTRuntime
@@ -22,7 +27,7 @@ def litert():
 
 def onnx():
     folder = exported_with_beam().folder / "onnx"
-    return OnnxRuntime(*(folder / file for file in FILES.values()), beam=BEAM)
+    return OnnxRuntime({name: folder / file for name, file in FILES.items()}, beam=BEAM)
 
 
 def saved_model():
@@ -32,43 +37,31 @@ def saved_model():
 RUNTIMES = pytest.mark.parametrize("make", [litert, onnx, saved_model])
 
 
-def same(found, expected):
-    for row, wanted in zip(found, expected, strict=True):
-        assert [(h.ids, h.finished) for h in row] == [(h.ids, h.finished) for h in wanted]
-        for name in ("score", "ranking"):
-            received = [getattr(h, name) for h in row]
-            np.testing.assert_allclose(received, [getattr(h, name) for h in wanted], atol=1e-4)
-
-
 @RUNTIMES
 def test_the_beam_in_the_file_is_that_of_keras_and_of_the_host(make):
     runtime, keras = make(), exported_with_beam().keras
     for source_ids in SOURCES:
-        found = runtime.translate_beam(source_ids)
+        found = runtime.search(source_ids, BEAM)
         assert len(found[0]) == BEAM.num_hypotheses
-        same(found, keras.translate_beam(source_ids))
-        empty = host.is_empty_source(source_ids)
-        state = runtime.encode(source_ids)
-        same(found, beam_search(runtime.step, state, empty, BEAM, max_length=8))
+        same_hypotheses(found, keras.search(source_ids, BEAM))
+        same_hypotheses(found, searched_on_host(runtime, source_ids, BEAM))
 
 
 @pytest.mark.parametrize("make", [onnx, saved_model])
 def test_a_batch_gives_what_each_source_gives_alone(make):
     runtime, sources = make(), source_batch(4, 7, padding=2)
     sources[1] = [3, *[0] * 8]
-    together = runtime.translate_beam(sources)
-    same(together, exported_with_beam().keras.translate_beam(sources))
+    together = runtime.search(sources, BEAM)
+    same_hypotheses(together, exported_with_beam().keras.search(sources, BEAM))
     assert [h.ids for h in together[1]] == [()]
     for row in (0, 2, 3):
-        same(together[row : row + 1], runtime.translate_beam(sources[row : row + 1]))
+        same_hypotheses(together[row : row + 1], runtime.search(sources[row : row + 1], BEAM))
 
 
 @RUNTIMES
 def test_the_greedy_search_stays_beside_it(make):
-    found = make().translate(SOURCES[0])
-    assert [h.ids for h in found] == [
-        h.ids for h in exported_with_beam().keras.translate(SOURCES[0])
-    ]
+    found = make().search(SOURCES[0])
+    same_hypotheses(found, exported_with_beam().keras.search(SOURCES[0]))
 
 
 def test_the_operators_of_litert_are_builtin():
@@ -76,7 +69,7 @@ def test_the_operators_of_litert_are_builtin():
     assert set(signature_operators(file)) == {
         "encode",
         "decode_step",
-        "translate",
+        "translate_greedy",
         "translate_beam",
     }
     check_builtin_only(file)
@@ -93,6 +86,22 @@ def test_onnx_has_the_standard_domain_only():
 
 def test_a_file_without_a_beam_says_so():
     folder = exported_without("gru_general").folder
-    runtime = SavedModelRuntime(folder / "saved_model", beam=BEAM)
-    with pytest.raises(ValueError, match="has no beam search inside; export it with beam="):
-        runtime.translate_beam(SOURCES[0])
+    runtime = LiteRTRuntime(folder / "litert" / "model_float32.tflite")
+    with pytest.raises(ValueError, match="search on the host, or export with beam="):
+        runtime.search(SOURCES[0], BEAM)
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 0.6), (2, 1, 0.0), (6, 5, 1.5)])
+def test_a_saved_model_takes_other_sizes_with_each_call(sizes):
+    names = ("beam_size", "num_hypotheses", "alpha")
+    strategy = dataclasses.replace(BEAM, **dict(zip(names, sizes, strict=True)))
+    sources = source_batch(3, 7)
+    assert saved_model().has(strategy) and not onnx().has(strategy)
+    found = saved_model().search(sources, strategy)
+    same_hypotheses(found, exported_with_beam().keras.search(sources, strategy))
+
+
+def test_the_rest_of_a_saved_model_s_search_is_fixed():
+    runtime = saved_model()
+    for other in ({"patience": None}, {"min_length": 2}, {"length_penalty": "average"}):
+        assert not runtime.has(dataclasses.replace(BEAM, **other))

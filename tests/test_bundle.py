@@ -80,7 +80,7 @@ def test_manifest_lists_every_file_with_its_checksum(folder):
     assert all(e["sha256"] == sha256(folder / n) for n, e in manifest["files"].items())
 
 
-@pytest.mark.parametrize("function", ["encode", "decode_step", "translate"])
+@pytest.mark.parametrize("function", ["encode", "decode_step", "translate_greedy"])
 def test_manifest_tells_tensors_of_every_format(folder, function):
     artefacts = Bundle.open(folder).manifest["artefacts"]
     for name in ("onnx", "litert"):
@@ -159,9 +159,9 @@ def test_missing_manifest_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format_version": 99}, "reads bundles of format version 1. Received: 99"),
+        ({"format_version": 99}, "reads bundles of format version 2. Received: 99"),
         ({"files": {"../x": {"bytes": 1, "sha256": ""}}}, "must lie in the folder"),
-        ({"files": 3}, "must be JSON with the keys of format version 1"),
+        ({"files": 3}, "must be JSON with the keys of format version 2"),
         ({"beam": {"width": 4}}, "`beam` of a manifest must be null or describe a beam search"),
         ({"beam": {"beam_size": 0, "suppress": []}}, "`beam_size` must be 1 to 64. Received: 0"),
     ],
@@ -241,9 +241,11 @@ def test_force_replaces_a_bundle(model, copied):
     assert [path.name for path in copied.parent.iterdir()] == ["copy"]
 
 
-def test_host_search_gives_attention_over_the_source(folder):
-    translator = keras_seq2seq.load(folder, "onnx", search="host")
-    hypothesis = translator.hypotheses(["red cat"])[0]
-    sources = len(translator.tokenizers.source.encode("red cat")) + 1
-    assert hypothesis.attention.shape == (len(hypothesis.ids) + hypothesis.finished, sources)
-    np.testing.assert_allclose(hypothesis.attention.sum(1), 1, atol=1e-5)
+@pytest.mark.parametrize("search", ["in_file", "host"])
+@pytest.mark.parametrize("runtime", ["keras", "onnx", "litert", "saved_model"])
+def test_every_search_gives_attention_over_the_source(folder, runtime, search):
+    translator = keras_seq2seq.load(folder, runtime, search=search)
+    for (found,) in translator.n_best(["red cat", "red"]):
+        shape = len(found.target_tokens), len(found.source_tokens)
+        assert found.attention.shape == shape
+        np.testing.assert_allclose(found.attention.sum(1), 1, atol=1e-5)

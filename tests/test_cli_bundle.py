@@ -7,6 +7,7 @@ import shutil
 import sys
 
 import keras
+import numpy as np
 import pytest
 
 import keras_seq2seq
@@ -82,8 +83,10 @@ def test_translate_with_a_beam_is_the_beam_of_keras(monkeypatch, capsys, bundle,
 
 
 def test_a_line_break_in_a_translation_makes_no_second_line(monkeypatch, capsys, bundle):
-    broken = "\n".join(["un", "deux\r"])
-    monkeypatch.setattr(keras_seq2seq.Translator, "translate", lambda self, text: broken)
+    def decode(self, ids):
+        return "un\ndeux\r"
+
+    monkeypatch.setattr(keras_seq2seq.Tokenizer, "decode", decode)
     assert translate(monkeypatch, capsys, b"red cat\n", str(bundle)) == "un deux \n"
 
 
@@ -95,12 +98,82 @@ def test_json_has_the_hypotheses_and_their_scores(monkeypatch, capsys, bundle, r
     model = keras_seq2seq.load_model(run_folder / "model.keras")
     beam = keras_seq2seq.BeamSearch(4, 2)
     expected = keras_seq2seq.Translator.from_model(model, strategy=beam).n_best(["red dog"])[0]
-    assert [tuple(h["ids"]) for h in found["hypotheses"]] == [h.ids for h in expected]
+    assert found["source_tokens"] == list(expected[0].source_tokens)
     for h, wanted in zip(found["hypotheses"], expected, strict=True):
-        assert h["score"] == pytest.approx(wanted.score, abs=1e-4)
-        assert h["ranking"] == pytest.approx(wanted.ranking, abs=1e-4)
-        assert h["finished"] == wanted.finished
+        values = wanted.to_dict()
+        for name in ("translation", "ids", "tokens", "finished"):
+            assert h[name] == values[name]
+        for name in ("score", "ranking", "confidence", "token_log_probs"):
+            assert h[name] == pytest.approx(values[name], abs=1e-4)
+        np.testing.assert_allclose(h["attention"], values["attention"], atol=1e-4)
+        assert len(h["alignment"]) == len(h["translation"].split())
     assert json.loads(empty)["hypotheses"][0]["translation"] == ""
+
+
+def test_the_first_line_and_the_second_are_drawn(monkeypatch, capsys, bundle, tmp_path):
+    picture = tmp_path / "attention.png"
+    options = ("--plot-attention", str(picture))
+    translate(monkeypatch, capsys, b"red dog\nblue cat\n", str(bundle), *options)
+    for path in (picture, tmp_path / "attention-2.png"):
+        assert path.read_bytes().startswith(b"\x89PNG")
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_prefix_begins_every_translation(monkeypatch, capsys, bundle):
+    found = translate(monkeypatch, capsys, b"red dog\n\ncat\n", str(bundle), "--prefix", "cat b")
+    first, empty, last = found.splitlines()
+    assert first.startswith("cat b") and last.startswith("cat b") and empty == ""
+
+
+def test_the_same_seed_samples_the_same(monkeypatch, capsys, bundle):
+    text = b"red dog\nblue cat\nred cat\n"
+    options = ("--sample", "--temperature", "2", "--top-k", "9", "--top-p", "0.95", "--seed")
+    first, again, other = (
+        translate(monkeypatch, capsys, text, str(bundle), *options, seed) for seed in "112"
+    )
+    assert first == again != other
+
+
+def test_rules_of_the_search_reach_it(monkeypatch, capsys, bundle):
+    options = ("--json", "--min-length", "5", "--no-repeat-ngram-size", "1")
+    line = translate(monkeypatch, capsys, b"red dog\n", str(bundle), *options)
+    (found,) = json.loads(line)["hypotheses"]
+    assert len(found["ids"]) >= 5 and len(set(found["ids"])) == len(found["ids"])
+
+
+def test_sentences_of_a_line_are_translated_one_by_one(monkeypatch, capsys, bundle, run_folder):
+    text = b"Red cat. Blue dog.\n\n  Red dog.\n"
+    found = translate(monkeypatch, capsys, text, str(bundle), "--split-sentences", "en")
+    model = keras_seq2seq.load_model(run_folder / "model.keras")
+    first, second, third = model.translate(["Red cat.", "Blue dog.", "Red dog."])
+    assert found.split("\n") == [f"{first} {second}", "", f"  {third}", ""]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--split-sentences", "en", "--json"], "goes with neither --json"),
+        (["--sample", "--beam-size", "2"], "--sample keeps one hypothesis"),
+        (["--window", "0"], "`window` must be at least 1"),
+        (["--batch-size", "0"], "`batch_size` must be at least 1"),
+        (["--temperature", "0", "--sample"], "`temperature` must be finite and above 0"),
+        (["--beam-size", "0"], "`beam_size` must be 1 to 64"),
+        (["--prefix", "red " * 9], "A prefix must have at most `max_length` tokens, 9"),
+    ],
+)
+def test_options_that_do_not_fit_are_told_in_one_line(
+    monkeypatch, capsys, bundle, options, message
+):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"red dog\n")))
+    assert main(["translate", str(bundle), *options]) == 1
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error
+
+
+def test_rules_without_a_beam_do_not_go_inside_the_files(run_folder, tmp_path, capsys):
+    options = ["--output-dir", str(tmp_path / "new"), "--min-length", "2"]
+    assert main(["export", str(run_folder), *options]) == 1
+    assert "pass --beam-size above 1" in capsys.readouterr().err
 
 
 def test_a_beam_that_no_file_has_inside_runs_on_the_host(bundle):
@@ -141,6 +214,11 @@ def test_evaluate_compares_with_references(bundle, run_folder, tmp_path, capsys)
     assert [line.split()[0] for line in printed] == ["bleu", "chrf", "ter", "exact"]
     assert printed[-1] == "exact match  50.00 % of 2"
     assert "nrefs:1|" in printed[0]
+    metrics = ["--metrics", "wer", "cer"]
+    assert main(["evaluate", str(bundle), *files, *metrics]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in printed] == ["wer", "cer", "exact"]
+    assert float(printed[0].split()[1]) > 0
 
 
 def test_evaluate_needs_files_of_equal_length(bundle, tmp_path, capsys):

@@ -1,102 +1,26 @@
 """Beam search against exhaustive search, over steps whose log-probabilities follow the prefix."""
 
 import dataclasses
-import itertools
 
 import keras
 import numpy as np
 import pytest
 from conftest import random_ids, tiny_model
+from fake_steps import sources
 from hypothesis import given, settings
 from hypothesis import strategies as draw
+from probability_tree import Tree, both, in_graph, on_host, plain, same
 
-from keras_seq2seq.config import BOS_ID, EOS_ID, PAD_ID
-from keras_seq2seq.decoding import host
+from keras_seq2seq.config import BOS_ID, EOS_ID
 from keras_seq2seq.decoding.graph_beam import beam_search as graph_search
+from keras_seq2seq.decoding.host import single_search
 from keras_seq2seq.decoding.host_beam import beam_search as host_search
-from keras_seq2seq.decoding.strategy import BeamSearch
+from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch
 
 ops = keras.ops
-PREFIXES = 997
 # (vocabulary, max_length): so few hypotheses that 64 beams hold every candidate of a step.
 WIDE_ENOUGH = [(4, 6), (5, 5), (6, 3)]
 PENALTIES = [("gnmt", 0.0), ("gnmt", 0.6), ("gnmt", 2.0), ("average", 0.5), ("average", 1.0)]
-
-
-class Tree:
-    """Steps over random distributions, another one after each prefix and for each source."""
-
-    def __init__(self, seed, vocabulary=5, rows=1, sharpness=2.0, eos=0.0):
-        logits = np.random.default_rng(seed).normal(0, sharpness, (rows, PREFIXES, vocabulary))
-        logits[:, :, EOS_ID] += eos
-        log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
-        self.table = log_probs.astype("float32")
-        self.vocabulary = vocabulary
-        self.rows = rows
-
-    @property
-    def state(self):
-        return {"row": np.arange(self.rows)[:, None], "prefix": np.zeros((self.rows, 1), "int64")}
-
-    def host(self, ids, state):
-        prefix = (state["prefix"] * 31 + ids[:, None] + 1) % PREFIXES
-        return self.table[state["row"][:, 0], prefix[:, 0]], {**state, "prefix": prefix}
-
-    def graph(self, ids, state):
-        prefix = (state["prefix"] * 31 + ids[:, None] + 1) % PREFIXES
-        flat = ops.reshape(ops.convert_to_tensor(self.table), (-1, self.vocabulary))
-        found = ops.take(flat, state["row"][:, 0] * PREFIXES + prefix[:, 0], axis=0)
-        return found, {**state, "prefix": prefix}
-
-    def score(self, ids, row=0):
-        """Returns log P of ids, eos included, summed as a search sums it."""
-        total, prefix = np.float32(0), 0
-        for before, after in itertools.pairwise([BOS_ID, *ids]):
-            prefix = (prefix * 31 + before + 1) % PREFIXES
-            total += self.table[row, prefix, after]
-        return total
-
-    def exhaustive(self, strategy, max_length, row=0):
-        """Returns (ranking, ids) of every finished hypothesis, the best first."""
-        words = [i for i in range(self.vocabulary) if i not in (PAD_ID, BOS_ID, EOS_ID)]
-        lp = strategy.penalties(max_length)
-        found = []
-        for length in range(strategy.min_length, max_length):
-            for ids in itertools.product(words, repeat=length):
-                found.append((self.score([*ids, EOS_ID], row) / lp[length + 1], ids))
-        return sorted(found, reverse=True)
-
-
-def on_host(tree, strategy, max_length, is_empty=None):
-    is_empty = np.zeros(tree.rows, bool) if is_empty is None else np.array(is_empty)
-    return host_search(tree.host, tree.state, is_empty, strategy, max_length=max_length)
-
-
-def in_graph(tree, strategy, max_length, is_empty=None):
-    is_empty = np.zeros(tree.rows, bool) if is_empty is None else np.array(is_empty)
-    state = {name: ops.convert_to_tensor(v.astype("int32")) for name, v in tree.state.items()}
-    empty = ops.convert_to_tensor(is_empty)
-    found = graph_search(tree.graph, state, empty, strategy, max_length=max_length)
-    return {name: ops.convert_to_numpy(value) for name, value in found.items()}
-
-
-def plain(hypotheses):
-    return [(h.ids, h.finished) for h in hypotheses]
-
-
-def both(tree, strategy, max_length, is_empty=None):
-    """Returns the host's hypotheses; those of the graph must be the same."""
-    expected = on_host(tree, strategy, max_length, is_empty)
-    found = in_graph(tree, strategy, max_length, is_empty)
-    for row, wanted in enumerate(expected):
-        real = found["scores"][row] > -1e8
-        arrays = (found[n][row][real] for n in ("target_ids", "scores", "finished"))
-        hypotheses = host.hypotheses(*arrays)
-        assert plain(hypotheses) == plain(wanted)
-        np.testing.assert_allclose([h.score for h in hypotheses], [h.score for h in wanted])
-        rankings = [h.score if h.ranking is None else h.ranking for h in wanted]
-        np.testing.assert_allclose(found["rankings"][row][real], rankings)
-    return expected
 
 
 @pytest.mark.parametrize(("vocabulary", "max_length"), WIDE_ENOUGH)
@@ -126,8 +50,13 @@ def test_graph_and_host_agree_on_a_thousand_sources(case):
         patience=[None, 1.0, 1.5][case % 3],
         min_length=int(chance.integers(0, 3)),
         suppress=(1,) if case % 5 == 0 else (),
+        coverage_penalty=0.4 if case % 2 else 0.0,
+        max_length_factor=1.2 if case % 7 == 0 else None,
+        repetition_penalty=float(chance.choice([1.0, 1.0, 0.8, 1.5])),
+        no_repeat_ngram_size=int(chance.choice([0, 0, 1, 2, 3])),
     )
-    tree = Tree(case, int(chance.integers(5, 9)), rows=20, eos=float(chance.choice([-1, 0, 2])))
+    eos, vocabulary = float(chance.choice([-1, 0, 2])), int(chance.integers(5, 9))
+    tree = Tree(case, vocabulary, rows=20, eos=eos, attends=case % 4 != 0 or case % 2 == 1)
     both(tree, strategy, int(chance.integers(1, 7)), chance.random(20) < 0.1)
 
 
@@ -136,10 +65,10 @@ def test_graph_and_host_agree_on_a_thousand_sources(case):
 def test_one_beam_is_greedy(seed, alpha):
     tree = Tree(seed, 7, rows=30)
     empty = np.arange(30) % 10 == 9
-    greedy = host.greedy_search(tree.host, tree.state, empty, max_length=5)
+    greedy = single_search(tree.host, tree.state, sources(30, empty), GREEDY, max_length=5)
     found = both(tree, BeamSearch(1, alpha=alpha), 5, empty)
-    assert [plain(row) for row in found] == [plain([h]) for h in greedy]
-    np.testing.assert_allclose([row[0].score for row in found], [h.score for h in greedy])
+    assert [plain(row) for row in found] == [plain(row) for row in greedy]
+    np.testing.assert_allclose([row[0].score for row in found], [row[0].score for row in greedy])
 
 
 def test_the_n_best_are_sorted_different_and_scored_right():
@@ -161,7 +90,7 @@ def test_what_else_is_in_the_batch_changes_nothing(seed):
     for row in range(4):
         alone = Tree(seed, 6, rows=4)
         alone.table, alone.rows = alone.table[row : row + 1], 1
-        assert both(alone, BeamSearch(3, 2), 6) == together[row : row + 1]
+        same(both(alone, BeamSearch(3, 2), 6), together[row : row + 1])
 
 
 def test_a_larger_beam_never_lowers_the_best_score_of_an_exhaustive_case():
@@ -223,7 +152,7 @@ def test_attention_follows_the_beams():
         return log_probs, {**state, "attention": ids[:, None].astype("float32")}
 
     strategy = BeamSearch(4, 4)
-    (found,) = host_search(step, tree.state, np.array([False]), strategy, max_length=5)
+    (found,) = host_search(step, tree.state, sources(1), strategy, max_length=5)
     for h in found:
         # This attention shows the id that was read: bos, then the hypothesis itself.
         read = [BOS_ID, *h.ids][: len(h.ids) + h.finished]
@@ -238,25 +167,21 @@ def test_the_graph_stops_when_all_rows_have_ended():
         return tree.graph(ids, state)
 
     state = {name: ops.convert_to_tensor(v.astype("int32")) for name, v in tree.state.items()}
-    empty = ops.convert_to_tensor([False])
-    graph_search(step, state, empty, BeamSearch(1), max_length=50)
+    graph_search(step, state, ops.convert_to_tensor(sources(1)), BeamSearch(1), max_length=50)
     assert len(calls) < 5
 
 
 def test_a_real_model_gives_equal_hypotheses_in_graph_and_on_the_host():
     from keras_seq2seq.runtimes.keras_model import KerasRuntime
 
-    model, sources = tiny_model(), random_ids(3, 6)
+    model, source_ids = tiny_model(), random_ids(3, 6)
     runtime = KerasRuntime(model, 7)
-    strategy = BeamSearch(4, 3)
-    empty = host.is_empty_source(sources)
-    expected = host_search(runtime.step, runtime.encode(sources), empty, strategy, max_length=7)
-    found = KerasRuntime(model, 7, strategy).translate_beam(sources)
-    for hypotheses, wanted in zip(found, expected, strict=True):
-        assert plain(hypotheses) == plain(wanted)
-        for one, other in zip(hypotheses, wanted, strict=True):
-            assert one.ranking == pytest.approx(other.ranking, abs=1e-5)
-            assert other.attention.shape == (len(other.ids) + other.finished, 6)
+    strategy = BeamSearch(4, 3, coverage_penalty=0.2)
+    state = runtime.encode(source_ids)
+    expected = host_search(runtime.step, state, source_ids, strategy, max_length=7)
+    found = runtime.search(source_ids, strategy)
+    same(found, expected)
+    assert all(h.attention.shape == (len(h.ids) + h.finished, 6) for row in found for h in row)
 
 
 @pytest.mark.parametrize(
@@ -269,6 +194,7 @@ def test_a_real_model_gives_equal_hypotheses_in_graph_and_on_the_host():
         ({"alpha": -1.0}, "`alpha` must be finite and at least 0. Received: -1.0"),
         ({"patience": 0.5}, "`patience` must be at least 1, or None. Received: 0.5"),
         ({"min_length": -1}, "`min_length` must be at least 0. Received: -1"),
+        ({"coverage_penalty": -1.0}, "`coverage_penalty` must be finite and at least 0"),
     ],
 )
 def test_errors(options, message):

@@ -1,10 +1,19 @@
+import importlib.metadata
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as draw
 
-from keras_seq2seq.training.evaluation import evaluate
+from keras_seq2seq.training.evaluation import METRICS, evaluate
 
 REFERENCES = ["the small dog sees the old cat", "a bird is here today"]
+ERROR_RATES = ("wer", "cer")
+
+
+def error_rates(translations, references):
+    found = evaluate(translations, references, metrics=ERROR_RATES)
+    return found["wer"], found["cer"]
 
 
 def test_equal_texts_are_perfect():
@@ -50,6 +59,70 @@ def test_translation_error_rate_by_hand():
     assert "bleu" not in found
 
 
+@pytest.mark.parametrize(
+    ("translations", "references", "wer", "cer"),
+    [
+        # One word of four is another one; two characters of seven are.
+        (["a b c xx"], ["a b c d"], 25, 200 / 7),
+        # One word is missing: two characters with its space.
+        (["a b c"], ["a b c d"], 25, 200 / 7),
+        # One word too many.
+        (["a b c d"], ["a b c"], 100 / 3, 40),
+        # Errors are summed over the sentences before division: 1 word of 5, 1 character of 8.
+        (["a", "a b c d"], ["b", "a b c d"], 20, 100 / 8),
+        # Nothing was translated.
+        (["", "a b c d"], ["d", "a b c d"], 20, 100 / 8),
+        # More errors than words.
+        (["a b c d"], ["d"], 300, 600),
+        # Case and punctuation count.
+        (["A dog."], ["a dog"], 100, 40),
+        # All whitespace is alike, and none counts at the ends.
+        (["  a\tb  c\u00a0d\n"], ["a b c d"], 0, 0),
+    ],
+)
+def test_error_rates_by_hand(translations, references, wer, cer):
+    assert error_rates(translations, references) == pytest.approx((wer, cer))
+
+
+@given(*[draw.lists(draw.sampled_from(["", "a", "a b", "b a"]), min_size=3, max_size=3)] * 2)
+def test_error_rates_are_0_only_for_equal_texts(translations, references):
+    references[0] = "a"
+    wer, cer = error_rates(translations, references)
+    assert min(wer, cer) >= 0
+    assert (wer == 0) == (cer == 0) == (translations == references)
+
+
+def test_words_for_an_empty_reference_are_insertions():
+    assert error_rates(["x y", "a b c d"], ["", "a b c d"]) == pytest.approx((50, 300 / 7))
+    assert error_rates(["", "a b c d"], ["  ", "a b c d"]) == (0, 0)
+
+
+@pytest.mark.parametrize("name", ERROR_RATES)
+@pytest.mark.parametrize("translations", [["", ""], ["a", ""]])
+def test_error_rates_need_a_word(name, translations):
+    message = f"`{name}` needs at least one reference with a word. Received: 2 empty references"
+    with pytest.raises(ValueError, match=message):
+        evaluate(translations, ["", " \t"], metrics=[name])
+
+
+def test_the_signatures_of_the_error_rates_name_the_version():
+    found = evaluate(REFERENCES, REFERENCES, metrics=ERROR_RATES)
+    version = importlib.metadata.version("jiwer")
+    assert found["wer_signature"] == f"jiwer {version}, words split at whitespace, cased"
+    assert found["cer_signature"] == f"jiwer {version}, whitespace as one space, cased"
+
+
+def test_every_metric_has_a_score_and_a_signature():
+    found = evaluate(REFERENCES, REFERENCES, metrics=METRICS)
+    assert {name for name in METRICS if f"{name}_signature" in found} == set(METRICS)
+    assert [round(found[name]) for name in METRICS] == [100, 100, 0, 0, 0]
+
+
+def test_error_rates_have_no_interval():
+    found = evaluate(REFERENCES, REFERENCES, metrics=METRICS, num_bootstraps=5)
+    assert [name for name in METRICS if f"{name}_interval" in found] == ["bleu", "chrf", "ter"]
+
+
 def test_intervals_hold_the_score():
     found = evaluate([*REFERENCES, "a bird"] * 9, [*REFERENCES, "a dog"] * 9, num_bootstraps=50)
     score, _, rest = found["bleu_interval"].partition(" (μ = ")
@@ -91,3 +164,10 @@ def test_a_missing_sacrebleu_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "sacrebleu.metrics", None)
     with pytest.raises(ImportError, match=r'pip install "keras_seq2seq\[train\]"'):
         evaluate(REFERENCES, REFERENCES)
+
+
+def test_a_missing_jiwer_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jiwer", None)
+    assert evaluate(REFERENCES, REFERENCES)["exact_match"] == 100
+    with pytest.raises(ImportError, match=r'need jiwer: pip install "keras_seq2seq\[train\]"'):
+        evaluate(REFERENCES, REFERENCES, metrics=["wer"])

@@ -35,13 +35,16 @@ def test_entry_names_files_and_tensors(large):
     _, _, entry = large
     step = entry["signatures"]["decode_step"]
     assert entry["files"] == FILES
-    assert set(entry["signatures"]) == {"encode", "decode_step", "translate"}
+    assert set(entry["signatures"]) == {"encode", "decode_step", "translate_greedy"}
     assert {"name": "target_ids", "dtype": "int32", "shape": [1, 1]} in step["inputs"]
     assert {"name": "keys", "dtype": "float32", "shape": [1, None, 64]} in step["inputs"]
     assert {"name": "attention", "dtype": "float32", "shape": [1, None]} in step["outputs"]
     assert {"name": "log_probs", "dtype": "float32", "shape": [1, 500]} in step["outputs"]
-    found = {tensor["name"]: tensor for tensor in entry["signatures"]["translate"]["outputs"]}
+    found = {
+        tensor["name"]: tensor for tensor in entry["signatures"]["translate_greedy"]["outputs"]
+    }
     assert found["target_ids"] == {"name": "target_ids", "dtype": "int32", "shape": [1, 4]}
+    assert found["attention"]["shape"] == [1, 4, None]
 
 
 def test_encoder_gives_what_the_step_takes(large):
@@ -82,7 +85,7 @@ def test_decode_step_has_no_loop(name):
     file = exported(name).folder / "litert" / FILES["float32"]
     operators = signature_operators(file)
     assert "WHILE" not in operators["decode_step"]
-    assert operators["translate"]["WHILE"] == 1 + operators["encode"]["WHILE"]
+    assert operators["translate_greedy"]["WHILE"] == 1 + operators["encode"]["WHILE"]
 
 
 def test_unknown_quantization_is_refused(tmp_path):

@@ -13,11 +13,12 @@ from onnx_models import CONFIGS, MAX_LENGTH, exported, make_noisy, sources, writ
 from keras_seq2seq.exporters.native_rnn import NativeRNNs, is_covered
 from keras_seq2seq.exporters.onnx import write_onnx
 from keras_seq2seq.exporters.onnx_graph import nodes
+from keras_seq2seq.models.contract import attends as attends_to_source
 from keras_seq2seq.models.layers import ClearPadding, PaddingMask
 from keras_seq2seq.models.recurrent import build_decoder
 from keras_seq2seq.models.seq2seq import Seq2Seq
 
-FILES = ("encoder.onnx", "decoder_step.onnx", "translate.onnx")
+FILES = ("encoder.onnx", "decoder_step.onnx", "translate_greedy.onnx")
 KINDS = {"gru": "GRU", "lstm": "LSTM", "simple_rnn": "RNN"}
 
 
@@ -43,7 +44,7 @@ def loop_body(graph):
 def test_encoder_layers_are_native_nodes_with_lengths(name):
     bundle = exported(name)
     config = bundle.model.config
-    for file in ("encoder.onnx", "translate.onnx"):
+    for file in ("encoder.onnx", "translate_greedy.onnx"):
         native = [n for n in graph(bundle.folder, file).node if n.op_type == KINDS[config.cell]]
         assert len(native) == config.num_encoder_layers
         assert all(node.input[4] for node in native)
@@ -75,9 +76,10 @@ def test_files_are_valid_and_standard(name, file):
 @pytest.mark.parametrize("name", CONFIGS)
 def test_loop_carries_only_what_changes(name):
     bundle = exported(name)
-    loop, body = loop_body(graph(bundle.folder, "translate.onnx"))
-    # trip count, condition; position, ids, scores, finished, output; states
-    assert len(loop.input) == 2 + 5 + len(bundle.keras.state_names)
+    loop, body = loop_body(graph(bundle.folder, "translate_greedy.onnx"))
+    # trip count, condition; position, ids, ended, what is returned; states
+    attends = attends_to_source(bundle.model.decoder)
+    assert len(loop.input) == 2 + 7 + len(bundle.keras.state_names) + 2 * attends
     assert not set(names(body.input)) & set(names(body.output))
     assert not body.initializer
 
@@ -89,7 +91,8 @@ def test_names_are_those_of_the_signatures():
     assert names(encoder.output) == state
     assert names(step.input) == [*state, "target_ids"]
     assert names(step.output) == ["attention", "log_probs", "next_state_0"]
-    assert names(translate.output) == ["finished", "scores", "target_ids"]
+    found = ["attention", "finished", "scores", "target_ids", "token_log_probs"]
+    assert names(translate.output) == found
 
 
 def test_keys_that_are_the_memory_are_an_output_of_their_own():
@@ -104,7 +107,7 @@ def test_description_has_open_axes_and_dtypes():
     assert json.loads(json.dumps(description)) == description
     assert description["opset_version"] == 17
     assert description["files"] == dict(
-        zip(("encode", "decode_step", "translate"), FILES, strict=True)
+        zip(("encode", "decode_step", "translate_greedy"), FILES, strict=True)
     )
     encode = description["signatures"]["encode"]
     assert encode["inputs"] == [{"name": "source_ids", "dtype": "int32", "shape": [None, None]}]
@@ -116,7 +119,7 @@ def test_description_has_open_axes_and_dtypes():
 
 def test_shared_weights_are_stored_once():
     bundle = exported("gru_scaled_feeding_shared")
-    stored = [tuple(t.dims) for t in graph(bundle.folder, "translate.onnx").initializer]
+    stored = [tuple(t.dims) for t in graph(bundle.folder, "translate_greedy.onnx").initializer]
     vocabulary, size = bundle.model.config.target_vocabulary_size, 8
     tables = [dims for dims in stored if sorted(dims) == sorted((vocabulary, size))]
     assert len(tables) == 1

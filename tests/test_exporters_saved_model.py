@@ -36,11 +36,13 @@ def test_weights_are_stored_once(large):
 
 def test_serving_default_takes_ids_without_tokenizers(large):
     signatures = large[2]["signatures"]
-    assert signatures["serving_default"] == signatures["translate_ids"]
-    assert [tensor["name"] for tensor in signatures["translate_ids"]["outputs"]] == [
+    assert signatures["serving_default"] == signatures["translate_greedy"]
+    assert [tensor["name"] for tensor in signatures["translate_greedy"]["outputs"]] == [
+        "attention",
         "finished",
         "scores",
         "target_ids",
+        "token_log_probs",
     ]
 
 
@@ -51,7 +53,12 @@ def test_serving_default_takes_texts_with_tokenizers():
         "text": tf.TensorSpec((None,), tf.string, "text")
     }
     outputs = {name: spec.dtype.name for name, spec in function.structured_outputs.items()}
-    assert outputs == {"translation": "string", "score": "float32", "finished": "bool"}
+    assert outputs == {
+        "translation": "string",
+        "score": "float32",
+        "confidence": "float32",
+        "finished": "bool",
+    }
 
 
 def test_tokenizers_of_other_sizes_are_refused(tmp_path):

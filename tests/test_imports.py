@@ -18,14 +18,19 @@ ALLOWED = {
     "tokenizer": {"config", "text", "tokenizer_training"},
     "tokenizer_layer": {"config", "tokenizer"},
     "phrasebook": set(),
+    "sentences": set(),
     "attention_map": set(),
+    "progress": set(),
+    "read_ahead": set(),
+    "translation": {*BOTTOM, "decoding"},
     "models": BOTTOM,
     "decoding": {*BOTTOM, "models"},
     "runtimes": {*BOTTOM, "models", "decoding"},
-    "translator": {*BOTTOM, "models", "decoding", "runtimes"},
+    "translator": {*BOTTOM, "models", "decoding", "runtimes", "translation", "progress"},
+    "search_options": {*BOTTOM, "decoding", "translation", "translator", "root"},
     "bundle": {*BOTTOM, "models", "decoding", "runtimes", "translator"},
-    "exporters": {*BOTTOM, "models", "decoding", "runtimes", "translator", "bundle", "root"}
-    | {"tokenizer_layer"},
+    "exporters": {*BOTTOM, "models", "decoding", "runtimes", "translation", "translator", "bundle"}
+    | {"tokenizer_layer", "root"},
     "training": {*BOTTOM, "models", "decoding", "runtimes", "translator", "phrasebook"},
 }
 # The one way up, and only inside a function: the convenience Seq2Seq.translate.
@@ -33,7 +38,8 @@ WAY_UP = ("models.seq2seq", "translator")
 TENSORFLOW_AT_THE_TOP = {"tokenizer_layer"}
 TENSORFLOW_INSIDE = {"training.batches", "runtimes.keras_model", "runtimes.saved_model_folder"}
 NEEDS_KERAS = {
-    *("models", "decoding.graph", "decoding.graph_beam", "decoding.translation"),
+    *("models", "decoding.graph", "decoding.graph_beam", "decoding.graph_rules"),
+    "decoding.graph_translation",
     *("runtimes.keras_model", "exporters", "training"),
 }
 
@@ -121,7 +127,7 @@ def test_the_way_up_is_inside_a_function():
 def test_of_the_root_only_the_version_is_imported():
     for name, tree in MODULES.items():
         for node in anywhere(tree):
-            if "keras_seq2seq" in imported(node) and name != "cli":
+            if "keras_seq2seq" in imported(node) and name not in ("cli", "search_options"):
                 assert [alias.name for alias in node.names] == ["__version__"], name
 
 
@@ -156,7 +162,10 @@ def test_keras_is_not_needed_to_run_a_bundle():
 
 
 def test_optional_packages_are_imported_where_they_are_used():
-    optional = "sacrebleu", "matplotlib", "rich", "onnx", "onnxruntime", "tf2onnx", "ai_edge_litert"
+    optional = (
+        *("sacrebleu", "jiwer", "sentencex", "matplotlib", "rich"),
+        *("onnx", "onnxruntime", "tf2onnx", "ai_edge_litert"),
+    )
     assert outside(at_the_top, *optional) == set()
 
 
@@ -175,6 +184,7 @@ assert not loaded & set(sys.argv[1].split(",")), loaded & set(sys.argv[1].split(
         ("keras,tensorflow,jax,sentencepiece,numpy", ["keras_seq2seq"]),
         ("keras,tensorflow,jax", ["keras_seq2seq.cli", "keras_seq2seq.training.recipe"]),
         ("keras,tensorflow,jax", ["keras_seq2seq.bundle", "keras_seq2seq.phrasebook"]),
+        ("keras,tensorflow,jax,sentencex,numpy", ["keras_seq2seq.sentences"]),
         ("keras,tensorflow,jax", ["keras_seq2seq.runtimes.litert_file"]),
     ],
 )

@@ -4,9 +4,9 @@ import sys
 import numpy as np
 import pytest
 from conftest import run_python
+from exported_models import same_hypotheses, searched_on_host
 from onnx_models import CONFIGS, MAX_LENGTH, exported, runtime, sources
 
-from keras_seq2seq.decoding.host import greedy_search, is_empty_source
 from keras_seq2seq.runtimes.onnx_files import OnnxRuntime
 
 SHAPES = [(2, 7), (5, 4)]
@@ -15,21 +15,22 @@ NO_TENSORFLOW = """
 import pathlib, sys
 sys.modules["tensorflow"] = sys.modules["keras"] = None
 import numpy as np
-from keras_seq2seq.decoding.host import greedy_search, is_empty_source
+from keras_seq2seq.decoding.host import single_search
+from keras_seq2seq.decoding.strategy import GREEDY
 from keras_seq2seq.runtimes.onnx_files import OnnxRuntime
 folder = pathlib.Path(sys.argv[1])
-files = ("encoder.onnx", "decoder_step.onnx", "translate.onnx")
-runtime = OnnxRuntime(*(folder / file for file in files))
+files = {"encode": "encoder", "decode_step": "decoder_step", "translate_greedy": "translate_greedy"}
+runtime = OnnxRuntime({name: folder / f"{file}.onnx" for name, file in files.items()})
 ids = np.array([[5, 9, 3], [7, 3, 0]])
-inside = runtime.translate(ids)
-host = greedy_search(runtime.step, runtime.encode(ids), is_empty_source(ids), max_length=6)
-assert [h.ids for h in inside] == [h.ids for h in host]
-print([h.ids for h in inside])
+inside = runtime.search(ids)
+host = single_search(runtime.step, runtime.encode(ids), ids, GREEDY, max_length=6)
+assert [h.ids for (h,) in inside] == [h.ids for (h,) in host]
+print([h.ids for (h,) in inside])
 """
 
 
 def tokens(found):
-    return [(hypothesis.ids, hypothesis.finished) for hypothesis in found]
+    return [(hypothesis.ids, hypothesis.finished) for (hypothesis,) in found]
 
 
 def assert_equal(got, wanted):
@@ -59,34 +60,29 @@ def test_encode_and_step_equal_keras(name, shape):
 def test_translate_equals_keras_and_the_search_on_the_host(name, shape):
     bundle = exported(name)
     ids = sources(*shape)
-    found, wanted = bundle.onnx.translate(ids), bundle.keras.translate(ids)
-    host = greedy_search(
-        bundle.onnx.step, bundle.onnx.encode(ids), is_empty_source(ids), max_length=MAX_LENGTH
-    )
-    assert tokens(found) == tokens(wanted) == tokens(host)
-    scores = [hypothesis.score for hypothesis in wanted]
-    np.testing.assert_allclose([hypothesis.score for hypothesis in found], scores, **CLOSE)
+    found = bundle.onnx.search(ids)
+    same_hypotheses(found, bundle.keras.search(ids))
+    same_hypotheses(found, searched_on_host(bundle.onnx, ids, max_length=MAX_LENGTH))
 
 
 def test_translations_depend_on_the_source():
     for name in CONFIGS:
-        found = exported(name).onnx.translate(sources(5, 4))
-        assert len({hypothesis.ids for hypothesis in found}) > 2
+        found = exported(name).onnx.search(sources(5, 4))
+        assert len({hypothesis.ids for (hypothesis,) in found}) > 2
 
 
 def test_empty_source_gives_an_empty_translation():
     for name in CONFIGS:
-        *_, empty = exported(name).onnx.translate(sources(3, 4))
+        *_, empty = exported(name).onnx.search(sources(3, 4))
         assert tokens([empty]) == [((), True)]
-        (alone,) = exported(name).onnx.translate(np.zeros((1, 2), "int32"))
-        assert tokens([alone]) == [((), True)]
+        assert tokens(exported(name).onnx.search(np.zeros((1, 2), "int32"))) == [((), True)]
 
 
 def test_padding_and_batch_change_nothing():
     bundle = exported("lstm_dot_layers")
     ids = sources(4, 6)
-    together = bundle.onnx.translate(np.pad(ids, ((0, 0), (0, 3))))
-    alone = [bundle.onnx.translate(row[None, : max(1, (row != 0).sum())])[0] for row in ids]
+    together = bundle.onnx.search(np.pad(ids, ((0, 0), (0, 3))))
+    alone = [bundle.onnx.search(row[None, : max(1, (row != 0).sum())])[0] for row in ids]
     assert tokens(together) == tokens(alone)
 
 
@@ -100,14 +96,14 @@ def test_step_ignores_what_the_file_does_not_take():
 def test_runs_without_tensorflow_and_keras():
     bundle = exported("gru_general")
     process = run_python(NO_TENSORFLOW, bundle.folder)
-    found = bundle.onnx.translate(np.array([[5, 9, 3], [7, 3, 0]]))
-    assert process.stdout.strip() == str([hypothesis.ids for hypothesis in found])
+    found = bundle.onnx.search(np.array([[5, 9, 3], [7, 3, 0]]))
+    assert process.stdout.strip() == str([hypothesis.ids for (hypothesis,) in found])
 
 
 def test_a_file_is_read_when_it_is_first_used(tmp_path):
-    shutil.copy(exported("gru_general").folder / "translate.onnx", tmp_path)
+    shutil.copy(exported("gru_general").folder / "translate_greedy.onnx", tmp_path)
     alone = runtime(tmp_path)
-    assert len(alone.translate(sources(2, 3))) == 2
+    assert len(alone.search(sources(2, 3))) == 2
     with pytest.raises(FileNotFoundError, match=r"missing: .*encoder\.onnx\. Export the model"):
         alone.encode(sources(2, 3))
 
@@ -127,4 +123,4 @@ def test_missing_package_names_the_extra(monkeypatch, tmp_path):
 
 def test_num_threads_must_be_positive(tmp_path):
     with pytest.raises(ValueError, match=r"`num_threads` must be at least 1\. Received: 0\."):
-        OnnxRuntime(tmp_path, tmp_path, tmp_path, num_threads=0)
+        OnnxRuntime({}, num_threads=0)

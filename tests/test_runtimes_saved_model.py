@@ -3,16 +3,15 @@ import pytest
 from conftest import run_python
 from exported_models import (
     CONFIGS,
-    MAX_LENGTH,
     exported,
     exported_with_text,
     same_arrays,
     same_hypotheses,
+    searched_on_host,
     source_batch,
 )
 
 from keras_seq2seq.config import EOS_ID
-from keras_seq2seq.decoding import host
 from keras_seq2seq.runtimes.saved_model_folder import SavedModelRuntime
 
 SOURCES = [source_batch(1, 6), source_batch(3, 6, padding=2), source_batch(3, 11)]
@@ -35,19 +34,17 @@ def test_every_signature_equals_keras(name):
             log_probs, received = saved.step(ids, received)
             np.testing.assert_allclose(log_probs, expected_log_probs, rtol=1e-5, atol=1e-5)
             same_arrays(received, expected)
-        translated = saved.translate(source_ids)
-        same_hypotheses(translated, keras.translate(source_ids))
-        state, empty = saved.encode(source_ids), host.is_empty_source(source_ids)
-        same_hypotheses(
-            translated, host.greedy_search(saved.step, state, empty, max_length=MAX_LENGTH)
-        )
+        translated = saved.search(source_ids)
+        same_hypotheses(translated, keras.search(source_ids))
+        same_hypotheses(translated, searched_on_host(saved, source_ids))
 
 
 def test_empty_sources_and_an_empty_batch():
     saved = runtime_of("gru_general")
     empty = np.array([[EOS_ID, 0, 0]], "int32")
-    assert saved.translate(empty) == [host.Hypothesis((), 0.0, True)]
-    assert saved.translate(empty[:0]) == []
+    ((found,),) = saved.search(empty)
+    assert (found.ids, found.score, found.finished) == ((), 0.0, True)
+    assert saved.search(empty[:0]) == []
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +57,7 @@ def test_texts_translate_as_by_the_host_tokenizers(with_text):
     tokenizers, expected = built.model.tokenizers, []
     for text in TEXTS:
         ids = np.array([[*tokenizers.source.encode(text), EOS_ID]], "int32")
-        expected.append(tokenizers.target.decode(built.keras.translate(ids)[0].ids))
+        expected.append(tokenizers.target.decode(built.keras.search(ids)[0][0].ids))
     assert with_text.translate_texts(TEXTS) == expected
     assert len(set(expected)) > 2 and expected[1] == ""
 
@@ -70,13 +67,11 @@ def test_no_texts_give_no_translations(with_text):
 
 
 def test_ids_translate_beside_texts(with_text):
-    same_hypotheses(
-        with_text.translate(SOURCES[1]), exported_with_text().keras.translate(SOURCES[1])
-    )
+    same_hypotheses(with_text.search(SOURCES[1]), exported_with_text().keras.search(SOURCES[1]))
 
 
 def test_texts_need_tokenizers():
-    with pytest.raises(ValueError, match="written with tokenizers; call `translate` with ids"):
+    with pytest.raises(ValueError, match="written with tokenizers; call `search` with ids"):
         runtime_of("gru_general").translate_texts(["one"])
 
 

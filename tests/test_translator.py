@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from conftest import LEXICON, TEXTS, tiny_config, tiny_model, word_pairs, word_tokenizers
 
-from keras_seq2seq import BeamSearch, Greedy, Tokenizer, TokenizerPair, Translator
+from keras_seq2seq import BeamSearch, Greedy, Sampling, Tokenizer, TokenizerPair, Translator
 from keras_seq2seq.config import BOS_ID, EOS_ID
-from keras_seq2seq.decoding.host import greedy_search, is_empty_source
+from keras_seq2seq.decoding.host import single_search
 from keras_seq2seq.decoding.scoring import Score, score
 from keras_seq2seq.runtimes.keras_model import KerasRuntime
 from keras_seq2seq.runtimes.runtime import Runtime
@@ -36,12 +36,16 @@ class Copier(Runtime):
         log_probs[rows, np.maximum(state["source_ids"][rows, at], 1)] = -0.5
         return log_probs, {**state, "state_0": state["state_0"] + 1}
 
-    def _translate_beam(self, source_ids):
-        raise AssertionError("has no beam")
-
-    def translate(self, source_ids):
-        empty = is_empty_source(source_ids)
-        return greedy_search(self.step, self.encode(source_ids), empty, max_length=20)
+    def _search(self, source_ids, strategy):
+        state = self.encode(source_ids)
+        found = single_search(self.step, state, source_ids, strategy, max_length=20)
+        ids = pad_batch([[*h.ids, EOS_ID] if h.token_log_probs.size else [] for (h,) in found], 20)
+        return {
+            "target_ids": ids,
+            "scores": np.array([h.score for (h,) in found]),
+            "finished": np.array([h.finished for (h,) in found]),
+            "token_log_probs": np.where(ids > 0, -0.5, 0.0),
+        }
 
 
 @pytest.fixture(scope="module")
@@ -92,17 +96,19 @@ def test_texts_of_like_length_share_a_batch(joint):
 
 
 def test_the_host_search_has_the_translators_max_length(joint):
-    found = copier(joint, search="host", max_length=3).hypotheses(["the dog sees the cat here"])
-    assert len(found[0].ids) == 3
-    assert not found[0].finished
+    translator = copier(joint, search="host", max_length=3)
+    ((found,),) = translator.n_best(["the dog sees the cat here"])
+    assert len(found.hypothesis.ids) == 3
+    assert not found.hypothesis.finished
 
 
 def test_a_hypothesis_has_ids_and_a_score(joint):
-    (found,) = copier(joint).hypotheses(["the dog"])
-    assert list(found.ids) == joint.source.encode("the dog")
+    ((found,),) = copier(joint).n_best(["the dog"])
+    assert list(found.hypothesis.ids) == joint.source.encode("the dog")
     assert found.score == pytest.approx(-1.5)
-    assert found.finished
-    assert not {BOS_ID, EOS_ID} & set(found.ids)
+    assert found.confidence == pytest.approx(np.exp(-0.5))
+    assert found.hypothesis.finished
+    assert not {BOS_ID, EOS_ID} & set(found.hypothesis.ids)
 
 
 @pytest.mark.parametrize("options", [{}, {"input_feeding": True, "cell": "lstm"}])
@@ -112,11 +118,9 @@ def test_the_two_searches_over_a_model_agree(tokenizers, options):
         Translator(KerasRuntime(model, 9), tokenizers, max_length=9, search=search)
         for search in ("in_file", "host")
     )
-    pairs = list(zip(in_file.hypotheses(TEXTS), host.hypotheses(TEXTS), strict=True))
-    assert len({first.ids for first, _ in pairs}) > 2
-    for first, second in pairs:
-        assert (first.ids, first.finished) == (second.ids, second.finished)
-        assert first.score == pytest.approx(second.score, abs=1e-4)
+    inside, outside = ids_of(in_file.n_best(TEXTS)), ids_of(host.n_best(TEXTS))
+    assert inside == outside
+    assert len(set(map(tuple, inside))) > 2
 
 
 def test_a_beam_runs_on_the_host_unless_the_runtime_has_it(joint, translating_model):
@@ -124,9 +128,7 @@ def test_a_beam_runs_on_the_host_unless_the_runtime_has_it(joint, translating_mo
     assert copier(joint, strategy=beam).search == "host"
     assert copier(joint, strategy=Greedy()).search == "in_file"
     assert Translator.from_model(translating_model, strategy=beam).search == "in_file"
-    with pytest.raises(
-        ValueError, match=r"inside this copier artefact must be one of \[Greedy\(\)\]"
-    ):
+    with pytest.raises(ValueError, match="Received: a copier artefact without BeamSearch"):
         copier(joint, strategy=beam, search="in_file")
 
 
@@ -135,8 +137,7 @@ def test_the_beams_of_a_model_agree_in_the_graph_and_on_the_host(translating_mod
     outside = Translator(
         inside.runtime, inside.tokenizers, max_length=9, search="host", strategy=BeamSearch(3, 2)
     )
-    for first, second in zip(inside.n_best(TEXTS), outside.n_best(TEXTS), strict=True):
-        assert [h.ids for h in first] == [h.ids for h in second]
+    assert ids_of(inside.n_best(TEXTS)) == ids_of(outside.n_best(TEXTS))
     assert inside.translate(TEXTS) == outside.translate(TEXTS)
     assert [len(found) for found in inside.n_best(TEXTS)] == [1 if not t else 2 for t in TEXTS]
 
@@ -148,20 +149,22 @@ def test_the_score_of_what_was_found_is_its_own(translating_model, strategy):
     for text in filter(None, TEXTS):
         (found,) = translator.n_best([text])
         source_ids = pad_batch([[*translator.tokenizers.source.encode(text), EOS_ID]] * len(found))
-        target_ids = pad_batch([[*h.ids, *[EOS_ID] * h.finished] for h in found])
+        hypotheses = [one.hypothesis for one in found]
+        target_ids = pad_batch([[*h.ids, *[EOS_ID] * h.finished] for h in hypotheses])
         scores = score(runtime.step, runtime.encode(source_ids), target_ids)
-        for given, h in zip(scores, found, strict=True):
+        for given, h in zip(scores, hypotheses, strict=True):
             assert given.log_prob == pytest.approx(h.score, abs=1e-4)
-            assert given.token_log_probs.shape == (len(h.ids) + h.finished,)
+            np.testing.assert_allclose(given.token_log_probs, h.token_log_probs, atol=1e-4)
 
 
-def test_a_stream_joined_is_the_translation(translating_model):
-    translator = Translator.from_model(translating_model)
+@pytest.mark.parametrize("strategy", [Greedy(), Greedy(min_length=2), Sampling(seed=5)])
+def test_a_stream_joined_is_the_translation(translating_model, strategy):
+    translator = Translator.from_model(translating_model, strategy=strategy)
     for text in TEXTS:
         parts = list(translator.stream(text))
         assert "".join(parts) == translator.translate(text)
         assert all(parts)
-        assert len(parts) > 1 or len(text) < 8
+        assert len(parts) > 1 or len(text) < 8 or isinstance(strategy, Sampling)
 
 
 class Writer(Copier):
@@ -210,9 +213,84 @@ def test_an_empty_text_streams_nothing():
     assert runtime.steps == 0
 
 
-def test_only_a_greedy_search_streams(translating_model):
+@pytest.mark.parametrize("window", [1, 2, 5, 100])
+@pytest.mark.parametrize("search", ["in_file", "host"])
+def test_any_window_gives_the_same_in_the_same_order(joint, search, window):
+    found = copier(joint, search=search).iterate(iter(MANY), batch_size=4, window=window)
+    assert [one.text for (one,) in found] == MANY
+
+
+def test_no_more_than_a_window_is_read_and_kept(joint):
+    read = []
+
+    def texts():
+        for i in range(10_000):
+            read.append(i)
+            yield MANY[i % len(MANY)]
+
+    found = copier(joint).iterate(texts(), window=7)
+    for i in range(50):
+        assert next(found)[0].text == MANY[i % len(MANY)]
+        assert len(read) <= i + 7
+    found.close()
+
+
+def test_a_batch_keeps_to_its_budget_of_tokens(joint):
+    translator = copier(joint)
+    list(translator.iterate(MANY, tokens_per_batch=12))
+    shapes = translator.runtime.shapes
+    assert all(rows * length <= 12 or rows == 1 for rows, length in shapes)
+    assert any(rows > 1 for rows, _ in shapes)
+    list(translator.iterate(MANY, tokens_per_batch=1))
+    assert all(rows == 1 for rows, _ in shapes[-len(MANY) :])
+
+
+def test_translations_begin_with_their_prefixes(translating_model):
+    for strategy in (Greedy(), BeamSearch(3, 2), Sampling(seed=1)):
+        translator = Translator.from_model(translating_model, strategy=strategy)
+        for text, n_best in zip(TEXTS, translator.n_best(TEXTS, prefixes="un"), strict=True):
+            assert all(one.text.startswith("un") if text else not one.text for one in n_best)
+        chat = translator.tokenizers.target.encode("chat")
+        each = translator.translate(["the dog", "a cat", "bird"], prefixes=["le", chat, ""])
+        assert each[0].startswith("le") and each[1].startswith("chat")
+        assert each[2] == translator.translate("bird")
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_a_translation_goes_on_from_its_own_beginning(translating_model, parts):
+    translator = Translator.from_model(translating_model)
+    for text in filter(None, TEXTS):
+        whole = translator.translate(text)
+        begun = " ".join(whole.split()[:parts])
+        assert translator.translate(text, prefixes=begun) == whole
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "message"),
+    [
+        (["le", "un"], "one prefix for each text. Received: 2 prefixes, 1 texts"),
+        ([[99]], r"ids below 17 that are neither pad, bos nor eos. Received: \[99\]"),
+        ([[5, 3]], r"neither pad, bos nor eos. Received: \[3\]"),
+        ([[-1]], r"Received: \[-1\]"),
+        (["le " * 10], "at most `max_length` tokens, 9. Received: 10"),
+    ],
+)
+def test_a_prefix_that_cannot_be_is_refused(translating_model, prefixes, message):
+    translator = Translator.from_model(translating_model)
+    with pytest.raises(ValueError, match=message):
+        translator.translate(["the dog"], prefixes=prefixes)
+
+
+def test_a_stream_takes_a_prefix(translating_model):
+    translator = Translator.from_model(translating_model)
+    parts = list(translator.stream("the dog", prefix="un chat"))
+    assert "".join(parts) == translator.translate("the dog", prefixes="un chat")
+    assert "".join(parts).startswith("un chat")
+
+
+def test_a_beam_does_not_stream(translating_model):
     translator = Translator.from_model(translating_model, strategy=BeamSearch(2))
-    with pytest.raises(ValueError, match=r"Streaming needs strategy=Greedy\(\)"):
+    with pytest.raises(ValueError, match=r"Streaming needs Greedy\(\) or Sampling"):
         next(translator.stream("the dog"))
 
 
@@ -245,13 +323,20 @@ def sized(tokenizers, **options):
     )
 
 
-def test_only_the_host_search_tells_of_attention(translating_model):
+def ids_of(found):
+    return [[one.hypothesis.ids for one in row] for row in found]
+
+
+@pytest.mark.parametrize("strategy", [Greedy(), BeamSearch(3, 2), Sampling(seed=2)])
+@pytest.mark.parametrize("search", ["in_file", "host"])
+def test_attention_is_over_the_tokens_of_the_source(translating_model, strategy, search):
     runtime, pair = KerasRuntime(translating_model, 9), translating_model.tokenizers
-    text, length = "the dog sees", 4
-    (host,) = Translator(runtime, pair, max_length=9, search="host").hypotheses([text])
-    assert host.attention.shape == (len(host.ids) + host.finished, length)
-    np.testing.assert_allclose(host.attention.sum(-1), 1, rtol=1e-5)
-    assert Translator(runtime, pair, max_length=9).hypotheses([text])[0].attention is None
+    options = {"max_length": 9, "search": search, "strategy": strategy}
+    for row in Translator(runtime, pair, **options).n_best(["the dog sees", "a", "the dog"]):
+        for found in row:
+            shape = len(found.target_tokens), len(found.source_tokens)
+            assert found.attention.shape == shape
+            np.testing.assert_allclose(found.attention.sum(-1), 1, rtol=1e-5)
 
 
 @pytest.mark.parametrize("search", ["in_file", "host"])

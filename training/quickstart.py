@@ -67,15 +67,9 @@ def main() -> int:
     Console().print(table)
 
     picture = RUN / "attention.png"
-    translator = keras_seq2seq.load(BUNDLE, "onnx", search="host")
     source = SENTENCES[1]
-    hypothesis = translator.hypotheses([source])[0]
-    tokenizers = translator.tokenizers
-    source_tokens = tokenizers.source.pieces(tokenizers.source.encode(source))
-    target_tokens = tokenizers.target.pieces(hypothesis.ids)
-    draw_attention(
-        hypothesis.attention, [*source_tokens, "</s>"], [*target_tokens, "</s>"], picture
-    )
+    ((best,),) = keras_seq2seq.load(BUNDLE).n_best([source])
+    draw_attention(best.attention, best.source_tokens, best.target_tokens, picture)
     print(f"\nattention of {source!r}: {picture}\nbundle: {BUNDLE}")
     return 0 if parity.passed else 1
 

@@ -1,4 +1,4 @@
-"""Greedy search in keras.ops: one loop that runs in TensorFlow graphs, LiteRT, ONNX and JAX."""
+"""Search for one hypothesis in keras.ops: one loop for TensorFlow, LiteRT, ONNX and JAX."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,69 +6,126 @@ from typing import Any
 import keras
 
 from keras_seq2seq.config import BOS_ID, EOS_ID, PAD_ID
-from keras_seq2seq.decoding.strategy import FORBIDDEN
+from keras_seq2seq.decoding.graph_rules import (
+    adjust,
+    is_empty_source,
+    is_nan,
+    length_limits,
+    pick,
+)
+from keras_seq2seq.decoding.strategy import FORBIDDEN, GREEDY, Sampling, Strategy
 
 Step = Callable[[Any, dict[str, Any]], tuple[Any, dict[str, Any]]]
+ops = keras.ops
 
 
-def greedy_search(
-    step: Step, state: dict[str, Any], is_empty: Any, *, max_length: int
+def single_search(
+    step: Step,
+    state: dict[str, Any],
+    source_ids: Any,
+    strategy: Strategy = GREEDY,
+    *,
+    max_length: int,
+    uniforms: Any = None,
 ) -> dict[str, Any]:
-    """Takes the most probable token at each step until every row has ended.
+    """Takes one token at each step until every row has ended.
 
     The loop stops early when all rows have ended. Padding and begin of sentence are never
-    chosen; of equal log-probabilities the smallest id wins. At `max_length` a row is cut as it
-    stands and not marked as finished.
+    chosen; of equal log-probabilities the smallest id wins. A row is cut as it stands, and not
+    marked as finished, at its longest length, or where the rules leave it no token.
 
     Args:
         step: The step contract: ids, int32, (batch,), and states by name give log_probs,
             float32, (batch, vocabulary_size), and the new states.
-        state: Tensors by name, shape (batch, ...), after the source was read.
-        is_empty: bool, shape (batch,). True gives an empty translation.
+        state: Tensors by name, shape (batch, ...), after the source was read; `attention`,
+            float32, (batch, memory_length), zeros, if the step gives attention.
+        source_ids: int32, shape (batch, source_length). One without a real token gives an empty
+            translation.
+        strategy: `Greedy` or `Sampling`.
         max_length: int > 0. Most tokens of a translation, end of sentence included.
+        uniforms: float32, shape (batch, max_length), of `Sampling.uniforms`.
     Returns:
         target_ids: int32, shape (batch, max_length), end of sentence included, then zeros.
-        scores: float32, shape (batch,). Sum of the log-probabilities of the tokens.
-        finished: bool, shape (batch,). False where `max_length` cut the translation.
+        scores: float32, shape (batch,). Sum of the log-probabilities of the tokens; NaN where
+            the model gave NaN, and so the token's log-probability.
+        finished: bool, shape (batch,). False where the translation was cut.
+        token_log_probs: float32, shape (batch, max_length), zeros after the last token.
+        attention: float32, shape (batch, max_length, memory_length), zeros after the last token;
+            absent without attention in `state`.
     """
-    ops = keras.ops
     positions = ops.arange(max_length, dtype="int32")[None, :]
-    ids = ops.where(is_empty, EOS_ID, BOS_ID)
+    rows = ops.arange(ops.shape(source_ids)[0], dtype="int32")[:, None]
+    limits = length_limits(strategy, source_ids, max_length)
+    attends = "attention" in state
 
-    def not_done(i: Any, ids: Any, scores: Any, finished: Any, output: Any, state: Any) -> Any:
-        return ops.logical_not(ops.all(finished))
+    def going_on(i: Any, search: dict[str, Any]) -> Any:
+        return ops.logical_and(ops.logical_not(search["ended"]), i < limits)
 
-    def extend(i: Any, ids: Any, scores: Any, finished: Any, output: Any, state: Any) -> Any:
-        log_probs, state = step(ids, state)
-        best, score = _best(log_probs)
-        ids = ops.where(finished, PAD_ID, best)
-        scores = scores + ops.where(finished, 0.0, score)
-        output = ops.where(positions == i, ids[:, None], output)
-        finished = ops.logical_or(finished, ids == EOS_ID)
-        return i + 1, ids, scores, finished, output, state
+    def not_done(i: Any, search: dict[str, Any], state: Any) -> Any:
+        return ops.any(going_on(i, search))
 
-    ids = ops.cast(ids, "int32")
-    scores = ops.zeros_like(ids, dtype="float32")
-    output = ops.zeros_like(ids, dtype="int32")[:, None] * positions
-    start = (ops.convert_to_tensor(0, "int32"), ids, scores, is_empty, output, state)
-    _, _, scores, finished, output, _ = ops.while_loop(
-        not_done, extend, start, maximum_iterations=max_length
+    def extend(i: Any, search: dict[str, Any], state: Any) -> Any:
+        going = going_on(i, search)
+        log_probs, state = step(search["ids"], state)
+        adjusted = adjust(strategy, log_probs, search["target_ids"], i)
+        if isinstance(strategy, Sampling):
+            best, compared = _draw(adjusted, strategy, ops.take(uniforms, i, axis=1), rows)
+        else:
+            # Not argmax: Keras guards it with bitwise operators, which LiteRT does not have.
+            compared, best = ops.top_k(adjusted, 1)
+        best = ops.cast(best, "int32")
+        gained = pick(log_probs, rows * log_probs.shape[-1] + best)[:, 0]
+        broken = is_nan(gained)
+        possible = ops.logical_or(broken, compared[:, 0] > FORBIDDEN / 2)
+        takes = ops.logical_and(going, possible)
+        ids = ops.where(takes, best[:, 0], PAD_ID)
+        gained = ops.where(takes, gained, 0.0)
+        here = positions == i
+        is_eos = ids == EOS_ID
+        ends = ops.logical_or(ops.logical_and(going, ops.logical_not(possible)), broken)
+        new = {
+            "ids": ids,
+            "target_ids": ops.where(here, ids[:, None], search["target_ids"]),
+            "scores": search["scores"] + gained,
+            "finished": ops.logical_or(search["finished"], is_eos),
+            "ended": ops.logical_or(search["ended"], ops.logical_or(is_eos, ends)),
+            "token_log_probs": ops.where(here, gained[:, None], search["token_log_probs"]),
+        }
+        if attends:
+            weights = ops.where(takes[:, None], state["attention"], 0.0)
+            new["attention"] = ops.where(here[:, :, None], weights[:, None, :], search["attention"])
+        return i + 1, new, state
+
+    is_empty = is_empty_source(source_ids)
+    zeros = ops.zeros_like(source_ids[:, 0], dtype="int32")
+    table = zeros[:, None] * positions
+    start = {
+        "ids": zeros + BOS_ID,
+        "target_ids": table,
+        "scores": ops.cast(zeros, "float32"),
+        "finished": is_empty,
+        "ended": is_empty,
+        "token_log_probs": ops.cast(table, "float32"),
+    }
+    if attends:
+        start["attention"] = ops.cast(table, "float32")[:, :, None] * state["attention"][:, None]
+    first = ops.convert_to_tensor(0, "int32")
+    _, search, _ = ops.while_loop(
+        not_done, extend, (first, start, state), maximum_iterations=max_length
     )
-    return {"target_ids": output, "scores": scores, "finished": finished}
+    return {name: value for name, value in search.items() if name not in ("ids", "ended")}
 
 
-def is_empty_source(source_ids: Any) -> Any:
-    """Returns True, shape (batch,), where a source holds nothing but padding and eos."""
-    real = keras.ops.logical_and(
-        keras.ops.not_equal(source_ids, PAD_ID), keras.ops.not_equal(source_ids, EOS_ID)
-    )
-    return keras.ops.logical_not(keras.ops.any(real, axis=1))
-
-
-def _best(log_probs: Any) -> tuple[Any, Any]:
-    vocabulary = keras.ops.arange(log_probs.shape[-1], dtype="int32")
-    forbidden = keras.ops.logical_or(vocabulary == PAD_ID, vocabulary == BOS_ID)
-    allowed = keras.ops.where(forbidden[None, :], FORBIDDEN, log_probs)
-    # Not argmax: Keras guards it against -0.0 with bitwise operators, which LiteRT does not have.
-    score, best = keras.ops.top_k(allowed, 1)
-    return keras.ops.cast(best[:, 0], "int32"), score[:, 0]
+def _draw(adjusted: Any, strategy: Sampling, uniforms: Any, rows: Any) -> tuple[Any, Any]:
+    """Returns an id for each row, shape (batch, 1), and what it was compared by."""
+    values, ranked = ops.top_k(adjusted, strategy.candidates(adjusted.shape[-1]))
+    weights = ops.exp((values - values[:, :1]) / strategy.temperature)
+    before = ops.cumsum(weights, axis=-1) - weights
+    total = ops.sum(weights, axis=-1, keepdims=True)
+    weights = ops.where(before >= strategy.top_p * total, 0.0, weights)
+    upto = ops.cumsum(weights, axis=-1)
+    below = ops.cast(upto <= uniforms[:, None] * upto[:, -1:], "int32")
+    last = ops.sum(ops.cast(weights > 0, "int32"), axis=-1) - 1
+    chosen = ops.minimum(ops.sum(below, axis=-1), last)[:, None]
+    places = rows * values.shape[-1] + chosen
+    return pick(ranked, places), pick(values, places)

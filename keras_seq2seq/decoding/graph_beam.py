@@ -1,19 +1,54 @@
 """Beam search in keras.ops: one loop that runs in TensorFlow graphs, LiteRT, ONNX and JAX."""
 
+import dataclasses
 from typing import Any
 
 import keras
 
 from keras_seq2seq.config import BOS_ID, EOS_ID, PAD_ID
 from keras_seq2seq.decoding.graph import Step
+from keras_seq2seq.decoding.graph_rules import (
+    adjust,
+    is_empty_source,
+    is_nan,
+    length_limits,
+    pick,
+)
 from keras_seq2seq.decoding.strategy import FORBIDDEN, BeamSearch
 
 ops = keras.ops
+Tensors = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class BeamSizes:
+    """What of a `BeamSearch` may be a scalar tensor, so that a caller of the graph chooses it.
+
+    Args:
+        beam_size: int or int32 scalar, 1 to 64.
+        num_hypotheses: int or int32 scalar, 1 to `beam_size`.
+        alpha: float or float32 scalar >= 0.
+    """
+
+    beam_size: Any
+    num_hypotheses: Any
+    alpha: Any
+
+    @classmethod
+    def of(cls, strategy: BeamSearch) -> "BeamSizes":
+        return cls(strategy.beam_size, strategy.num_hypotheses, strategy.alpha)
 
 
 def beam_search(
-    step: Step, state: dict[str, Any], is_empty: Any, strategy: BeamSearch, *, max_length: int
-) -> dict[str, Any]:
+    step: Step,
+    state: Tensors,
+    source_ids: Any,
+    strategy: BeamSearch,
+    *,
+    max_length: int,
+    memory_mask: Any = None,
+    sizes: BeamSizes | None = None,
+) -> Tensors:
     """Searches for the best-ranked translations of each row.
 
     The rules are those of `keras_seq2seq.decoding.host_beam.beam_search`; the loop stops early
@@ -22,159 +57,256 @@ def beam_search(
     Args:
         step: The step contract: ids, int32, (batch * beam_size,), and states by name give
             log_probs, float32, (batch * beam_size, vocabulary_size), and the new states.
-        state: Tensors by name, shape (batch, ...), after the source was read.
-        is_empty: bool, shape (batch,). True gives one empty translation.
+        state: Tensors by name, shape (batch, ...), after the source was read; `attention`,
+            float32, (batch, memory_length), zeros, if the step gives attention.
+        source_ids: int32, shape (batch, source_length). One without a real token gives one empty
+            translation.
         strategy: What to search for.
         max_length: int > 0. Most tokens of a translation, end of sentence included.
+        memory_mask: bool, shape (batch, memory_length), for a coverage penalty.
+        sizes: Goes before the strategy's own, with its alpha if that is a number.
     Returns:
         target_ids: int32, shape (batch, num_hypotheses, max_length), the best first, end of
             sentence included, then zeros.
         scores: float32, shape (batch, num_hypotheses). Sum of the log-probabilities of the
-            tokens; -1e9 or less where there are fewer hypotheses than were asked for.
-        rankings: float32, shape (batch, num_hypotheses). Scores over their length penalties.
-        finished: bool, shape (batch, num_hypotheses). False where `max_length` cut.
+            tokens; -1e9 or less where there are fewer hypotheses than were asked for, NaN where
+            the model gave NaN.
+        rankings: float32, shape (batch, num_hypotheses). What the hypotheses are ordered by.
+        finished: bool, shape (batch, num_hypotheses). False where the translation was cut.
+        token_log_probs: float32, shape (batch, num_hypotheses, max_length).
+        attention: float32, shape (batch, num_hypotheses, max_length, memory_length); absent
+            without attention in `state`.
     """
-    beams = _Beams(strategy, max_length, is_empty)
-    state = {name: ops.repeat(value, strategy.beam_size, axis=0) for name, value in state.items()}
+    sizes = sizes or BeamSizes.of(strategy)
+    beams = _Beams(strategy, sizes, max_length, source_ids, memory_mask)
+    state = {name: ops.repeat(value, sizes.beam_size, axis=0) for name, value in state.items()}
+    extra = {}
+    if "attention" in state:
+        steps = ops.cast(beams.steps, "float32")
+        extra = {"coverage": state["attention"], "history": steps * state["attention"][None]}
 
-    def not_done(i: Any, search: dict[str, Any], state: Any) -> Any:
-        return ops.logical_not(ops.all(search["done"]))
+    def not_done(i: Any, search: Tensors, state: Tensors, extra: Tensors) -> Any:
+        return ops.any(beams.going(i, search))
 
-    def extend(i: Any, search: dict[str, Any], state: Any) -> Any:
+    def extend(i: Any, search: Tensors, state: Tensors, extra: Tensors) -> Any:
         log_probs, state = step(ops.reshape(search["ids"], (-1,)), state)
-        search, parents = beams.advance(i, search, log_probs)
-        return i + 1, search, {name: ops.take(v, parents, axis=0) for name, v in state.items()}
+        if extra:
+            weights = state["attention"]
+            extra = {
+                "coverage": extra["coverage"] + weights,
+                "history": ops.where(beams.steps == i, weights[None], extra["history"]),
+            }
+        search, parents = beams.advance(i, search, log_probs, extra.get("coverage"))
+        state = {name: ops.take(value, parents, axis=0) for name, value in state.items()}
+        if extra:
+            extra["coverage"] = ops.take(extra["coverage"], parents, axis=0)
+        return i + 1, search, state, extra
 
-    start = (ops.convert_to_tensor(0, "int32"), beams.start(), state)
-    _, search, _ = ops.while_loop(not_done, extend, start, maximum_iterations=max_length)
-    return beams.best(search)
+    first = ops.convert_to_tensor(0, "int32")
+    _, search, _, extra = ops.while_loop(
+        not_done, extend, (first, beams.start(extra), state, extra), maximum_iterations=max_length
+    )
+    return beams.best(search, extra.get("history"))
 
 
 class _Beams:
     """The searches of all rows: tensors (batch, beam_size, ...), each row the best first."""
 
-    def __init__(self, strategy: BeamSearch, max_length: int, is_empty: Any) -> None:
+    def __init__(
+        self,
+        strategy: BeamSearch,
+        sizes: BeamSizes,
+        max_length: int,
+        source_ids: Any,
+        memory_mask: Any,
+    ) -> None:
         self.strategy = strategy
-        self.width = strategy.beam_size
-        self.is_empty = is_empty
-        self.batch = ops.shape(is_empty)[0]
-        self.penalties = ops.convert_to_tensor(strategy.penalties(max_length))
+        self.sizes = sizes
+        self.width = sizes.beam_size
+        self.is_empty = is_empty_source(source_ids)
+        self.limits = length_limits(strategy, source_ids, max_length)
+        self.memory_mask = memory_mask
+        self.batch = ops.shape(source_ids)[0]
+        self.penalties = _penalties(strategy, sizes.alpha, max_length)
         self.positions = ops.arange(max_length, dtype="int32")[None, None, :]
+        self.steps = ops.arange(max_length, dtype="int32")[:, None, None]
         self.ranks = ops.arange(self.width, dtype="int32")[None, :]
+        self.rows = ops.arange(self.batch, dtype="int32")[:, None]
 
-    def start(self) -> dict[str, Any]:
-        nothing = ops.zeros((self.batch, self.width), "float32") + FORBIDDEN
+    def start(self, extra: Tensors) -> Tensors:
         zeros = ops.zeros((self.batch, self.width), "int32")
-        tokens = zeros[:, :, None] * self.positions
+        nothing = ops.cast(zeros, "float32") + FORBIDDEN
+        table = zeros[:, :, None] * self.positions
         is_first = self.ranks == 0  # all live hypotheses start alike: one of them is enough
+        only_first = ops.where(is_first, 0.0, nothing)
         empty = ops.logical_and(self.is_empty[:, None], is_first)
-        finished = ops.where(empty, 0.0, nothing)
+        live = {
+            "target_ids": table,
+            "token_log_probs": ops.cast(table, "float32"),
+            "scores": ops.cast(zeros, "float32"),
+        }
+        if extra:
+            live["places"] = table  # the beam that took each token: whose attention it has
         return {
-            "ids": ops.where(self.is_empty[:, None], PAD_ID, zeros + BOS_ID),
-            "tokens": tokens,
-            "scores": ops.where(is_first, 0.0, nothing),
-            "finished_tokens": tokens,
-            "finished_scores": finished,
-            "rankings": finished,
+            **live,
+            **{f"finished_{name}": value for name, value in live.items()},
+            "ids": zeros + BOS_ID,
+            "totals": only_first,
+            "rankings": ops.where(empty, 0.0, nothing),
             "num_finished": zeros[:, 0],
             "done": self.is_empty,
+            "stuck": ops.zeros_like(self.is_empty),
+            "broken": zeros[:, 0] - 1,
         }
 
-    def advance(self, i: Any, search: dict[str, Any], log_probs: Any) -> tuple[dict[str, Any], Any]:
+    def going(self, i: Any, search: Tensors) -> Any:
+        """Returns True, shape (batch,), for rows whose search goes on at step `i`."""
+        ended = ops.logical_or(search["done"], search["stuck"])
+        ended = ops.logical_or(ended, search["broken"] >= 0)
+        return ops.logical_and(ops.logical_not(ended), i < self.limits)
+
+    def advance(self, i: Any, search: Tensors, log_probs: Any, coverage: Any) -> tuple[Any, Any]:
         """Takes one step; returns, for each flat row, which one it goes on from."""
-        vocabulary = log_probs.shape[-1]
-        totals = search["scores"][:, :, None] + ops.reshape(
-            self._allowed(i, log_probs), (self.batch, self.width, vocabulary)
-        )
-        scores, ranked = ops.top_k(
-            ops.reshape(totals, (self.batch, self.width * vocabulary)), 2 * self.width
-        )
-        beams, ids = ranked // vocabulary, ops.cast(ranked % vocabulary, "int32")
-        is_eos = ids == EOS_ID
-        tokens = ops.where(
-            self.positions == i, ids[:, :, None], self._pick(search["tokens"], beams)
-        )
-        found = self._finish(i, search, scores, tokens, is_eos)
-        # The order of those that go on is kept: they are ranked already.
-        places = ops.arange(2 * self.width, dtype="int32")[None, :]
-        _, kept = ops.top_k(-ops.where(is_eos, places + 2 * self.width, places), self.width)
-        live = {
-            "ids": self._pick(ids, kept),
-            "tokens": self._pick(tokens, kept),
-            "scores": self._pick(scores, kept),
+        width, vocabulary = self.width, log_probs.shape[-1]
+        tokens = ops.reshape(search["target_ids"], (-1, search["target_ids"].shape[-1]))
+        adjusted = adjust(self.strategy, log_probs, tokens, i)
+        totals = search["totals"][:, :, None] + self._by_row(adjusted, vocabulary)
+        totals, ranked = ops.top_k(ops.reshape(totals, (self.batch, width * vocabulary)), 2 * width)
+        ranked = ops.cast(ranked, "int32")
+        beams, ids = ranked // vocabulary, ranked % vocabulary
+        parents = self.rows * width + beams
+        gained = ops.take(ops.reshape(log_probs, (-1,)), parents * vocabulary + ids)
+        here = self.positions == i
+        candidates = {
+            "target_ids": ops.where(here, ids[:, :, None], pick(search["target_ids"], parents)),
+            "token_log_probs": ops.where(
+                here, gained[:, :, None], pick(search["token_log_probs"], parents)
+            ),
+            "scores": pick(search["scores"], parents) + gained,
         }
-        parents = self._pick(beams, kept)
-        new = {**live, **found}
-        new["done"] = ops.logical_or(search["done"], self._nothing_left(new))
+        if "places" in search:
+            candidates["places"] = ops.where(
+                here, beams[:, :, None], pick(search["places"], parents)
+            )
+        is_eos = ids == EOS_ID
+        rankings = totals / ops.take(self.penalties, i + 1)
+        if self.strategy.coverage_penalty:
+            rankings = rankings + pick(self._coverage_penalty(coverage), parents)
+        finished = self._finish(search, candidates, totals, rankings, is_eos)
+        # The order of those that go on is kept: they are ranked already.
+        places = ops.arange(2 * width, dtype="int32")[None, :]
+        _, kept = ops.top_k(-ops.where(is_eos, places + 2 * width, places), width)
+        kept = self.rows * (2 * width) + ops.cast(kept, "int32")
+        new = {
+            **{name: pick(value, kept) for name, value in candidates.items()},
+            **finished,
+            "ids": pick(ids, kept),
+            "totals": pick(totals, kept),
+        }
+        new["done"] = self._nothing_left(new)
+        going = self.going(i, search)
+        # A row may hold NaN in one live hypothesis only: it is seen before the best are chosen.
+        is_live = search["totals"] > FORBIDDEN / 2
+        wrong = ops.logical_and(is_live, is_nan(self._by_row(log_probs, vocabulary)[:, :, 0]))
+        broken = ops.logical_and(going, ops.any(wrong, axis=1))
+        nothing = ops.logical_and(going, totals[:, 0] <= FORBIDDEN / 2)
+        moves = ops.logical_and(going, ops.logical_not(ops.logical_or(broken, nothing)))
         # What has ended is frozen.
-        frozen = {name: self._where(search["done"], search[name], new[name]) for name in new}
-        frozen["ids"] = ops.where(search["done"][:, None], PAD_ID, new["ids"])
-        rows = ops.arange(self.batch, dtype="int32")[:, None] * self.width
-        return frozen, ops.reshape(rows + ops.cast(parents, "int32"), (-1,))
+        frozen = {name: self._where(moves, new[name], search[name]) for name in new}
+        frozen["broken"] = ops.where(broken, i, search["broken"])
+        frozen["stuck"] = ops.logical_or(search["stuck"], nothing)
+        return frozen, ops.reshape(pick(parents, kept), (-1,))
 
-    def best(self, search: dict[str, Any]) -> dict[str, Any]:
-        """Returns the finished hypotheses, then the live ones that `max_length` cut."""
+    def best(self, search: Tensors, history: Any) -> Tensors:
+        """Returns the finished hypotheses, then the live ones that were cut."""
         count = ops.sum(ops.cast(search["rankings"] > FORBIDDEN / 2, "int32"), axis=1)[:, None]
         is_finished = self.ranks < count
         filled = ops.where(is_finished, self.ranks, self.width + self.ranks - count)
-        cut = ops.where(search["done"][:, None], FORBIDDEN, search["scores"])
-        tables = {
-            "target_ids": (search["finished_tokens"], search["tokens"]),
-            "scores": (search["finished_scores"], cut),
-            "rankings": (search["rankings"], cut / self.penalties[-1]),
-        }
-        wanted = self.strategy.num_hypotheses
+        filled = self.rows * (2 * self.width) + filled[:, : self.sizes.num_hypotheses]
+        cut = ops.where(search["done"][:, None], FORBIDDEN, search["totals"])
+        lengths = ops.sum(ops.cast(search["target_ids"][:, 0] != PAD_ID, "int32"), axis=1)
+        penalty = ops.take(self.penalties, lengths)[:, None]
+        is_cut = cut > FORBIDDEN / 2
+        live = {**search, "rankings": cut / penalty}
+        live["scores"] = ops.where(is_cut, search["scores"], FORBIDDEN)
+        names = {n.removeprefix("finished_"): n for n in search if n.startswith("finished_")}
         found = {
-            name: self._pick(ops.concatenate(pair, axis=1), filled)[:, :wanted]
-            for name, pair in tables.items()
+            name: pick(ops.concatenate([search[of_finished], live[name]], axis=1), filled)
+            for name, of_finished in {**names, "rankings": "rankings"}.items()
         }
-        return {**found, "finished": is_finished[:, :wanted]}
-
-    def _allowed(self, i: Any, log_probs: Any) -> Any:
-        vocabulary = log_probs.shape[-1]
-        ids = ops.arange(vocabulary, dtype="int32")
-        forbidden = ops.logical_and(ids == EOS_ID, i < self.strategy.min_length)
-        for token in self.strategy.forbidden(vocabulary):
-            forbidden = ops.logical_or(forbidden, ids == token)
-        return ops.where(forbidden[None, :], FORBIDDEN, log_probs)
+        is_broken = search["broken"][:, None] >= 0
+        found["scores"] = ops.where(is_broken, float("nan"), found["scores"])
+        found["token_log_probs"] = ops.where(
+            self.positions == search["broken"][:, None, None],
+            float("nan"),
+            found["token_log_probs"],
+        )
+        if history is not None:
+            places = found.pop("places")
+            found["attention"] = self._attention(history, places, found["target_ids"])
+        found["finished"] = ops.logical_and(
+            is_finished[:, : self.sizes.num_hypotheses], ops.logical_not(is_broken)
+        )
+        return found
 
     def _finish(
-        self, i: Any, search: dict[str, Any], scores: Any, tokens: Any, is_eos: Any
-    ) -> dict[str, Any]:
+        self, search: Tensors, candidates: Tensors, totals: Any, rankings: Any, is_eos: Any
+    ) -> Tensors:
         """Returns the finished hypotheses after the `beam_size` best candidates are looked at."""
         width = self.width
-        ends = ops.logical_and(is_eos, scores > FORBIDDEN / 2)[:, :width]
-        rankings = scores[:, :width] / ops.take(self.penalties, i + 1)
-        pool = ops.concatenate([search["rankings"], ops.where(ends, rankings, FORBIDDEN)], axis=1)
+        ends = ops.logical_and(is_eos, totals > FORBIDDEN / 2)[:, :width]
+        ending = ops.where(ends, rankings[:, :width], FORBIDDEN)
+        pool = ops.concatenate([search["rankings"], ending], axis=1)
         best, kept = ops.top_k(pool, width)
-        return {
-            "finished_tokens": self._pick(
-                ops.concatenate([search["finished_tokens"], tokens[:, :width]], axis=1), kept
-            ),
-            "finished_scores": self._pick(
-                ops.concatenate([search["finished_scores"], scores[:, :width]], axis=1), kept
-            ),
-            "rankings": best,
-            "num_finished": search["num_finished"] + ops.sum(ops.cast(ends, "int32"), axis=1),
+        kept = self.rows * (2 * width) + ops.cast(kept, "int32")
+        finished = {
+            f"finished_{name}": pick(
+                ops.concatenate([search[f"finished_{name}"], value[:, :width]], axis=1), kept
+            )
+            for name, value in candidates.items()
         }
+        count = search["num_finished"] + ops.sum(ops.cast(ends, "int32"), axis=1)
+        return {**finished, "rankings": best, "num_finished": count}
 
-    def _nothing_left(self, search: dict[str, Any]) -> Any:
-        wanted, enough = self.strategy.num_hypotheses, self.strategy.enough
+    def _nothing_left(self, search: Tensors) -> Any:
         # A live hypothesis only loses log-probability, and the longest is penalized least.
-        highest = search["scores"][:, 0] / self.penalties[-1]
-        worst = search["rankings"][:, wanted - 1]
+        highest = search["totals"][:, 0] / ops.take(self.penalties, self.limits)
+        worst = search["rankings"][:, self.sizes.num_hypotheses - 1]
         ended = ops.logical_and(worst > FORBIDDEN / 2, worst >= highest)
-        ended = ops.logical_or(ended, search["scores"][:, 0] <= FORBIDDEN / 2)
-        if enough is None:
+        ended = ops.logical_or(ended, search["totals"][:, 0] <= FORBIDDEN / 2)
+        if self.strategy.patience is None:
             return ended
+        if isinstance(self.width, int):
+            enough = self.strategy.enough
+        else:
+            wanted = self.strategy.patience * ops.cast(self.width, "float32")
+            enough = ops.cast(ops.ceil(wanted), "int32")
         return ops.logical_or(ended, search["num_finished"] >= enough)
 
-    def _pick(self, values: Any, chosen: Any) -> Any:
-        """Returns values[row, chosen[row, j]]; (batch, many, ...) and (batch, few)."""
-        shape = ops.shape(values)
-        rows = ops.arange(self.batch, dtype="int32")[:, None] * shape[1]
-        flat = ops.reshape(values, (-1, *shape[2:]))
-        return ops.take(flat, rows + ops.cast(chosen, "int32"), axis=0)
+    def _coverage_penalty(self, coverage: Any) -> Any:
+        """Returns cp, float32, shape (batch, beam_size)."""
+        mask = ops.repeat(self.memory_mask, self.width, axis=0)
+        logs = ops.log(ops.minimum(ops.maximum(coverage, 1e-9), 1.0))
+        total = ops.sum(ops.where(mask, logs, 0.0), axis=1)
+        return self.strategy.coverage_penalty * ops.reshape(total, (self.batch, self.width))
 
-    def _where(self, done: Any, old: Any, new: Any) -> Any:
-        return ops.where(ops.reshape(done, (-1, *[1] * (len(new.shape) - 1))), old, new)
+    def _attention(self, history: Any, places: Any, target_ids: Any) -> Any:
+        """Returns the attention of each token, from the flat row that took it at its step."""
+        rows = self.batch * self.width
+        starts = self.rows[:, :, None] * self.width
+        flat = ops.reshape(history, (-1, ops.shape(history)[2]))
+        weights = ops.take(flat, self.positions * rows + starts + places, axis=0)
+        return ops.where((target_ids != PAD_ID)[:, :, :, None], weights, 0.0)
+
+    def _by_row(self, values: Any, vocabulary: int) -> Any:
+        return ops.reshape(values, (self.batch, self.width, vocabulary))
+
+    def _where(self, condition: Any, new: Any, old: Any) -> Any:
+        return ops.where(ops.reshape(condition, (-1, *[1] * (len(new.shape) - 1))), new, old)
+
+
+def _penalties(strategy: BeamSearch, alpha: Any, max_length: int) -> Any:
+    if isinstance(alpha, (int, float)):
+        return ops.convert_to_tensor(strategy.penalties(max_length))
+    bases = strategy.penalty_bases(max_length).astype("float32")
+    return ops.power(ops.convert_to_tensor(bases), alpha)

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 
 from keras_seq2seq.config import BOS_ID, PAD_ID
-from keras_seq2seq.decoding.host import Arrays, Step
+from keras_seq2seq.decoding.host import Step
+from keras_seq2seq.decoding.hypothesis import Arrays, check_numbers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,17 +35,20 @@ def score(step: Step, state: Arrays, target_ids: np.ndarray) -> list[Score]:
     """Forces translations through the steps.
 
     Args:
-        step: The step contract, as of `greedy_search`.
+        step: The step contract, as of `single_search`.
         state: Arrays by name, shape (batch, ...), after the source was read.
         target_ids: int32, shape (batch, length), eos at the end of each row, padded with 0.
     Returns:
         One score for each row.
+    Raises:
+        ValueError: If the model gives NaN; names the step.
     """
     rows = np.arange(len(target_ids))
     ids = np.full(len(target_ids), BOS_ID, "int32")
     columns = []
-    for wanted in target_ids.T:
+    for position, wanted in enumerate(target_ids.T):
         log_probs, state = step(ids, state)
+        check_numbers(log_probs[wanted != PAD_ID], position)
         columns.append(log_probs[rows, wanted])
         ids = wanted.astype("int32")
     forced = np.stack(columns, axis=1)

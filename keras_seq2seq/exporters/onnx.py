@@ -13,7 +13,7 @@ from keras_seq2seq.models.seq2seq import Seq2Seq
 FILES = {
     "encode": "encoder.onnx",
     "decode_step": "decoder_step.onnx",
-    "translate": "translate.onnx",
+    "translate_greedy": "translate_greedy.onnx",
     "translate_beam": "translate_beam.onnx",
 }
 # ONNX values have one name each: the new value of `state_0` cannot be called `state_0`, too.
@@ -30,7 +30,7 @@ def write_onnx(
     beam: BeamSearch | None = None,
     opset_version: int = 17,
 ) -> dict[str, Any]:
-    """Writes `encoder.onnx`, `decoder_step.onnx`, `translate.onnx` and `translate_beam.onnx`.
+    """Writes `encoder.onnx`, `decoder_step.onnx`, `translate_greedy.onnx`, `translate_beam.onnx`.
 
     The files use standard operators only and leave batch size and lengths open. Recurrent
     layers of the encoder become native nodes, see `NativeRNNs`; a search is one Loop.
@@ -39,7 +39,7 @@ def write_onnx(
     Args:
         model: The trained model.
         folder: An existing folder.
-        max_length: int > 0. Longest translation of `translate` in tokens, eos included.
+        max_length: int > 0. Longest translation in tokens, eos included.
         beam: What `translate_beam.onnx` searches for; None leaves it out.
         opset_version: int, 15 to 18. Version of the ONNX operators; 17 is read by onnxruntime
             1.12 and later.

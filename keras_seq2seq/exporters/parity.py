@@ -8,12 +8,11 @@ from typing import Any
 import keras
 
 from keras_seq2seq.bundle import Bundle
-from keras_seq2seq.decoding.host import Hypothesis
 from keras_seq2seq.decoding.strategy import GREEDY, Strategy
 from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.runtimes.saved_model_folder import SavedModelRuntime
 from keras_seq2seq.text import read_texts
-from keras_seq2seq.tokenizer import TokenizerPair
+from keras_seq2seq.translation import Translation
 from keras_seq2seq.translator import SEARCHES, Translator
 
 SENTENCES_FILE = "verify.txt"
@@ -28,7 +27,8 @@ class Difference:
         source: The source text.
         expected: What Keras says.
         found: What the artefact says.
-        gap: Absolute difference of the two scores, sums of log-probabilities.
+        gap: Absolute difference of the two scores, sums of log-probabilities; NaN where there is
+            no score.
     """
 
     source: str
@@ -44,8 +44,9 @@ class Agreement:
     Args:
         runtime: "keras", "saved_model", "litert" or "onnx".
         quantization: "float32" or "dynamic_int8".
-        search: "in_file", "host", or "text" (text in, text out in the SavedModel); "beam in_file"
-            or "beam host" for the beam search of a bundle that has one inside.
+        search: "in_file", "host", or "text" (text in, text out in the SavedModel, by its default
+            search); "beam in_file" or "beam host" for the beam search of a bundle that has one
+            inside, by all its hypotheses.
         sentences: Number of sentences.
         differences: Those translated differently.
         largest_gap: Largest difference of scores over the sentences translated alike.
@@ -130,7 +131,7 @@ def verify(
     """Translates the same sentences in every artefact, by both searches, and compares.
 
     The reference is the Keras model in the bundle with its in-graph search. A bundle with a beam
-    search inside is compared by that too, on the best hypothesis.
+    search inside is compared by that too, on all hypotheses and in their order.
 
     Args:
         bundle: The exported folder.
@@ -143,6 +144,7 @@ def verify(
     opened = Bundle.open(bundle)
     texts = _texts(opened, sentences)
     tokenizers = opened.tokenizers
+    default = opened.beam or GREEDY
     strategies: list[Strategy] = [GREEDY, *([opened.beam] if opened.beam else [])]
     ways = [
         (*artefact, search, strategy)
@@ -152,7 +154,7 @@ def verify(
     ]
     progress = keras.utils.Progbar(len(ways), unit_name="way", verbose=int(verbose))
     agreements = []
-    references: dict[Strategy, list[Hypothesis]] = {}
+    references: dict[Strategy, list[list[Translation]]] = {}
     engines: dict[tuple[str, str], Runtime] = {}
     for runtime, quantization, search, strategy in ways:
         if (runtime, quantization) not in engines:
@@ -161,15 +163,14 @@ def verify(
         translator = Translator(
             engine, tokenizers, max_length=opened.max_length, search=search, strategy=strategy
         )
-        found = translator.hypotheses(texts)
+        found = list(translator.iterate(texts, verbose=False))
         # The first way of each strategy is Keras with the search in its graph.
         expected = references.setdefault(strategy, found)
         name = search if strategy == GREEDY else f"beam {search}"
         way = (runtime, quantization, name)
-        agreements.append(_compare(way, texts, expected, found, tokenizers))
-        if isinstance(engine, SavedModelRuntime) and name == "in_file":
-            wanted = [tokenizers.target.decode(list(h.ids)) for h in expected]
-            agreements.append(_compare_texts(engine, texts, wanted))
+        agreements.append(_compare(way, texts, expected, found))
+        if (search, strategy) == ("in_file", default) and isinstance(engine, SavedModelRuntime):
+            agreements.append(_compare_texts(engine, texts, [best.text for best, *_ in expected]))
         progress.add(1)
     return Parity(tuple(agreements), tuple(opened.altered_files()))
 
@@ -189,19 +190,20 @@ def _texts(bundle: Bundle, sentences: str | pathlib.Path | Sequence[str] | None)
 def _compare(
     way: tuple[str, str, str],
     texts: list[str],
-    expected: list[Hypothesis],
-    found: list[Hypothesis],
-    tokenizers: TokenizerPair,
+    expected: list[list[Translation]],
+    found: list[list[Translation]],
 ) -> Agreement:
     differences = []
     largest = 0.0
-    for text, a, b in zip(texts, expected, found, strict=True):
-        gap = abs(a.score - b.score)
-        if a.ids == b.ids:
-            largest = max(largest, gap)
+    for text, wanted, got in zip(texts, expected, found, strict=True):
+        pairs = list(zip(wanted, got, strict=False))
+        gaps = [abs(a.score - b.score) for a, b in pairs]
+        unlike = [i for i, (a, b) in enumerate(pairs) if a.hypothesis.ids != b.hypothesis.ids]
+        if len(wanted) == len(got) and not unlike:
+            largest = max(largest, *gaps)
         else:
-            wanted, got = (tokenizers.target.decode(list(h.ids)) for h in (a, b))
-            differences.append(Difference(text, wanted, got, gap))
+            i = min(unlike, default=0)
+            differences.append(Difference(text, wanted[i].text, got[i].text, gaps[i]))
     return Agreement(*way, len(texts), tuple(differences), largest)
 
 

@@ -5,13 +5,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch
-from keras_seq2seq.decoding.translation import step_log_probs, translate
+from keras_seq2seq.config import PAD_ID
+from keras_seq2seq.decoding.graph_beam import BeamSizes
+from keras_seq2seq.decoding.graph_translation import forced_log_probs, step_log_probs, translate
+from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Strategy
 from keras_seq2seq.models.contract import source_names, state_names
 
 
 class Signatures:
-    """`encode`, `decode_step`, `translate` and, with a beam, `translate_beam`.
+    """`encode`, `decode_step`, `translate_greedy` and, with a beam, `translate_beam`.
 
     Args:
         encoder: Maps `source_ids` to what the decoder needs of the source.
@@ -37,7 +39,7 @@ class Signatures:
     @property
     def functions(self) -> tuple[str, ...]:
         """Names of the functions."""
-        names = ("encode", "decode_step", "translate")
+        names = ("encode", "decode_step", "translate_greedy")
         return names if self.beam is None else (*names, "translate_beam")
 
     def encode(self, source_ids: Any) -> dict[str, Any]:
@@ -58,18 +60,39 @@ class Signatures:
             result["attention"] = outputs["attention"][:, 0]
         return {"log_probs": step_log_probs(outputs), **result}
 
-    def translate(self, source_ids: Any) -> dict[str, Any]:
-        """Returns `target_ids` (batch, max_length), `scores` (batch,), `finished` (batch,)."""
-        return translate(self.encoder, self.decoder, source_ids, max_length=self.max_length)
+    def translate_greedy(self, source_ids: Any) -> dict[str, Any]:
+        """Returns what `single_search` of `keras_seq2seq.decoding.graph` returns."""
+        return self._translate(source_ids, GREEDY)
 
     def translate_beam(self, source_ids: Any) -> dict[str, Any]:
-        """Returns the same by a beam search, (batch, num_hypotheses, ...), and `rankings`."""
+        """Returns what `beam_search` of `keras_seq2seq.decoding.graph_beam` returns."""
+        return self._translate(source_ids, self.beam or GREEDY)
+
+    def translate_sized(self, source_ids: Any, sizes: BeamSizes) -> dict[str, Any]:
+        """Returns the same for sizes that are tensors."""
+        return self._translate(source_ids, self.beam or BeamSearch(), sizes)
+
+    def score(self, source_ids: Any, target_ids: Any) -> dict[str, Any]:
+        """Returns how probable `target_ids` (batch, length), ended by eos, are.
+
+        `token_log_probs` (batch, length), their sum `scores` (batch,) and `perplexities` (batch,).
+        """
+        log_probs = forced_log_probs(self.encoder, self.decoder, source_ids, target_ids)
+        scores = tf.reduce_sum(log_probs, 1)
+        lengths = tf.reduce_sum(tf.cast(target_ids != PAD_ID, tf.float32), 1)
+        perplexities = tf.exp(-scores / tf.maximum(lengths, 1.0))
+        return {"token_log_probs": log_probs, "scores": scores, "perplexities": perplexities}
+
+    def _translate(
+        self, source_ids: Any, strategy: Strategy, sizes: BeamSizes | None = None
+    ) -> dict[str, Any]:
         return translate(
             self.encoder,
             self.decoder,
             source_ids,
             max_length=self.max_length,
-            strategy=self.beam or GREEDY,
+            strategy=strategy,
+            sizes=sizes,
         )
 
     def specs(self, function: str, batch_size: int | None = None) -> dict[str, tf.TensorSpec]:

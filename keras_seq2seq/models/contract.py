@@ -17,6 +17,11 @@ def source_names(decoder: keras.Model) -> list[str]:
     return sorted(name for name in decoder.input if name not in states)
 
 
+def attends(decoder: keras.Model) -> bool:
+    """Returns True if a search can keep the decoder's attention, which is as long as its mask."""
+    return "attention" in decoder.output and "source_mask" in decoder.input
+
+
 def check_contract(encoder: keras.Model, decoder: keras.Model) -> None:
     """Checks that the decoder can be fed by the encoder and steps through its own states.
 

@@ -75,7 +75,7 @@ class Seq2Seq(keras.Model):
         self.decoder = decoder
         self._tokenizers: TokenizerPair | None = None
         self.tokenizers = tokenizers
-        self._translators: dict[tuple[int | None, Strategy | None], Any] = {}
+        self._runtimes: dict[int, Any] = {}
         self._custom = {part: model for part, model in custom.items() if model is not None}
 
     @property
@@ -157,7 +157,7 @@ class Seq2Seq(keras.Model):
             batch_size: int > 0. Texts of one graph call.
             max_length: int > 0. Longest translation in tokens, end of sentence included;
                 None takes the configuration's.
-            strategy: `Greedy()`, the default, or `BeamSearch(...)`.
+            strategy: `Greedy()`, the default, `BeamSearch(...)` or `Sampling(...)`.
         Returns:
             str for one text, list of str in the order of the texts for several.
         Raises:
@@ -166,11 +166,10 @@ class Seq2Seq(keras.Model):
         # The translator stands above the models; only this convenience reaches up to it.
         from keras_seq2seq.translator import Translator
 
-        key = max_length, strategy
-        translator = self._translators.get(key)
-        if translator is None or translator.tokenizers is not self.tokenizers:
-            translator = Translator.from_model(self, max_length=max_length, strategy=strategy)
-            self._translators[key] = translator
+        translator = Translator.from_model(self, max_length=max_length, strategy=strategy)
+        # One runtime for each length: it keeps the graphs that it has compiled.
+        runtimes = self._runtimes
+        translator.runtime = runtimes.setdefault(translator.max_length, translator.runtime)
         return translator.translate(texts, batch_size=batch_size)
 
     def summary(self, *args: Any, **kwargs: Any) -> None:

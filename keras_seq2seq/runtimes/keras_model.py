@@ -1,5 +1,6 @@
 """Runs a Seq2Seq model in Keras: the reference for every other runtime."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -7,37 +8,35 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_seq2seq.decoding.host import Arrays, Hypothesis, hypotheses
-from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Strategy
-from keras_seq2seq.decoding.translation import step_log_probs, translate
+from keras_seq2seq.decoding.graph_translation import step_log_probs, translate
+from keras_seq2seq.decoding.hypothesis import Arrays
+from keras_seq2seq.decoding.strategy import Sampling, Strategy
 from keras_seq2seq.models.contract import source_names, state_names
 from keras_seq2seq.models.seq2seq import Seq2Seq
 from keras_seq2seq.runtimes.runtime import Runtime
 
+_SOURCES = keras.KerasTensor((None, None), "int32")
+
 
 class KerasRuntime(Runtime):
-    """Runs the model itself, on any Keras backend.
+    """Runs the model itself, on any Keras backend, with any search in its graph.
 
     Args:
         model: The trained model.
-        max_length: int > 0. Longest translation of `translate`, end of sentence included.
-        beam: What `translate_beam` searches for, or None.
+        max_length: int > 0. Longest translation of `search`, end of sentence included.
     """
 
     name = "keras"
 
-    def __init__(self, model: Seq2Seq, max_length: int, beam: BeamSearch | None = None) -> None:
+    def __init__(self, model: Seq2Seq, max_length: int) -> None:
         self.model = model
         self.max_length = max_length
-        self.beam = beam
         self.state_names = state_names(model.decoder)
         self.source_names = source_names(model.decoder)
-        sources = keras.KerasTensor((None, None), "int32")
+        self._encode = _compiled(model, model.encoder, _SOURCES)
         step_inputs = {**model.decoder.input, "target_ids": keras.KerasTensor((None, 1), "int32")}
-        self._encode = _compiled(model, model.encoder, sources)
         self._step = _compiled(model, model.decoder_step, step_inputs)
-        self._search = _compiled(model, functools.partial(self._translate, GREEDY), sources)
-        self._beams = _compiled(model, functools.partial(self._translate, beam or GREEDY), sources)
+        self._searches: dict[Strategy, Callable[[Any], Any]] = {}
 
     def encode(self, source_ids: np.ndarray) -> Arrays:
         outputs = self._encode(keras.ops.convert_to_tensor(source_ids, "int32"))
@@ -53,25 +52,30 @@ class KerasRuntime(Runtime):
             new["attention"] = keras.ops.convert_to_numpy(outputs["attention"])[:, 0]
         return keras.ops.convert_to_numpy(step_log_probs(outputs)), {**state, **new}
 
-    def translate(self, source_ids: np.ndarray) -> list[Hypothesis]:
-        return hypotheses(**_run(self._search, source_ids))
+    def has(self, strategy: Strategy) -> bool:
+        return True
 
-    def _translate_beam(self, source_ids: np.ndarray) -> Arrays:
-        return _run(self._beams, source_ids)
+    def _search(self, source_ids: np.ndarray, strategy: Strategy) -> Arrays:
+        given, inputs = {"source_ids": source_ids}, {"source_ids": _SOURCES}
+        if isinstance(strategy, Sampling):
+            given["uniforms"] = strategy.uniforms(source_ids, self.max_length)
+            inputs["uniforms"] = keras.KerasTensor((None, self.max_length), "float32")
+            strategy = dataclasses.replace(strategy, seed=0)  # one graph for every seed
+        search = self._searches.get(strategy)
+        if search is None:
+            search = _compiled(self.model, functools.partial(self._translate, strategy), inputs)
+            self._searches[strategy] = search
+        found = search({k: keras.ops.convert_to_tensor(v) for k, v in given.items()})
+        return {name: keras.ops.convert_to_numpy(value) for name, value in found.items()}
 
-    def _translate(self, strategy: Strategy, source_ids: Any) -> dict[str, Any]:
+    def _translate(self, strategy: Strategy, given: dict[str, Any]) -> dict[str, Any]:
         return translate(
             self.model.encoder,
             self.model.decoder,
-            source_ids,
+            **given,
             max_length=self.max_length,
             strategy=strategy,
         )
-
-
-def _run(search: Callable[[Any], Any], source_ids: np.ndarray) -> Arrays:
-    found = search(keras.ops.convert_to_tensor(source_ids, "int32"))
-    return {name: keras.ops.convert_to_numpy(value) for name, value in found.items()}
 
 
 def _compiled(

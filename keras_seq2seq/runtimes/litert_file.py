@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from keras_seq2seq.decoding.host import Arrays, Hypothesis, hypotheses
-from keras_seq2seq.decoding.strategy import BeamSearch
+from keras_seq2seq.decoding.hypothesis import Arrays
+from keras_seq2seq.decoding.strategy import BeamSearch, Strategy
 from keras_seq2seq.runtimes.runtime import Runtime
 
-FUNCTIONS = ("encode", "decode_step", "translate")
+FUNCTIONS = ("encode", "decode_step", "translate_greedy")
 
 
 class LiteRTRuntime(Runtime):
@@ -58,12 +58,9 @@ class LiteRTRuntime(Runtime):
         log_probs = outputs.pop("log_probs")
         return log_probs, {**state, **outputs}
 
-    def translate(self, source_ids: np.ndarray) -> list[Hypothesis]:
-        found = self._run("translate", {"source_ids": self._one_row(source_ids)})
-        return hypotheses(found["target_ids"], found["scores"], found["finished"])
-
-    def _translate_beam(self, source_ids: np.ndarray) -> Arrays:
-        return self._run("translate_beam", {"source_ids": self._one_row(source_ids)})
+    def _search(self, source_ids: np.ndarray, strategy: Strategy) -> Arrays:
+        function = "translate_beam" if strategy == self.beam else "translate_greedy"
+        return self._run(function, {"source_ids": self._one_row(source_ids)})
 
     def _run(self, function: str, inputs: Arrays) -> Arrays:
         with self._lock:

@@ -1,12 +1,13 @@
 """Runs the ONNX files of a bundle with onnxruntime, without TensorFlow and Keras."""
 
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from keras_seq2seq.decoding.host import Arrays, Hypothesis, hypotheses
-from keras_seq2seq.decoding.strategy import BeamSearch
+from keras_seq2seq.decoding.hypothesis import Arrays
+from keras_seq2seq.decoding.strategy import BeamSearch, Strategy
 from keras_seq2seq.runtimes.runtime import Runtime
 
 # An output that is the next value of the input `state_0` is called `next_state_0`.
@@ -15,16 +16,12 @@ REMEDY = "Export the model to ONNX again."
 
 
 class OnnxRuntime(Runtime):
-    """Runs `encoder.onnx`, `decoder_step.onnx` and `translate.onnx` on the CPU.
-
-    A file is read when it is first used: `translate` needs its own file only.
+    """Runs ONNX files on the CPU, each read when it is first used.
 
     Args:
-        encoder: The file of `encode`.
-        decoder_step: The file of `step`.
-        translate: The file of `translate`.
-        translate_beam: The file of `translate_beam`, or None.
-        beam: What that file searches for, or None.
+        files: The file of each function: `encode`, `decode_step`, `translate_greedy` and, with
+            `beam`, `translate_beam`.
+        beam: What `translate_beam` searches for, or None.
         num_threads: int > 0. Threads of one operator.
     Raises:
         ImportError: If onnxruntime is not installed.
@@ -36,10 +33,7 @@ class OnnxRuntime(Runtime):
 
     def __init__(
         self,
-        encoder: pathlib.Path,
-        decoder_step: pathlib.Path,
-        translate: pathlib.Path,
-        translate_beam: pathlib.Path | None = None,
+        files: Mapping[str, pathlib.Path],
         *,
         beam: BeamSearch | None = None,
         num_threads: int = 1,
@@ -48,30 +42,22 @@ class OnnxRuntime(Runtime):
         if num_threads < 1:
             raise ValueError(f"`num_threads` must be at least 1. Received: {num_threads}.")
         self.num_threads = num_threads
-        self._encoder = _File(encoder, num_threads)
-        self._decoder_step = _File(decoder_step, num_threads)
-        self._translate = _File(translate, num_threads)
-        self._beam_file = _File(translate_beam, num_threads) if translate_beam else None
-        self.beam = beam if translate_beam else None
+        self._files = {function: _File(path, num_threads) for function, path in files.items()}
+        self.beam = beam if "translate_beam" in files else None
 
     def encode(self, source_ids: np.ndarray) -> Arrays:
-        return self._encoder.run({"source_ids": source_ids.astype("int32", copy=False)})
+        return self._files["encode"].run({"source_ids": source_ids.astype("int32", copy=False)})
 
     def step(self, ids: np.ndarray, state: Arrays) -> tuple[np.ndarray, Arrays]:
         inputs = {**state, "target_ids": ids[:, None].astype("int32", copy=False)}
-        outputs = self._decoder_step.run(inputs)
+        outputs = self._files["decode_step"].run(inputs)
         log_probs = outputs.pop("log_probs")
         new = {name.removeprefix(NEXT_PREFIX): value for name, value in outputs.items()}
         return log_probs, {**state, **new}
 
-    def translate(self, source_ids: np.ndarray) -> list[Hypothesis]:
-        found = self._translate.run({"source_ids": source_ids.astype("int32", copy=False)})
-        return hypotheses(found["target_ids"], found["scores"], found["finished"])
-
-    def _translate_beam(self, source_ids: np.ndarray) -> Arrays:
-        if self._beam_file is None:
-            raise FileNotFoundError("No ONNX file of a beam search was named.")
-        return self._beam_file.run({"source_ids": source_ids.astype("int32", copy=False)})
+    def _search(self, source_ids: np.ndarray, strategy: Strategy) -> Arrays:
+        function = "translate_beam" if strategy == self.beam else "translate_greedy"
+        return self._files[function].run({"source_ids": source_ids})
 
 
 class _File:

@@ -1,12 +1,11 @@
-"""The one face of every runtime: encode, step, translate over NumPy arrays."""
+"""The one face of every runtime: encode, step, search over NumPy arrays."""
 
 import abc
 
 import numpy as np
 
-from keras_seq2seq.decoding.host import Arrays, Hypothesis
-from keras_seq2seq.decoding.host_beam import n_best
-from keras_seq2seq.decoding.strategy import BeamSearch
+from keras_seq2seq.decoding.hypothesis import Arrays, Hypothesis, cut, cut_single
+from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Strategy
 
 
 class Runtime(abc.ABC):
@@ -15,7 +14,7 @@ class Runtime(abc.ABC):
     Attributes:
         name: "keras", "saved_model", "litert" or "onnx".
         max_batch_size: Most rows of one call, or None for any number.
-        beam: What `translate_beam` searches for, or None if the artefact has no beam search.
+        beam: The beam search inside the artefact, or None.
     """
 
     name: str
@@ -45,33 +44,30 @@ class Runtime(abc.ABC):
                 where the model attends.
         """
 
-    @abc.abstractmethod
-    def translate(self, source_ids: np.ndarray) -> list[Hypothesis]:
-        """Translates by the greedy search inside the artefact.
+    def has(self, strategy: Strategy) -> bool:
+        """Returns True if the artefact has this very search inside."""
+        return strategy in (GREEDY, self.beam)
+
+    def search(self, source_ids: np.ndarray, strategy: Strategy = GREEDY) -> list[list[Hypothesis]]:
+        """Translates by a search inside the artefact.
 
         Args:
             source_ids: int32, shape (batch, source_length), ended by eos, padded with 0.
-        Returns:
-            One hypothesis for each row, without attention.
-        """
-
-    def translate_beam(self, source_ids: np.ndarray) -> list[list[Hypothesis]]:
-        """Translates by the beam search inside the artefact.
-
-        Args:
-            source_ids: As of `translate`.
+            strategy: One that the artefact has.
         Returns:
             For each row its hypotheses, the best first.
         Raises:
-            ValueError: If the artefact has none.
+            ValueError: If the artefact does not have it, or the model gives NaN.
         """
-        if self.beam is None:
+        if not self.has(strategy):
+            inside = [GREEDY, *([self.beam] if self.beam else [])]
             raise ValueError(
-                f"This {self.name} artefact has no beam search inside; export it with "
-                "beam=BeamSearch(...), or search on the host."
+                f"A search inside this {self.name} artefact must be one of {inside}. "
+                f"Received: {strategy}; search on the host, or export with beam=BeamSearch(...)."
             )
-        return n_best(**self._translate_beam(source_ids))
+        found = self._search(source_ids.astype("int32", copy=False), strategy)
+        return cut(**found) if found["target_ids"].ndim == 3 else cut_single(**found)
 
     @abc.abstractmethod
-    def _translate_beam(self, source_ids: np.ndarray) -> Arrays:
-        """Returns what the artefact's function `translate_beam` returns."""
+    def _search(self, source_ids: np.ndarray, strategy: Strategy) -> Arrays:
+        """Returns the arrays of a search that the artefact has, by name."""

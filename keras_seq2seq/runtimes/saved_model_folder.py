@@ -1,17 +1,19 @@
 """Runs a SavedModel in TensorFlow, without Keras."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keras_seq2seq.decoding.host import Arrays, Hypothesis, hypotheses
-from keras_seq2seq.decoding.strategy import BeamSearch
+from keras_seq2seq.decoding.hypothesis import Arrays
+from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Strategy
 from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.text import Text, clean_text
 
 TEXT_OPERATOR = b"SentencepieceTokenizeOp"
+SIZES = ("beam_size", "num_hypotheses", "alpha")
 
 
 class SavedModelRuntime(Runtime):
@@ -21,7 +23,8 @@ class SavedModelRuntime(Runtime):
 
     Args:
         folder: A folder of numbered versions, of which the latest is taken, or one version.
-        beam: What the signature `translate_beam` searches for, or None.
+        beam: The beam search of the signatures `translate` and `translate_ids`; they take its
+            `beam_size`, `num_hypotheses` and `alpha` with each call. None leaves it unused.
     Raises:
         FileNotFoundError: If the folder holds no SavedModel.
         ImportError: If tensorflow is not installed, or tensorflow-text for one that takes texts.
@@ -34,7 +37,7 @@ class SavedModelRuntime(Runtime):
         self.folder = _version(Path(folder))
         self._tensorflow, self._loaded = _load(self.folder)
         self._signatures = self._loaded.signatures
-        self.beam = beam if "translate_beam" in self._signatures else None
+        self.beam = beam
         function = self._signatures["decode_step"]
         self._step_names = sorted(function.structured_input_signature[1])
 
@@ -47,30 +50,36 @@ class SavedModelRuntime(Runtime):
         log_probs = outputs.pop("log_probs")
         return log_probs, {**state, **outputs}
 
-    def translate(self, source_ids: np.ndarray) -> list[Hypothesis]:
-        found = self._run("translate_ids", {"source_ids": source_ids.astype("int32")})
-        return hypotheses(found["target_ids"], found["scores"], found["finished"])
+    def has(self, strategy: Strategy) -> bool:
+        if not isinstance(strategy, BeamSearch) or self.beam is None:
+            return strategy == GREEDY
+        return self.beam == dataclasses.replace(
+            strategy, **{name: getattr(self.beam, name) for name in SIZES}
+        )
 
-    def _translate_beam(self, source_ids: np.ndarray) -> Arrays:
-        return self._run("translate_beam", {"source_ids": source_ids.astype("int32")})
+    def _search(self, source_ids: np.ndarray, strategy: Strategy) -> Arrays:
+        if not isinstance(strategy, BeamSearch):
+            return self._run("translate_greedy", {"source_ids": source_ids})
+        sizes = {name: getattr(strategy, name) for name in SIZES}
+        return self._run("translate_ids", {"source_ids": source_ids, **sizes})
 
     def translate_texts(self, texts: Sequence[Text]) -> list[str]:
-        """Translates texts by the tokenizer and the search inside the SavedModel.
+        """Translates texts by the tokenizer and the default search inside the SavedModel.
 
         Raises:
             ValueError: If the SavedModel was written without tokenizers.
         """
         if "text" not in self._signatures["serving_default"].structured_input_signature[1]:
             raise ValueError(
-                "Texts need a SavedModel that was written with tokenizers; call `translate` with "
+                "Texts need a SavedModel that was written with tokenizers; call `search` with "
                 f"ids. Received: {self.folder}."
             )
         encoded = np.array([clean_text(text).encode() for text in texts], dtype=object)
         found = self._run("serving_default", {"text": encoded})
         return [text.decode() for text in found["translation"]]
 
-    def _run(self, signature: str, inputs: dict[str, np.ndarray]) -> Arrays:
-        tensors = {n: self._tensorflow.convert_to_tensor(array) for n, array in inputs.items()}
+    def _run(self, signature: str, inputs: dict[str, Any]) -> Arrays:
+        tensors = {n: self._tensorflow.convert_to_tensor(value) for n, value in inputs.items()}
         outputs = self._signatures[signature](**tensors)
         return {name: tensor.numpy() for name, tensor in outputs.items()}
 
@@ -95,7 +104,7 @@ def _load(folder: Path) -> tuple[Any, Any]:
             f"{folder} needs TensorFlow: `pip install tensorflow"
             f"{' tensorflow-text' if takes_texts else ''}`. Received: {error}."
         ) from error
-    wanted = {"serving_default", "translate_ids", "encode", "decode_step"}
+    wanted = {"serving_default", "translate_greedy", "translate_ids", "encode", "decode_step"}
     try:
         loaded = tf.saved_model.load(str(folder))
     except Exception as error:

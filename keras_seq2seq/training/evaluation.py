@@ -1,10 +1,12 @@
-"""Quality of translations against references: BLEU, chrF and TER by sacrebleu, exact match."""
+"""Quality of translations against references: BLEU, chrF, TER, error rates, exact match."""
 
 import contextlib
+import importlib.metadata
 from collections.abc import Sequence
 from typing import Any
 
-METRICS = ("bleu", "chrf", "ter")
+_BY_JIWER = {"wer": "words split at whitespace", "cer": "whitespace as one space"}
+METRICS = ("bleu", "chrf", "ter", *_BY_JIWER)
 
 
 def evaluate(
@@ -20,20 +22,25 @@ def evaluate(
         translations: The translations, without tokenisation.
         references: The references, as many and in the same order.
         metrics: Any of "bleu" (13a tokenisation, exponential smoothing), "chrf" (chrF2) and
-            "ter", each with sacrebleu's defaults.
-        num_bootstraps: int >= 0. Resamplings of the sentences for confidence intervals.
+            "ter", each with sacrebleu's defaults, and of the error rates "wer" and "cer" of jiwer:
+            substitutions, deletions and insertions in per cent of the words or characters of all
+            references. Words are what whitespace separates; among the characters, whitespace
+            between two words is one space. Case and punctuation count in both.
+        num_bootstraps: int >= 0. Resamplings of the sentences for the confidence intervals of
+            sacrebleu; "wer" and "cer" have none.
     Returns:
-        bleu, chrf: 0 to 100, higher is better; ter: 0 upwards, lower is better.
-        bleu_signature, ...: What sacrebleu says of its settings.
+        bleu, chrf: 0 to 100, higher is better; ter, wer, cer: 0 upwards, lower is better.
+        bleu_signature, ...: The library's settings: those that sacrebleu tells, or the version of
+            jiwer and how texts are split.
         bleu_interval, ...: With `num_bootstraps`, the mean of the resamplings and half the width
             of the interval that holds 95 % of them, as text; absent for resamples that are
             too poor for sacrebleu.
         exact_match: 0 to 100, per cent of translations equal to their reference.
         sentences: Number of pairs.
     Raises:
-        ValueError: If the lengths differ or are 0, a metric is unknown, or `num_bootstraps` is
-            negative.
-        ImportError: If sacrebleu is not installed.
+        ValueError: If the lengths differ or are 0, a metric is unknown, `num_bootstraps` is
+            negative, or all references are empty and an error rate is asked for.
+        ImportError: If the library of a metric, sacrebleu or jiwer, is not installed.
     Reference:
         Papineni et al. 2002; Popovic 2015; Snover et al. 2006; Koehn 2004 (bootstrap); Post 2018.
     """
@@ -47,18 +54,11 @@ def evaluate(
         raise ValueError(f"`num_bootstraps` must be at least 0. Received: {num_bootstraps}.")
     if unknown := [name for name in metrics if name not in METRICS]:
         raise ValueError(f"`metrics` must be among {METRICS}. Received: {unknown}.")
-    known = _metrics()
     for name in metrics:
-        metric = known[name]()
-        texts = list(translations), [list(references)]
-        score = metric.corpus_score(*texts)
-        if num_bootstraps:
-            # sacrebleu 2.6 cannot average resamples of which some score exactly 0.
-            with contextlib.suppress(TypeError):
-                score = metric.corpus_score(*texts, n_bootstrap=num_bootstraps)
-                found[f"{name}_interval"] = score.format(width=2, score_only=True)
-        found[name] = score.score
-        found[f"{name}_signature"] = str(metric.get_signature())
+        if name in _BY_JIWER:
+            found |= _error_rate(name, translations, references)
+        else:
+            found |= _sacrebleu_score(name, translations, references, num_bootstraps)
     equal = sum(a == b for a, b in zip(translations, references, strict=True))
     return {
         **found,
@@ -67,11 +67,43 @@ def evaluate(
     }
 
 
-def _metrics() -> dict[str, Any]:
+def _sacrebleu_score(
+    name: str, translations: Sequence[str], references: Sequence[str], num_bootstraps: int
+) -> dict[str, Any]:
     try:
-        from sacrebleu.metrics import BLEU, CHRF, TER
+        from sacrebleu.metrics import METRICS as known
     except ImportError:
         raise ImportError(
             'Evaluation needs sacrebleu: pip install "keras_seq2seq[train]".'
         ) from None
-    return dict(zip(METRICS, (BLEU, CHRF, TER), strict=True))
+    found: dict[str, Any] = {}
+    metric = known[name.upper()]()
+    texts = list(translations), [list(references)]
+    score = metric.corpus_score(*texts)
+    if num_bootstraps:
+        # sacrebleu 2.6 cannot average resamples of which some score exactly 0.
+        with contextlib.suppress(TypeError):
+            score = metric.corpus_score(*texts, n_bootstrap=num_bootstraps)
+            found[f"{name}_interval"] = score.format(width=2, score_only=True)
+    return {**found, name: score.score, f"{name}_signature": str(metric.get_signature())}
+
+
+def _error_rate(
+    name: str, translations: Sequence[str], references: Sequence[str]
+) -> dict[str, Any]:
+    try:
+        import jiwer
+    except ImportError:
+        raise ImportError('Error rates need jiwer: pip install "keras_seq2seq[train]".') from None
+    # By itself jiwer splits words at spaces only, not at tabs or no-break spaces.
+    found, wanted = (
+        [" ".join(text.split()) for text in texts] for texts in (translations, references)
+    )
+    if not any(wanted):
+        raise ValueError(
+            f"`{name}` needs at least one reference with a word. "
+            f"Received: {len(wanted)} empty references; leave {name!r} out of `metrics`."
+        )
+    rate = getattr(jiwer, name)(wanted, found)
+    version = importlib.metadata.version("jiwer")
+    return {name: 100 * rate, f"{name}_signature": f"jiwer {version}, {_BY_JIWER[name]}, cased"}

@@ -1,0 +1,113 @@
+"""What a search finds: hypotheses, cut out of the arrays that a graph returns."""
+
+import dataclasses
+
+import numpy as np
+
+from keras_seq2seq.config import EOS_ID, PAD_ID
+from keras_seq2seq.decoding.strategy import FORBIDDEN
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Hypothesis:
+    """One translation of one source.
+
+    Args:
+        ids: Target ids without bos, eos and padding.
+        score: Sum of the log-probabilities of the tokens, eos included, in nats. At most 0.
+        finished: False if the maximum length cut the translation.
+        token_log_probs: float32, shape (tokens,), log P(y_t | y_<t, x) of each token, eos included.
+        attention: float32, shape (tokens, memory_length), weights of each token over the source,
+            eos included in both; None where nothing attends.
+        ranking: What a beam search orders by. None of a search that keeps one hypothesis.
+    """
+
+    ids: tuple[int, ...]
+    score: float
+    finished: bool
+    token_log_probs: np.ndarray
+    attention: np.ndarray | None = None
+    ranking: float | None = None
+
+    @property
+    def confidence(self) -> float:
+        """Geometric mean of the probabilities of the tokens, 0 to 1; 1 of no token."""
+        if not len(self.token_log_probs):
+            return 1.0
+        return float(np.exp(self.token_log_probs.mean()))
+
+
+def cut(
+    target_ids: np.ndarray,
+    scores: np.ndarray,
+    finished: np.ndarray,
+    token_log_probs: np.ndarray,
+    attention: np.ndarray | None = None,
+    rankings: np.ndarray | None = None,
+) -> list[list[Hypothesis]]:
+    """Cuts the arrays of a search into the hypotheses of each row, the best first.
+
+    Args:
+        target_ids: int32, shape (batch, num_hypotheses, length), eos included, then zeros.
+        scores: float32, shape (batch, num_hypotheses); below -5e8 there is no hypothesis.
+        finished: bool, shape (batch, num_hypotheses).
+        token_log_probs: float32, shape (batch, num_hypotheses, length).
+        attention: float32, shape (batch, num_hypotheses, length, memory_length), or None.
+        rankings: float32, shape (batch, num_hypotheses), or None.
+    Raises:
+        ValueError: If the model gave NaN; names the step.
+    """
+    check_numbers(token_log_probs)
+    result = []
+    for row, kept in enumerate(scores > FORBIDDEN / 2):
+        found = []
+        for place in np.flatnonzero(kept):
+            ids = target_ids[row, place]
+            tokens = int((ids != PAD_ID).sum())
+            hypothesis = Hypothesis(
+                tuple(int(i) for i in ids[:tokens] if i != EOS_ID),
+                float(scores[row, place]),
+                bool(finished[row, place]),
+                token_log_probs[row, place, :tokens],
+                None if attention is None else attention[row, place, :tokens],
+                None if rankings is None else float(rankings[row, place]),
+            )
+            found.append(hypothesis)
+        result.append(found)
+    return result
+
+
+def cut_single(
+    target_ids: np.ndarray,
+    scores: np.ndarray,
+    finished: np.ndarray,
+    token_log_probs: np.ndarray,
+    attention: np.ndarray | None = None,
+) -> list[list[Hypothesis]]:
+    """Cuts the arrays of a search that keeps one hypothesis, without that axis."""
+    weights = None if attention is None else attention[:, None]
+    return cut(
+        target_ids[:, None], scores[:, None], finished[:, None], token_log_probs[:, None], weights
+    )
+
+
+def check_numbers(log_probs: np.ndarray, step: int | None = None) -> None:
+    """Checks that a model gave numbers.
+
+    Args:
+        log_probs: float, shape (..., steps), or of one step, any shape.
+        step: The step, counted from 0, or None where the last axis tells.
+    Raises:
+        ValueError: If one is NaN; names the step, counted from 1.
+    """
+    wrong = np.isnan(log_probs)
+    if not wrong.any():
+        return
+    if step is None:
+        step = int(np.argwhere(wrong)[:, -1].min())
+    raise ValueError(
+        f"The model must give numbers. Received: NaN at step {step + 1} of the decoder; look at "
+        "its weights, which a training that diverged leaves like this."
+    )

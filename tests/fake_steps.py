@@ -1,0 +1,113 @@
+"""Steps that read their log-probabilities off a table, and both searches over them."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_seq2seq.config import EOS_ID, PAD_ID
+from keras_seq2seq.decoding import graph, host
+from keras_seq2seq.decoding.hypothesis import cut_single
+from keras_seq2seq.decoding.strategy import GREEDY, Sampling
+
+VOCABULARY = 8
+ops = keras.ops
+
+
+def follow(*rows):
+    """Returns a table, float32, (rows, steps, vocabulary): the ids of each row are likeliest."""
+    table = np.full((len(rows), len(rows[0]), VOCABULARY), -9.0, "float32")
+    for row, ids in enumerate(rows):
+        table[row, np.arange(len(ids)), ids] = -0.5
+    return table
+
+
+class Fake:
+    """A step that reads its log-probabilities off a table and counts its calls."""
+
+    def __init__(self, table, attention=None):
+        self.table = table
+        self.attention = attention
+        self.calls = []
+
+    def host(self, ids, state):
+        self.calls.append(ids.tolist())
+        rows, positions = state["row"][:, 0], state["state_0"][:, 0]
+        new = {**state, "state_0": state["state_0"] + 1}
+        if self.attention is not None:
+            new["attention"] = self.attention[rows, positions]
+        return self.table[rows, positions], new
+
+    def graph(self, ids, state):
+        position = state["state_0"][0, 0]
+        new = {"state_0": state["state_0"] + 1}
+        if self.attention is not None:
+            new["attention"] = ops.take(ops.convert_to_tensor(self.attention), position, axis=1)
+        return ops.take(ops.convert_to_tensor(self.table), position, axis=1), new
+
+
+def sources(rows, is_empty=None, length=4):
+    """Returns sources, one other for each row; where `is_empty`, without a real token."""
+    ids = np.arange(5, 5 + rows * length, dtype="int32").reshape(rows, length)
+    ids[:, -1] = EOS_ID
+    if is_empty is not None:
+        ids[np.array(is_empty)] = [EOS_ID, *[PAD_ID] * (length - 1)]
+    return ids
+
+
+def on_host(table, is_empty=None, max_length=4, strategy=GREEDY, attention=None, **options):
+    state = {"row": np.arange(len(table))[:, None], "state_0": np.zeros((len(table), 1), "int32")}
+    step = Fake(table, attention)
+    found = host.single_search(
+        step.host,
+        state,
+        sources(len(table), is_empty),
+        strategy,
+        max_length=max_length,
+        **options,
+    )
+    return [row[0] for row in found], step
+
+
+def in_graph(table, is_empty=None, max_length=4, strategy=GREEDY, attention=None):
+    ids = sources(len(table), is_empty)
+    state = {"state_0": ops.zeros((len(table), 1), "int32")}
+    if attention is not None:
+        state["attention"] = ops.zeros_like(ops.convert_to_tensor(attention[:, 0]))
+    uniforms = strategy.uniforms(ids, max_length) if isinstance(strategy, Sampling) else None
+    found = graph.single_search(
+        Fake(table, attention).graph,
+        state,
+        ops.convert_to_tensor(ids),
+        strategy,
+        max_length=max_length,
+        uniforms=None if uniforms is None else ops.convert_to_tensor(uniforms),
+    )
+    return {name: ops.convert_to_numpy(value) for name, value in found.items()}
+
+
+def both_found(table, **options):
+    """Returns the host's hypothesis of each row; the graph's must be the same."""
+    first, _ = on_host(table, **options)
+    second = [row[0] for row in cut_single(**in_graph(table, **options))]
+    assert [(h.ids, h.finished) for h in first] == [(h.ids, h.finished) for h in second]
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_allclose(one.token_log_probs, other.token_log_probs, atol=1e-5)
+        assert one.score == pytest.approx(other.score, abs=1e-4)
+        assert one.score == pytest.approx(one.token_log_probs.sum(), abs=1e-4)
+        if one.attention is not None:
+            np.testing.assert_allclose(one.attention, other.attention, atol=1e-6)
+    return first
+
+
+def both(table, **options):
+    """Returns (ids, score, finished) of each row; the two searches must agree."""
+    return [(list(h.ids), h.score, h.finished) for h in both_found(table, **options)]
+
+
+def random_table(case):
+    draw = np.random.default_rng(case)
+    rows, length = draw.integers(1, 5), draw.integers(1, 7)
+    logits = draw.normal(0, 3, (rows, length, VOCABULARY)).round(draw.integers(0, 3))
+    logits[:, :, EOS_ID] += draw.choice([-2, 0, 2])
+    log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    return log_probs.astype("float32"), draw.random(rows) < 0.2
