@@ -9,7 +9,7 @@ quickstart: .venv/all
 	$(BIN)/python training/quickstart.py
 
 test: .venv/dev
-	$(BIN)/python -m pytest -q tests keras_seq2seq
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests keras_seq2seq
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -225,7 +225,7 @@ def report(tokens: dict[Job, list[int]], seconds: dict[Job, float], repeats: int
     """
     for size in BATCH_SIZES:
         jobs = [job for job in tokens if job.batch_size == size]
-        calls = f"; LiteRT: {size} calls of one sentence" if size > 1 else ""
+        calls = "; LiteRT: a call for each sentence" if size > 1 else ""
         print(f"\nBatch of {size}{calls}; medians of {repeats}, one thread each\n")
         print(HEADER)
         print("|---|---|---:|---:|---:|---:|---:|")

@@ -33,7 +33,7 @@ def write_saved_model(
     by `beam` if given, else greedy), `translate` (by a beam search to n-best lists) and `score`
     (of given translations). Over ids: `translate_greedy`, `translate_ids` (as `translate`),
     `encode` and `decode_step`. `translate` and `translate_ids` take `beam_size`, `num_hypotheses`
-    and `alpha`, whose defaults the server fills in; everything else of the beam search is fixed.
+    and `alpha`, with defaults for gRPC requests; everything else of the beam search is fixed.
     Without tokenizers `serving_default` is `translate_greedy` and `score` takes ids.
 
     Args:
