@@ -177,6 +177,8 @@ def _plot_attention(translation: Translation, path: pathlib.Path, number: int) -
 
 
 def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    from keras_seq2seq.training.evaluation import METRICS
+
     parser = commands.add_parser("evaluate", help="translate a file and compare with references")
     parser.add_argument("bundle", type=pathlib.Path, help="exported folder")
     parser.add_argument("--source", type=pathlib.Path, required=True, help="texts, one a line")
@@ -191,7 +193,7 @@ def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         "--metrics",
         nargs="+",
         default=["bleu", "chrf", "ter"],
-        choices=("bleu", "chrf", "ter", "wer", "cer"),
+        choices=METRICS,
         help="for ter, wer and cer lower is better (default: bleu chrf ter)",
     )
     add_runtime_options(parser)

@@ -2,7 +2,10 @@
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterator
+
+PATIENCE = 1.0  # seconds without a bar: work that is done by then needs none
 
 
 @contextlib.contextmanager
@@ -14,7 +17,8 @@ def progress(
     Args:
         total: How many there are, or None if that is not known.
         unit: What they are, such as "lines".
-        verbose: Show the bar; None shows it if standard error is a terminal.
+        verbose: Show the bar; None shows it if standard error is a terminal and the work takes
+            more than a second.
     Yields:
         A function to call with how many more are done.
     """
@@ -38,6 +42,16 @@ def progress(
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(unit, total=total)
-        yield lambda count: bar.advance(task, count)
+    bar = Progress(*columns, console=Console(stderr=True))
+    task = bar.add_task(unit, total=total)
+    start = time.monotonic() - (PATIENCE if verbose else 0)
+
+    def advance(count: int) -> None:
+        bar.advance(task, count)
+        if not bar.live.is_started and time.monotonic() - start >= PATIENCE:
+            bar.start()
+
+    try:
+        yield advance
+    finally:
+        bar.stop()

@@ -14,7 +14,7 @@ WORD_START = "\u2581"
 DIGITS = 6
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Translation:
     """One translation of one text.
 

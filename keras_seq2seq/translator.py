@@ -209,14 +209,16 @@ class Translator:
             raise ValueError(
                 f"Streaming needs Greedy() or Sampling(...). Received: {self.strategy}."
             )
-        source_ids = pad_batch([self._source_ids([text])[0]])
+        source_ids = pad_batch(self._source_ids([text]))
+        begun = self._prefix_ids([prefix])
+        self._check_prefixes(begun)
         found = single_stream(
             self.runtime.step,
             self.runtime.encode(source_ids),
             source_ids,
             self.strategy,
             max_length=self.max_length,
-            prefixes=self._prefix_ids([prefix]),
+            prefixes=begun,
         )
         ids: list[int] = []
         given = ""
@@ -282,10 +284,8 @@ class Translator:
             )
         if not len(source_ids):
             return []
-        if prefixes is not None:
-            size = self.tokenizers.target.vocabulary_size
-            check_prefixes(prefixes, len(source_ids), size, self.max_length)
-        elif self.search == "in_file":
+        self._check_prefixes(prefixes, len(source_ids))
+        if prefixes is None and self.search == "in_file":
             return self.runtime.search(source_ids, self.strategy)
         given = self.runtime.step, self.runtime.encode(source_ids), source_ids
         limits: Any = {"max_length": self.max_length, "prefixes": prefixes}
@@ -301,6 +301,11 @@ class Translator:
         encode = self.tokenizers.target.encode
         ids = [encode(p) if isinstance(p, str) else [int(i) for i in p] for p in prefixes]
         return ids if any(ids) else None
+
+    def _check_prefixes(self, prefixes: Sequence[Sequence[int]] | None, rows: int = 1) -> None:
+        if prefixes is not None:
+            size = self.tokenizers.target.vocabulary_size
+            check_prefixes(prefixes, rows, size, self.max_length)
 
     def _batches(
         self, lengths: Sequence[int], batch_size: int, tokens_per_batch: float = math.inf

@@ -104,3 +104,25 @@ agraph (int32[n] ids) => (float[n, 2] y)
 def test_ids_are_not_made_positive_for_a_gather_that_does_so(size, expected):
     model = simplified(SIGNED % size, {"ids": np.array([2, 0, -1], "int32")})
     assert len(kinds(model)) == expected
+
+
+OPEN_TABLE = """
+agraph (float[n, 2] table, int32[m] ids) => (float[m, 2] y)
+<int32 zero = {0}, int64[1] first = {%d}, int64[1] last = {%d}, int64[1] axis = {0}> {
+    shape = Shape (table)
+    sizes = Cast <to = 6> (shape)
+    one = Slice (sizes, first, last, axis)
+    size = Squeeze (one, axis)
+    below = Less (ids, zero)
+    added = Add (ids, size)
+    chosen = Where (below, added, ids)
+    y = Gather (table, chosen)
+}
+"""
+
+
+@pytest.mark.parametrize(("axis", "expected"), [(0, 1), (1, 8)])
+def test_ids_into_a_table_of_any_size_are_used_as_they_are(axis, expected):
+    inputs = {"table": np.eye(3, 2, dtype="float32"), "ids": np.array([0, -1, 2], "int32")}
+    model = simplified(OPEN_TABLE % (axis, axis + 1), inputs)
+    assert len(kinds(model)) == expected

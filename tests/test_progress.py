@@ -1,6 +1,15 @@
+import io
+import sys
+
 import pytest
 
+from keras_seq2seq import progress as module
 from keras_seq2seq.progress import progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
 
 
 def test_a_bar_counts_on_standard_error(capsys):
@@ -23,3 +32,12 @@ def test_nothing_is_shown_unless_on_a_terminal(capsys, verbose):
     with progress(3, "texts", verbose) as advance:
         advance(3)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(0.0, False), (2.0, True)])
+def test_on_a_terminal_only_long_work_has_a_bar(monkeypatch, seconds, shown):
+    monkeypatch.setattr(module, "PATIENCE", 1.0 - seconds)
+    monkeypatch.setattr(module.sys, "stderr", Terminal())
+    with progress(3, "texts") as advance:
+        advance(3)
+    assert ("3/3" in sys.stderr.getvalue()) == shown

@@ -288,6 +288,12 @@ def test_a_stream_takes_a_prefix(translating_model):
     assert "".join(parts).startswith("un chat")
 
 
+@pytest.mark.parametrize("prefix", [[99], "le " * 10])
+def test_a_stream_refuses_a_prefix_that_cannot_be(translating_model, prefix):
+    with pytest.raises(ValueError, match="A prefix must have|A prefix must hold"):
+        next(Translator.from_model(translating_model).stream("the dog", prefix=prefix))
+
+
 def test_a_beam_does_not_stream(translating_model):
     translator = Translator.from_model(translating_model, strategy=BeamSearch(2))
     with pytest.raises(ValueError, match=r"Streaming needs Greedy\(\) or Sampling"):

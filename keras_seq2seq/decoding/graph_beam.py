@@ -64,7 +64,7 @@ def beam_search(
         strategy: What to search for.
         max_length: int > 0. Most tokens of a translation, end of sentence included.
         memory_mask: bool, shape (batch, memory_length), for a coverage penalty.
-        sizes: Goes before the strategy's own, with its alpha if that is a number.
+        sizes: In place of the strategy's own.
     Returns:
         target_ids: int32, shape (batch, num_hypotheses, max_length), the best first, end of
             sentence included, then zeros.
@@ -173,7 +173,8 @@ class _Beams:
         totals = search["totals"][:, :, None] + self._by_row(adjusted, vocabulary)
         totals, ranked = ops.top_k(ops.reshape(totals, (self.batch, width * vocabulary)), 2 * width)
         ranked = ops.cast(ranked, "int32")
-        beams, ids = ranked // vocabulary, ranked % vocabulary
+        beams = ranked // vocabulary
+        ids = ranked - beams * vocabulary
         parents = self.rows * width + beams
         gained = ops.take(ops.reshape(log_probs, (-1,)), parents * vocabulary + ids)
         here = self.positions == i
@@ -276,12 +277,9 @@ class _Beams:
         ended = ops.logical_or(ended, search["totals"][:, 0] <= FORBIDDEN / 2)
         if self.strategy.patience is None:
             return ended
-        if isinstance(self.width, int):
-            enough = self.strategy.enough
-        else:
-            wanted = self.strategy.patience * ops.cast(self.width, "float32")
-            enough = ops.cast(ops.ceil(wanted), "int32")
-        return ops.logical_or(ended, search["num_finished"] >= enough)
+        enough = ops.ceil(self.strategy.patience * ops.cast(self.width, "float32"))
+        found = ops.cast(search["num_finished"], "float32")
+        return ops.logical_or(ended, found >= enough)
 
     def _coverage_penalty(self, coverage: Any) -> Any:
         """Returns cp, float32, shape (batch, beam_size)."""
@@ -306,7 +304,10 @@ class _Beams:
 
 
 def _penalties(strategy: BeamSearch, alpha: Any, max_length: int) -> Any:
+    """Returns lp for 0 to `max_length` tokens, float32."""
     if isinstance(alpha, (int, float)):
-        return ops.convert_to_tensor(strategy.penalties(max_length))
+        return ops.convert_to_tensor(
+            dataclasses.replace(strategy, alpha=alpha).penalties(max_length)
+        )
     bases = strategy.penalty_bases(max_length).astype("float32")
     return ops.power(ops.convert_to_tensor(bases), alpha)

@@ -143,7 +143,7 @@ class _Row:
         adjusted = adjust(self.strategy, log_probs, self.tokens)
         force(adjusted, log_probs, [self.prefix] * width, self.length)
         totals = (self.totals[:, None] + adjusted).ravel()
-        ranked = np.argsort(-totals, kind="stable")[: 2 * width]
+        ranked = _highest(totals, 2 * width)
         if not np.isfinite(totals[ranked[0]]):
             self.stuck = True
             return unmoved
@@ -213,6 +213,16 @@ def _hypothesis(
         np.stack(weights) if weights else None,
         float(ranking),
     )
+
+
+def _highest(values: np.ndarray, count: int) -> np.ndarray:
+    """Returns the places of the `count` highest values, in order; of equal ones the first."""
+    if count < len(values):
+        least = np.partition(values, len(values) - count)[len(values) - count]
+        places = np.flatnonzero(values >= least)
+    else:
+        places = np.arange(len(values))
+    return places[np.argsort(-values[places], kind="stable")[:count]]
 
 
 def _ranking(hypothesis: Hypothesis) -> float:

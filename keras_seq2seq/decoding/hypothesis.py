@@ -10,7 +10,7 @@ from keras_seq2seq.decoding.strategy import FORBIDDEN
 Arrays = dict[str, np.ndarray]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Hypothesis:
     """One translation of one source.
 

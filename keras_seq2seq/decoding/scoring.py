@@ -9,7 +9,7 @@ from keras_seq2seq.decoding.host import Step
 from keras_seq2seq.decoding.hypothesis import Arrays, check_numbers
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Score:
     """The probability of one translation of one source.
 

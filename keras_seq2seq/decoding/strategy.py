@@ -196,7 +196,9 @@ class BeamSearch(Strategy):
     @property
     def enough(self) -> int | None:
         """Finished hypotheses of a source that end its search; None if none do."""
-        return None if self.patience is None else math.ceil(self.patience * self.beam_size)
+        if self.patience is None:
+            return None
+        return math.ceil(np.float32(self.patience) * np.float32(self.beam_size))
 
     def penalties(self, max_length: int) -> np.ndarray:
         """Returns lp for 0 to `max_length` tokens, float32; that of 0 tokens is 1."""

@@ -106,10 +106,9 @@ class _Rules:
         return inner.input[0] if inner else None
 
     def _gather_of_signed_ids(self, node: Any) -> None:
-        """Keras adds the vocabulary's size to negative ids; Gather does so itself."""
-        table = self.constants.get(node.input[0])
+        """Keras adds the table's size to negative ids; Gather does so itself."""
         chosen = self._made_by(node.input[1], "Where")
-        if table is None or chosen is None or any(a.name == "axis" and a.i for a in node.attribute):
+        if chosen is None or any(a.name == "axis" and a.i for a in node.attribute):
             return
         below, added, ids = chosen.input
         less, add = self._made_by(below, "Less"), self._made_by(added, "Add")
@@ -117,11 +116,27 @@ class _Rules:
             return
         cast = self._made_by(less.input[0], "Cast")
         tested = cast.input[0] if cast else less.input[0]
-        zero, size = self._constant(less.input[1]), self._constant(add.input[1])
-        if tested != ids or zero is None or size is None:
+        zero = self._constant(less.input[1])
+        if tested != ids or zero is None or zero.any():
             return
-        if (zero == 0).all() and (size == table.dims[0]).all():
+        if self._is_first_size(add.input[1], node.input[0]):
             node.input[1] = ids
+
+    def _is_first_size(self, name: str, table: str) -> bool:
+        """Returns True if a value is the size of the first axis of a table."""
+        size = self._constant(name)
+        if size is not None:
+            return table in self.constants and bool((size == self.constants[table].dims[0]).all())
+        for kind in ("Squeeze", "Cast", "Slice", "Cast", "Shape"):
+            node = self._made_by(name, kind)
+            if node is None and kind != "Cast":
+                return False
+            if kind == "Slice":
+                starts, ends = (self._constant(n) for n in node.input[1:3])
+                if starts is None or ends is None or starts.any() or (ends != 1).any():
+                    return False
+            name = node.input[0] if node is not None else name
+        return name == table
 
     def _tensordot(self, node: Any) -> None:
         """A tensordot over the last axis, reshape - multiply - reshape, is one MatMul."""

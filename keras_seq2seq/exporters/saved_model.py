@@ -82,7 +82,7 @@ def _id_functions(signatures: Signatures) -> dict[str, Any]:
         alpha: tf.Tensor = alpha_,
     ) -> dict[str, tf.Tensor]:
         sizes = _checked(beam_size, num_hypotheses, alpha)
-        return signatures.translate_sized(source_ids, sizes)
+        return signatures.translate_beam(source_ids, sizes)
 
     def score(source_ids: tf.Tensor, target_ids: tf.Tensor) -> dict[str, tf.Tensor]:
         return signatures.score(source_ids, target_ids)
@@ -123,7 +123,7 @@ def _text_functions(signatures: Signatures, tokenizer: Any) -> dict[str, Any]:
         alpha: tf.Tensor = alpha_,
     ) -> dict[str, tf.Tensor]:
         sizes = _checked(beam_size, num_hypotheses, alpha)
-        found = signatures.translate_sized(tokenizer.encode(text), sizes)
+        found = signatures.translate_beam(tokenizer.encode(text), sizes)
         shape = tf.shape(found["target_ids"])
         flat = tokenizer.decode(tf.reshape(found["target_ids"], (-1, shape[2])))
         return {

@@ -19,7 +19,7 @@ class Signatures:
         encoder: Maps `source_ids` to what the decoder needs of the source.
         decoder: The decoder that was trained.
         max_length: int > 0. Longest translation in tokens, eos included.
-        beam: What `translate_beam` searches for; None leaves it out.
+        beam: What `translate_beam` searches for; None leaves it out of `functions`.
     """
 
     def __init__(
@@ -64,12 +64,13 @@ class Signatures:
         """Returns what `single_search` of `keras_seq2seq.decoding.graph` returns."""
         return self._translate(source_ids, GREEDY)
 
-    def translate_beam(self, source_ids: Any) -> dict[str, Any]:
-        """Returns what `beam_search` of `keras_seq2seq.decoding.graph_beam` returns."""
-        return self._translate(source_ids, self.beam or GREEDY)
+    def translate_beam(self, source_ids: Any, sizes: BeamSizes | None = None) -> dict[str, Any]:
+        """Returns what `beam_search` of `keras_seq2seq.decoding.graph_beam` returns.
 
-    def translate_sized(self, source_ids: Any, sizes: BeamSizes) -> dict[str, Any]:
-        """Returns the same for sizes that are tensors."""
+        Args:
+            source_ids: int32, shape (batch, source_length).
+            sizes: In place of those of `beam`.
+        """
         return self._translate(source_ids, self.beam or BeamSearch(), sizes)
 
     def score(self, source_ids: Any, target_ids: Any) -> dict[str, Any]:
