@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from keras_seq2seq.decoding.strategy import Sampling as Sampling
     from keras_seq2seq.exporters.export import export as export
     from keras_seq2seq.exporters.parity import verify as verify
+    from keras_seq2seq.models.builders import build_decoder as build_decoder
+    from keras_seq2seq.models.builders import build_encoder as build_encoder
     from keras_seq2seq.models.losses import MaskedCrossentropy as MaskedCrossentropy
     from keras_seq2seq.models.metrics import Perplexity as Perplexity
     from keras_seq2seq.models.metrics import TokenAccuracy as TokenAccuracy
-    from keras_seq2seq.models.recurrent import build_decoder as build_decoder
-    from keras_seq2seq.models.recurrent import build_encoder as build_encoder
     from keras_seq2seq.models.seq2seq import Seq2Seq as Seq2Seq
     from keras_seq2seq.models.seq2seq import load_model as load_model
     from keras_seq2seq.tokenizer import Tokenizer as Tokenizer
@@ -42,8 +42,8 @@ _HOME = {
     "TokenizerPair": "keras_seq2seq.tokenizer",
     "Seq2Seq": "keras_seq2seq.models.seq2seq",
     "load_model": "keras_seq2seq.models.seq2seq",
-    "build_encoder": "keras_seq2seq.models.recurrent",
-    "build_decoder": "keras_seq2seq.models.recurrent",
+    "build_encoder": "keras_seq2seq.models.builders",
+    "build_decoder": "keras_seq2seq.models.builders",
     "PairBatches": "keras_seq2seq.training.batches",
     "SubwordSampler": "keras_seq2seq.training.subword_sampling",
     "MaskedCrossentropy": "keras_seq2seq.models.losses",

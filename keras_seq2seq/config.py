@@ -7,30 +7,37 @@ from typing import Any
 
 PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
 
+PARTS = ("recurrent", "transformer")
 CELLS = ("simple_rnn", "gru", "lstm")
 CONTEXTS = ("last", "mean", "max", "attention")
 CONTEXT_USES = ("initial_state", "every_step")
 ATTENTIONS = ("dot", "general", "scaled", "additive")
 BRIDGES = ("copy", "dense", "zero")
+NORMALIZATIONS = ("pre", "post")
+ACTIVATIONS = ("relu", "gelu", "swiglu")
+POSITIONS = ("sinusoidal", "learned")
 
 MAX_UNITS = 16_384
 MAX_VOCABULARY_SIZE = 1_000_000
 MAX_LAYERS = 64
+MAX_HEADS = 1024
 MAX_LENGTH = 65_536
 
 
 @dataclasses.dataclass(frozen=True)
 class Seq2SeqConfig:
-    """Describes a recurrent encoder and decoder.
+    """Describes an encoder and a decoder, each recurrent or a Transformer.
 
     Every size is bounded, so that a configuration read from a file cannot take all memory.
 
     Args:
         source_vocabulary_size: int, 4 to 1,000,000. Source ids are below it.
         target_vocabulary_size: int, 4 to 1,000,000. Target ids are below it.
-        cell: "simple_rnn" (Elman 1990), "gru" (Cho et al. 2014) or "lstm" (Hochreiter and
-            Schmidhuber 1997).
-        embedding_dim: int, 1 to 16,384. Size of a token's vector.
+        encoder: "recurrent" or "transformer" (Vaswani et al. 2017).
+        decoder: The same; any encoder goes with any decoder.
+        cell: Of a recurrent part: "simple_rnn" (Elman 1990), "gru" (Cho et al. 2014) or "lstm"
+            (Hochreiter and Schmidhuber 1997).
+        embedding_dim: int, 1 to 16,384. Size of a token's vector; `units` with a Transformer.
         units: int, 1 to 16,384. Size of a decoder state and of one memory position; each
             direction of a bidirectional encoder has half of it.
         num_encoder_layers: int, 1 to 64.
@@ -48,7 +55,18 @@ class Seq2SeqConfig:
             the size), or "additive" (Bahdanau et al. 2015).
         input_feeding: Feed the attentional vector into the next step (Luong et al. 2015, 3.3).
         bridge: From encoder state to decoder state: "copy", "dense" (tanh) or "zero".
-        max_length: int, 1 to 65,536. Longest translation in tokens, end of sentence included.
+        max_length: int, 1 to 65,536. Longest translation in tokens, end of sentence included;
+            the size of a Transformer decoder's caches.
+        num_heads: int, 1 to 1,024. Attention heads of a Transformer; they divide `units`.
+        feedforward_dim: int, 1 to 16,384. Inner size of a Transformer's feed-forward layers.
+        normalization: "pre" (before each sublayer, Xiong et al. 2020) or "post" (Vaswani et al.
+            2017).
+        activation: "relu", "gelu" or "swiglu" (Shazeer 2020), of the feed-forward layers.
+        positions: "sinusoidal" or "learned"; of these there are `max_length`.
+        attention_dropout: float, 0 <= attention_dropout < 1. Share of a Transformer's attention
+            weights dropped in fit.
+        activation_dropout: float, 0 <= activation_dropout < 1. The same of the inner values of
+            its feed-forward layers.
 
     Raises:
         ValueError: With every fault found, one a line.
@@ -56,6 +74,8 @@ class Seq2SeqConfig:
 
     source_vocabulary_size: int
     target_vocabulary_size: int
+    encoder: str = "recurrent"
+    decoder: str = "recurrent"
     cell: str = "gru"
     embedding_dim: int = 256
     units: int = 512
@@ -72,6 +92,13 @@ class Seq2SeqConfig:
     input_feeding: bool = False
     bridge: str = "dense"
     max_length: int = 64
+    num_heads: int = 4
+    feedforward_dim: int = 1024
+    normalization: str = "pre"
+    activation: str = "relu"
+    positions: str = "sinusoidal"
+    attention_dropout: float = 0.0
+    activation_dropout: float = 0.0
 
     def __post_init__(self) -> None:
         mistyped = _type_faults(self)
@@ -91,6 +118,11 @@ class Seq2SeqConfig:
     def output_dim(self) -> int:
         """Size of the vector the output layer reads."""
         return self.embedding_dim if self.tie_output else self.units
+
+    @property
+    def longest_target(self) -> int | None:
+        """Most tokens that the decoder can take, end of sentence included; None for any."""
+        return self.max_length if self.decoder == "transformer" else None
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values for JSON."""
@@ -138,6 +170,8 @@ def _range_faults(config: Seq2SeqConfig, mistyped: Container[str]) -> list[str]:
         "units": (1, MAX_UNITS),
         "num_encoder_layers": (1, MAX_LAYERS),
         "num_decoder_layers": (1, MAX_LAYERS),
+        "num_heads": (1, MAX_HEADS),
+        "feedforward_dim": (1, MAX_UNITS),
         "max_length": (1, MAX_LENGTH),
     }
     faults = [
@@ -145,18 +179,25 @@ def _range_faults(config: Seq2SeqConfig, mistyped: Container[str]) -> list[str]:
         for name, (low, high) in ranges.items()
         if name not in mistyped and not low <= getattr(config, name) <= high
     ]
-    if "dropout" not in mistyped and not 0 <= config.dropout < 1:
-        faults.append(f"`dropout` must be at least 0 and below 1. Received: {config.dropout}.")
-    return faults
+    return faults + [
+        f"`{name}` must be at least 0 and below 1. Received: {getattr(config, name)}."
+        for name in ("dropout", "attention_dropout", "activation_dropout")
+        if name not in mistyped and not 0 <= getattr(config, name) < 1
+    ]
 
 
 def _choice_faults(config: Seq2SeqConfig, mistyped: Container[str]) -> list[str]:
     choices = {
+        "encoder": PARTS,
+        "decoder": PARTS,
         "cell": CELLS,
         "context": CONTEXTS,
         "context_use": CONTEXT_USES,
         "attention": ATTENTIONS,
         "bridge": BRIDGES,
+        "normalization": NORMALIZATIONS,
+        "activation": ACTIVATIONS,
+        "positions": POSITIONS,
     }
     return [
         f"`{name}` must be one of {accepted}. Received: {getattr(config, name)!r}."
@@ -166,8 +207,8 @@ def _choice_faults(config: Seq2SeqConfig, mistyped: Container[str]) -> list[str]
 
 
 def _joint_faults(config: Seq2SeqConfig) -> list[str]:
-    faults = []
-    if config.bidirectional and config.units % 2:
+    faults = _transformer_faults(config)
+    if config.encoder == "recurrent" and config.bidirectional and config.units % 2:
         faults.append(
             f"`units` must be even with `bidirectional`: half for each direction. "
             f"Received: {config.units}."
@@ -191,9 +232,36 @@ def _joint_faults(config: Seq2SeqConfig) -> list[str]:
             "use 'copy' or 'dense', or context_use='every_step'."
         )
     layered = config.context in ("last", "attention") and config.bridge == "copy"
+    layered = layered and (config.encoder, config.decoder) == ("recurrent", "recurrent")
     if layered and config.num_encoder_layers != config.num_decoder_layers:
         faults.append(
             "bridge='copy' needs as many decoder layers as encoder layers; use 'dense'. Received: "
             f"{config.num_encoder_layers} and {config.num_decoder_layers}."
+        )
+    return faults
+
+
+def _transformer_faults(config: Seq2SeqConfig) -> list[str]:
+    if "transformer" not in (config.encoder, config.decoder):
+        return []
+    faults = []
+    if config.num_heads > 0 and config.units % config.num_heads:
+        faults.append(
+            "`num_heads` must divide `units`. "
+            f"Received: {config.num_heads} heads of {config.units} units."
+        )
+    if config.embedding_dim != config.units:
+        faults.append(
+            "`embedding_dim` must be `units` with a Transformer. "
+            f"Received: {config.embedding_dim} and {config.units}."
+        )
+    if config.decoder == "transformer" and (config.context != "attention" or config.input_feeding):
+        faults.append(
+            "A Transformer decoder needs context='attention' and input_feeding=False. "
+            f"Received: {config.context!r} and {config.input_feeding}."
+        )
+    if config.encoder == "transformer" and config.context == "last":
+        faults.append(
+            "A Transformer encoder has no last state; take context='attention', 'mean' or 'max'."
         )
     return faults

@@ -65,7 +65,13 @@ def add_beam_options(parser: argparse.ArgumentParser) -> None:
     _add(group, Greedy, "min_length", int, "fewest tokens before the end of sentence")
     _add(group, Greedy, "max_length_factor", float, "longest translation, in source lengths")
     _add(group, Greedy, "repetition_penalty", float, "above 1 avoids what was said")
-    _add(group, Greedy, "no_repeat_ngram_size", int, "no so many tokens come twice; 0 is off")
+    _add(
+        group,
+        Greedy,
+        "no_repeat_ngram_size",
+        int,
+        "sequences that come once only; 0: off",
+    )
 
 
 def strategy(arguments: argparse.Namespace) -> Strategy:

@@ -84,7 +84,7 @@ class Translator:
             strategy: What to search for, inside the graph; None is greedy.
         Raises:
             ValueError: If the model has no tokenizers, or no configuration and `max_length` is
-                None.
+                None, or its caches are shorter than `max_length`.
         """
         from keras_seq2seq.runtimes.keras_model import KerasRuntime
 
@@ -100,6 +100,7 @@ class Translator:
                     "Received: max_length=None."
                 )
             max_length = model.config.max_length
+        model.check_max_length(max_length)
         runtime = KerasRuntime(model, max_length)
         return cls(runtime, model.tokenizers, max_length=max_length, strategy=strategy)
 

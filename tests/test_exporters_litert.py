@@ -85,7 +85,7 @@ def test_decode_step_has_no_loop(name):
     file = exported(name).folder / "litert" / FILES["float32"]
     operators = signature_operators(file)
     assert "WHILE" not in operators["decode_step"]
-    assert operators["translate_greedy"]["WHILE"] == 1 + operators["encode"]["WHILE"]
+    assert operators["translate_greedy"]["WHILE"] == 1 + operators["encode"].get("WHILE", 0)
 
 
 def test_unknown_quantization_is_refused(tmp_path):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from conftest import random_ids, tiny_config, tiny_model
 
+from keras_seq2seq.models.builders import build_decoder, build_encoder
 from keras_seq2seq.models.contract import source_names, state_names
-from keras_seq2seq.models.recurrent import build_decoder, build_encoder
 
 OPTIONS = {
     "cell": ("gru", "lstm", "simple_rnn"),

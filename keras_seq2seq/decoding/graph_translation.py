@@ -50,7 +50,9 @@ def translate(
         outputs = decoder({"target_ids": ids[:, None], **source, **given})
         new = {name: outputs[name] for name in names}
         if "attention" in state:
-            new["attention"] = ops.cast(outputs["attention"][:, 0], "float32")
+            weights = ops.cast(outputs["attention"][:, 0], "float32")
+            # A layer may have forgotten the batch size, which a loop wants to be the same always.
+            new["attention"] = ops.reshape(weights, ops.shape(state["attention"]))
         return step_log_probs(outputs), new
 
     if not isinstance(strategy, BeamSearch):

@@ -122,6 +122,10 @@ def _check(
         max_length = model.config.max_length if model.config else 0
     if max_length < 1:
         faults.append(f"`max_length` must be at least 1; pass it. Received: {max_length}.")
+    try:
+        model.check_max_length(max_length)
+    except ValueError as error:
+        faults.append(str(error))
     if beam is not None:
         try:
             beam.forbidden(model.decoder.output["logits"].shape[-1])

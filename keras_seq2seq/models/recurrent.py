@@ -1,62 +1,49 @@
-"""Builds recurrent encoders and decoders as functional models that keep the step contract."""
+"""The recurrent part of an encoder and of a decoder, under the step contract."""
 
 from typing import Any
 
 import keras
 
 from keras_seq2seq.config import Seq2SeqConfig
-from keras_seq2seq.models.layers import (
-    Attention,
-    ClearPadding,
-    MaskedPooling,
-    PaddingMask,
-    ZeroState,
-)
+from keras_seq2seq.models.layers import Attention, MaskedPooling, ZeroState
 from keras_seq2seq.models.recurrence import RNN_LAYERS, Attentional, InputFeeding, Recurrence
 
 
-def build_embedding(config: Seq2SeqConfig, side: str) -> keras.layers.Layer:
-    """Returns the embedding layer of one side, "source" or "target"."""
-    size = config.source_vocabulary_size if side == "source" else config.target_vocabulary_size
-    name = "embedding" if config.share_embeddings else f"{side}_embedding"
-    return keras.layers.ReversibleEmbedding(
-        size,
-        config.embedding_dim,
-        embeddings_initializer=keras.initializers.RandomNormal(stddev=config.embedding_dim**-0.5),
-        name=name,
-    )
-
-
-def build_encoder(
-    config: Seq2SeqConfig, embedding: keras.layers.Layer | None = None
-) -> keras.Model:
-    """Builds h_1..h_S = f(x_1..x_S) and everything a decoder needs of the source.
-
-    Attention keys, the fixed context and the initial decoder states are computed here, once per
-    sentence. Padded positions of the memory are zero and change nothing else.
+def read(config: Seq2SeqConfig, x: Any, source_mask: Any) -> tuple[Any, list[list[Any]]]:
+    """Computes h_1..h_S = f(x_1..x_S).
 
     Args:
         config: The description of the model.
-        embedding: The layer that embeds source ids; None makes one.
+        x: float, shape (batch, source_length, embedding_dim).
+        source_mask: bool, shape (batch, source_length). Padded positions change nothing.
     Returns:
-        A functional model. Input: `source_ids`, int32, shape (batch, source_length). Outputs by
-        name: `state_i`, float32, (batch, units); with attention `memory` and `keys`, float32,
-        (batch, source_length, units), and `source_mask`, bool, (batch, source_length); with
-        context_use="every_step" `context`, float32, (batch, units).
+        outputs: float, shape (batch, source_length, units).
+        finals: The final states of each layer, float, (batch, units).
     Reference:
-        Sutskever et al. 2014 (last state); Cho et al. 2014; Bahdanau et al. 2015 (memory).
+        Sutskever et al. 2014; Cho et al. 2014; Wu et al. 2016, section 3.1 (residual).
     """
-    embedding = embedding or build_embedding(config, "source")
-    source_ids = keras.Input((None,), dtype="int32", name="source_ids")
-    source_mask = PaddingMask(name="source_mask")(source_ids)
-    x = keras.layers.Dropout(config.dropout, name="source_dropout")(embedding(source_ids))
+    x = keras.layers.Dropout(config.dropout, name="source_dropout")(x)
     finals = []
     for i in range(config.num_encoder_layers):
         y, states = _encoder_layer(config, i, x, source_mask)
         y = keras.layers.Dropout(config.dropout, name=f"encoder_dropout_{i}")(y)
         x = keras.layers.Add(name=f"encoder_residual_{i}")([x, y]) if config.residual and i else y
         finals.append(states)
-    memory = ClearPadding(name="memory")(x, source_mask)
+    return x, finals
+
+
+def hand_over(
+    config: Seq2SeqConfig, memory: Any, source_mask: Any, source_ids: Any, finals: list[list[Any]]
+) -> dict[str, Any]:
+    """Returns what the decoder needs of a source: attention keys, context, initial states.
+
+    Args:
+        config: The description of the model.
+        memory: float, shape (batch, source_length, units), zero where padded.
+        source_mask: bool, shape (batch, source_length).
+        source_ids: int32, shape (batch, source_length).
+        finals: Of `read`.
+    """
     outputs: dict[str, Any] = {}
     summary = finals[-1]
     if config.context == "attention":
@@ -70,39 +57,49 @@ def build_encoder(
     states = _bridge(config, summary, finals)
     if config.input_feeding:
         states.append(ZeroState(config.output_dim, name="feeding")(source_ids))
-    outputs |= {f"state_{i}": state for i, state in enumerate(states)}
-    return keras.Model(source_ids, outputs, name="encoder")
+    return {**outputs, **{f"state_{i}": state for i, state in enumerate(states)}}
 
 
-def build_decoder(
-    config: Seq2SeqConfig, embedding: keras.layers.Layer | None = None
-) -> keras.Model:
-    """Builds P(y_t | y_<t, c) = softmax(logits_t), s_t = g(y_{t-1}, c, s_{t-1}).
+def decoder_inputs(config: Seq2SeqConfig) -> dict[str, Any]:
+    """Returns the inputs of the decoder beside `target_ids`, by name."""
+    inputs: dict[str, Any] = {}
+    if config.context == "attention":
+        for name in ("memory", "keys"):
+            inputs[name] = keras.Input((None, config.units), name=name)
+        inputs["source_mask"] = keras.Input((None,), dtype="bool", name="source_mask")
+    if config.context_use == "every_step":
+        inputs["context"] = keras.Input((config.units,), name="context")
+    total = config.num_decoder_layers * config.states_per_layer
+    sizes = [config.units] * total + [config.output_dim] * config.input_feeding
+    for i, size in enumerate(sizes):
+        inputs[f"state_{i}"] = keras.Input((size,), name=f"state_{i}")
+    return inputs
 
-    The same model reads a whole target in training and one token at inference.
+
+def decode(
+    config: Seq2SeqConfig, x: Any, target_ids: Any, inputs: dict[str, Any]
+) -> tuple[Any, Any, list[Any]]:
+    """Computes s_t = g(y_{t-1}, c, s_{t-1}) and what the output layer reads.
 
     Args:
         config: The description of the model.
-        embedding: The layer that embeds target ids; None makes one.
+        x: float, shape (batch, target_length, embedding_dim).
+        target_ids: int32, shape (batch, target_length).
+        inputs: Those of `decoder_inputs`.
     Returns:
-        A functional model. Inputs by name: `target_ids`, int32, shape (batch, target_length),
-        and the outputs of the encoder. Outputs by name: `logits`, float32, (batch,
-        target_length, target_vocabulary_size); `state_i`, float32, (batch, units), after the
-        last position; with attention `attention`, float32, (batch, target_length,
-        source_length).
+        outputs: float, shape (batch, target_length, output_dim).
+        attention: float, shape (batch, target_length, source_length), or None.
+        states: The states after the last position, in order.
     Reference:
-        Cho et al. 2014; Luong et al. 2015; Press and Wolf 2017 (tied output).
+        Cho et al. 2014; Luong et al. 2015.
     """
-    embedding = embedding or build_embedding(config, "target")
-    inputs = _decoder_inputs(config)
     states = [value for name, value in inputs.items() if name.startswith("state_")]
-    x = embedding(inputs["target_ids"])
     x = keras.layers.Dropout(config.dropout, name="target_dropout")(x)
+    attention = None
     if config.context_use == "every_step":
         x = JoinContext(name="join_context")(x, inputs["context"])
-    outputs: dict[str, Any] = {}
     if config.input_feeding:
-        x, outputs["attention"], states = InputFeeding(
+        x, attention, states = InputFeeding(
             config.cell,
             config.units,
             config.num_decoder_layers,
@@ -114,19 +111,13 @@ def build_decoder(
     else:
         x, states = _decoder_layers(config, x, states)
         if config.context == "attention":
-            context, outputs["attention"] = Attention(config.attention, name="attention")(
+            context, attention = Attention(config.attention, name="attention")(
                 x, inputs["keys"], inputs["memory"], inputs["source_mask"]
             )
             x = Attentional(config.output_dim, name="attentional")(context, x)
         elif config.tie_output:
             x = keras.layers.Dense(config.output_dim, activation="tanh", name="to_embedding")(x)
-    x = keras.layers.Dropout(config.dropout, name="output_dropout")(x)
-    if config.tie_output:
-        outputs["logits"] = embedding(x, reverse=True)
-    else:
-        outputs["logits"] = keras.layers.Dense(config.target_vocabulary_size, name="logits")(x)
-    outputs |= {f"state_{i}": state for i, state in enumerate(states)}
-    return keras.Model(inputs, outputs, name="decoder")
+    return keras.layers.Dropout(config.dropout, name="output_dropout")(x), attention, states
 
 
 @keras.saving.register_keras_serializable("keras_seq2seq")
@@ -199,21 +190,6 @@ def _bridge(config: Seq2SeqConfig, summary: list[Any], finals: list[list[Any]]) 
         )
         for i in range(total)
     ]
-
-
-def _decoder_inputs(config: Seq2SeqConfig) -> dict[str, Any]:
-    inputs = {"target_ids": keras.Input((None,), dtype="int32", name="target_ids")}
-    if config.context == "attention":
-        for name in ("memory", "keys"):
-            inputs[name] = keras.Input((None, config.units), name=name)
-        inputs["source_mask"] = keras.Input((None,), dtype="bool", name="source_mask")
-    if config.context_use == "every_step":
-        inputs["context"] = keras.Input((config.units,), name="context")
-    total = config.num_decoder_layers * config.states_per_layer
-    sizes = [config.units] * total + [config.output_dim] * config.input_feeding
-    for i, size in enumerate(sizes):
-        inputs[f"state_{i}"] = keras.Input((size,), name=f"state_{i}")
-    return inputs
 
 
 def _decoder_layers(config: Seq2SeqConfig, x: Any, states: list[Any]) -> tuple[Any, list[Any]]:

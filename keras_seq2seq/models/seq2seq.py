@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from keras_seq2seq.config import Seq2SeqConfig
+from keras_seq2seq.models.builders import build_decoder, build_embedding, build_encoder
 from keras_seq2seq.models.contract import check_contract
 from keras_seq2seq.models.losses import MaskedCrossentropy
 from keras_seq2seq.models.metrics import Perplexity, TokenAccuracy
-from keras_seq2seq.models.recurrent import build_decoder, build_embedding, build_encoder
 from keras_seq2seq.tokenizer import TokenizerPair
 
 if TYPE_CHECKING:
@@ -93,6 +93,19 @@ class Seq2Seq(keras.Model):
         if tokenizers is not None and self.config is not None:
             _check_vocabularies(self.config, tokenizers)
         self._tokenizers = tokenizers
+
+    def check_max_length(self, max_length: int) -> None:
+        """Checks that the decoder can take so many tokens.
+
+        Raises:
+            ValueError: If its caches are shorter.
+        """
+        longest = self.config.longest_target if self.config and not self._custom else None
+        if longest is not None and max_length > longest:
+            raise ValueError(
+                f"`max_length` must be at most {longest}, the size of the Transformer decoder's "
+                f"caches. Received: {max_length}; build the model with a larger max_length."
+            )
 
     def compile(
         self,

@@ -1,5 +1,6 @@
-"""Callbacks of a training run: throughput, validation by translating, keeping the best."""
+"""Callbacks of a training run: throughput, validation by translating, what is kept of it."""
 
+import collections
 import math
 import os
 import pathlib
@@ -8,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_seq2seq.training.batches import PairBatches
 from keras_seq2seq.training.evaluation import evaluate
@@ -121,6 +123,28 @@ class KeepBest(keras.callbacks.Callback):
             return
         save_model(self.model, self.path)
         self.best, self.best_epoch = float(value), epoch + 1
+
+
+class AverageLast(keras.callbacks.Callback):
+    """Keeps the weights of the last epochs, to average them at the end.
+
+    Args:
+        epochs: int > 0. How many.
+    Reference:
+        Vaswani et al. 2017, section 6.1.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        self.kept: collections.deque[list[np.ndarray]] = collections.deque(maxlen=epochs)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.kept.append([keras.ops.convert_to_numpy(w) for w in self.model.trainable_weights])
+
+    def apply(self) -> None:
+        """Sets the model's weights to the mean of those kept; without any they stay."""
+        for i, weight in enumerate(self.model.trainable_weights if self.kept else ()):
+            weight.assign(np.mean([weights[i] for weights in self.kept], axis=0))
 
 
 def save_model(model: keras.Model, path: pathlib.Path) -> None:

@@ -14,7 +14,7 @@ from keras_seq2seq.config import Seq2SeqConfig
 FORMATS = ("phrasebook", "parallel", "tsv", "jsonl")
 LEVELS = ("subword", "character", "word")
 POLICIES = ("refuse", "drop")
-SCHEDULES = ("constant", "cosine")
+SCHEDULES = ("constant", "cosine", "inverse_sqrt")
 METRICS = {"bleu": "max", "chrf": "max", "exact_match": "max", "loss": "min"}
 VOCABULARY_KEYS = ("source_vocabulary_size", "target_vocabulary_size")
 
@@ -86,14 +86,20 @@ class TrainingRecipe:
         tokens_per_batch: int > 0. Most positions of a batch, padding included.
         num_shapes: int > 0. Most different batch shapes.
         learning_rate: float > 0. Of Adam, at its peak.
-        schedule: "constant" or "cosine" (down to 0 at the last step).
+        schedule: "constant", "cosine" (down to 0 at the last step) or "inverse_sqrt" (down with
+            the root of the step).
         warmup_steps: int >= 0. Steps from 0 to the peak.
+        beta_1: float, 0 <= beta_1 <= 0.999. Of Adam.
+        beta_2: float, 0 <= beta_2 <= 0.9999. Of Adam.
+        epsilon: float > 0. Of Adam.
         clip_norm: float > 0. Gradients are clipped at this global norm.
         label_smoothing: float, 0 <= label_smoothing < 1.
         metric: What chooses the best epoch: "bleu", "chrf" or "exact_match" of real
             translations, or "loss" on the validation part.
         evaluate_every: int > 0. Epochs between two evaluations by translation.
         evaluate_size: int > 0. Most validation pairs translated in one.
+        average_last: int >= 0. Epochs at the end whose weights are averaged to the model of the
+            run; 0 takes the best epoch as it is.
         patience: int >= 0. Evaluations without gain before training stops; 0 never stops.
         jit_compile: Compile with XLA.
         steps_per_execution: int > 0. Batches of one call of the compiled step.
@@ -106,11 +112,15 @@ class TrainingRecipe:
     learning_rate: float = 1e-3
     schedule: str = "constant"
     warmup_steps: int = 0
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
     clip_norm: float = 1.0
     label_smoothing: float = 0.0
     metric: str = "bleu"
     evaluate_every: int = 1
     evaluate_size: int = 500
+    average_last: int = 0
     patience: int = 0
     jit_compile: bool = False
     steps_per_execution: int = 1
@@ -267,9 +277,15 @@ _AT_LEAST_ZERO = {
     "tokenizer.target_vocabulary_size",
     "training.seed",
     "training.warmup_steps",
+    "training.average_last",
     "training.patience",
 }
-_RANGES = {"tokenizer.sampling_alpha": (0, 1), "training.label_smoothing": (0, 0.999)}
+_RANGES = {
+    "tokenizer.sampling_alpha": (0, 1),
+    "training.label_smoothing": (0, 0.999),
+    "training.beta_1": (0, 0.999),
+    "training.beta_2": (0, 0.9999),
+}
 
 
 def _limit_fault(where: str, value: Any) -> str | None:

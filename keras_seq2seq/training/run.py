@@ -14,10 +14,17 @@ import keras
 from keras_seq2seq.models.seq2seq import Seq2Seq, load_model
 from keras_seq2seq.tokenizer import TokenizerPair
 from keras_seq2seq.training.batches import PairBatches
-from keras_seq2seq.training.callbacks import KeepBest, Throughput, TranslationQuality, save_model
+from keras_seq2seq.training.callbacks import (
+    AverageLast,
+    KeepBest,
+    Throughput,
+    TranslationQuality,
+    save_model,
+)
 from keras_seq2seq.training.evaluation import evaluate
 from keras_seq2seq.training.parts import Pairs, Parts, read_parts
 from keras_seq2seq.training.recipe import METRICS, Recipe
+from keras_seq2seq.training.schedules import learning_rate
 
 MODEL_FILE = "model.keras"
 REPORT_FILE = "report.json"
@@ -34,7 +41,8 @@ def train(recipe: Recipe, run_folder: pathlib.Path, *, force: bool = False) -> d
 
     Args:
         recipe: All of the run.
-        run_folder: Folder to make: `model.keras` (the best epoch), the tokenizers,
+        run_folder: Folder to make: `model.keras` (the best epoch, or the average of the last
+            ones where the recipe says so), the tokenizers,
             `recipe.toml` with every default, `history.csv`, `history.png`, `samples.txt`,
             `sources.txt` (validation sources that an export is verified on), `tensorboard/`,
             `report.json`.
@@ -125,17 +133,15 @@ def _batches(
 
 def _compile(model: Seq2Seq, recipe: Recipe, steps_per_epoch: int) -> None:
     training = recipe.training
-    rate: Any = training.learning_rate
-    if training.schedule == "cosine":
-        total = steps_per_epoch * training.epochs
-        rate = keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=0.0 if training.warmup_steps else rate,
-            decay_steps=max(1, total - training.warmup_steps),
-            warmup_target=rate if training.warmup_steps else None,
-            warmup_steps=training.warmup_steps,
-        )
+    optimizer = keras.optimizers.Adam(
+        learning_rate(training, steps_per_epoch * training.epochs),
+        beta_1=training.beta_1,
+        beta_2=training.beta_2,
+        epsilon=training.epsilon,
+        global_clipnorm=training.clip_norm,
+    )
     model.compile(
-        keras.optimizers.Adam(rate, global_clipnorm=training.clip_norm),
+        optimizer,
         label_smoothing=training.label_smoothing,
         jit_compile=training.jit_compile or None,
         steps_per_execution=training.steps_per_execution,
@@ -165,6 +171,9 @@ def _fit(
     if importlib.util.find_spec("tensorflow") is not None:
         folder = str(run_folder / "tensorboard")
         callbacks.append(keras.callbacks.TensorBoard(folder, write_graph=False))
+    average_last = AverageLast(training.average_last) if training.average_last else None
+    if average_last is not None:
+        callbacks.append(average_last)
     if training.patience:
         epochs = training.patience * training.evaluate_every
         callbacks.append(keras.callbacks.EarlyStopping(monitor, mode=mode, patience=epochs))
@@ -180,7 +189,9 @@ def _fit(
         interrupted = True
         if csv_logger.csv_file is not None:
             csv_logger.csv_file.close()
-    if keep_best.best is None:
+    if average_last is not None:
+        average_last.apply()
+    if average_last is not None or keep_best.best is None:
         save_model(model, run_folder / MODEL_FILE)
     return interrupted
 

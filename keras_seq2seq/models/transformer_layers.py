@@ -1,0 +1,404 @@
+"""Positions and attention of the Transformer; a decoder's attention keeps its keys and values."""
+
+import math
+from typing import Any
+
+import keras
+
+from keras_seq2seq.models.layers import MASKED_SCORE, PACKAGE
+
+ops = keras.ops
+POSITIONS = ("sinusoidal", "learned")
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class PositionEncoding(keras.layers.Layer):
+    """Scales embeddings by the square root of their size and adds where each token stands.
+
+    Args:
+        kind: "sinusoidal" (any length) or "learned" (up to `max_length`; later positions are
+            taken for the last).
+        max_length: int > 0. Number of learned positions.
+    Call arguments:
+        embeddings: float, shape (batch, length, size).
+        start: int32, shape (batch, 1). Position of the first token; None is 0.
+    Returns:
+        float, shape (batch, length, size).
+    Raises:
+        ValueError: If `kind` is unknown.
+    Reference:
+        Vaswani et al. 2017, sections 3.4 and 3.5; Gehring et al. 2017, section 3.1 ("learned").
+    """
+
+    def __init__(self, kind: str, max_length: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if kind not in POSITIONS:
+            raise ValueError(f"`kind` must be one of {POSITIONS}. Received: {kind!r}.")
+        self.kind = kind
+        self.max_length = max_length
+
+    def build(self, embeddings_shape: Any, start_shape: Any = None) -> None:
+        if self.kind == "learned":
+            self.table = self.add_weight(
+                shape=(self.max_length, embeddings_shape[-1]),
+                initializer=keras.initializers.RandomNormal(stddev=embeddings_shape[-1] ** -0.5),
+                name="table",
+            )
+
+    def call(self, embeddings: Any, start: Any = None) -> Any:
+        length, size = ops.shape(embeddings)[1], embeddings.shape[-1]
+        positions = ops.arange(length, dtype="int32")[None, :]
+        if start is not None:
+            positions = positions + start
+        scale = size**0.5
+        if self.kind == "learned":
+            places = ops.minimum(positions, self.max_length - 1)
+            learned = ops.take(self.table, places, axis=0)
+            return embeddings * scale + ops.cast(learned, embeddings.dtype)
+        half = (size + 1) // 2
+        rates = ops.exp(ops.arange(half, dtype="float32") * (-2.0 / size * math.log(10_000)))
+        angles = ops.cast(positions, "float32")[:, :, None] * rates
+        waves = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)[:, :, :size]
+        return embeddings * scale + ops.cast(waves, embeddings.dtype)
+
+    def compute_output_shape(self, embeddings_shape: Any, start_shape: Any = None) -> Any:
+        return embeddings_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "kind": self.kind, "max_length": self.max_length}
+
+
+class _Heads(keras.layers.Layer):
+    """What every attention over several heads shares: projections, scores, the weighted sum."""
+
+    def __init__(self, num_heads: int, dropout: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.drop = keras.layers.Dropout(dropout, name="dropout", dtype=self.dtype_policy)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "num_heads": self.num_heads, "dropout": self.dropout}
+
+    def _dense(self, name: str, size: int, inputs: int) -> keras.layers.Dense:
+        dense = keras.layers.Dense(
+            size, kernel_initializer="glorot_uniform", name=name, dtype=self.dtype_policy
+        )
+        dense.build((None, None, inputs))
+        return dense
+
+    def _split(self, values: Any, size: int, *, transposed: bool = False) -> Any:
+        """Returns (batch, heads, length, head size), or the last two axes changed over."""
+        shape = ops.shape(values)
+        heads = ops.reshape(values, (*shape[:2], self.num_heads, size // self.num_heads))
+        return ops.transpose(heads, (0, 2, 3, 1) if transposed else (0, 2, 1, 3))
+
+    def _attend(
+        self, query: Any, keys: Any, values: Any, visible: Any, training: Any
+    ) -> tuple[Any, Any]:
+        """Returns what the heads read, side by side, and the weights.
+
+        Args:
+            query: float, shape (batch, heads, length, head size).
+            keys: float, shape (batch, heads, head size, memory_length).
+            values: float, shape (batch, heads, memory_length, head size).
+            visible: bool, broadcast to (batch, heads, length, memory_length).
+        """
+        scores = ops.matmul(query, keys) * query.shape[-1] ** -0.5
+        scores = ops.where(visible, scores, MASKED_SCORE)
+        # Keras warns of a softmax over one position, whose weight is 1.
+        is_single = scores.shape[-1] == 1
+        weights = ops.ones_like(scores) if is_single else ops.softmax(scores, axis=-1)
+        read = ops.matmul(self.drop(weights, training=training), values)
+        read = ops.transpose(read, (0, 2, 1, 3))
+        shape = ops.shape(read)
+        return ops.reshape(read, (*shape[:2], read.shape[2] * read.shape[3])), weights
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class SelfAttention(_Heads):
+    """Lets every source position read every real one.
+
+    Args:
+        num_heads: int > 0. Divides the size.
+        dropout: float, 0 <= dropout < 1. Share of the weights dropped in fit.
+    Call arguments:
+        inputs: float, shape (batch, length, size).
+        source_mask: bool, shape (batch, length). False is never read.
+    Returns:
+        float, shape (batch, length, size).
+    Reference:
+        Vaswani et al. 2017, section 3.2.
+    """
+
+    def build(self, inputs_shape: Any, source_mask_shape: Any = None) -> None:
+        size = inputs_shape[-1]
+        self.project = self._dense("query_key_value", 3 * size, size)
+        self.output_projection = self._dense("output", size, size)
+
+    def call(self, inputs: Any, source_mask: Any, training: Any = None) -> Any:
+        size = inputs.shape[-1]
+        query, keys, values = ops.split(self.project(inputs), 3, axis=-1)
+        read, _ = self._attend(
+            self._split(query, size),
+            self._split(keys, size, transposed=True),
+            self._split(values, size),
+            source_mask[:, None, None, :],
+            training,
+        )
+        return self.output_projection(read)
+
+    def compute_output_shape(self, inputs_shape: Any, source_mask_shape: Any = None) -> Any:
+        return inputs_shape
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class CachedSelfAttention(_Heads):
+    """Lets every target position read itself and those before it.
+
+    A whole target starts at position 0 and reads itself. One token reads what `keys` and `values`
+    hold of the positions before `position`, and is written there: a step projects one token.
+
+    Args:
+        num_heads: int > 0. Divides the size.
+        dropout: float, 0 <= dropout < 1. Share of the weights dropped in fit.
+    Call arguments:
+        inputs: float, shape (batch, target_length, size).
+        keys: float, shape (batch, num_heads, head_size, max_length).
+        values: float, shape (batch, num_heads, max_length, head_size).
+        position: int32, shape (batch, 1). Tokens before the first of `inputs`; below max_length.
+    Returns:
+        outputs: float, shape (batch, target_length, size).
+        keys, values: As given, with the tokens of `inputs`.
+    Reference:
+        Vaswani et al. 2017, section 3.2.3.
+    """
+
+    def build(self, inputs_shape: Any, *shapes: Any) -> None:
+        size = inputs_shape[-1]
+        self.project = self._dense("query_key_value", 3 * size, size)
+        self.output_projection = self._dense("output", size, size)
+
+    def call(
+        self, inputs: Any, keys: Any, values: Any, position: Any, training: Any = None
+    ) -> tuple[Any, Any, Any]:
+        size, longest = inputs.shape[-1], values.shape[2]
+        query, new_keys, new_values = ops.split(self.project(inputs), 3, axis=-1)
+        query = self._split(query, size)
+        new_keys = self._split(new_keys, size, transposed=True)
+        new_values = self._split(new_values, size)
+        if inputs.shape[1] == 1:
+            places = ops.arange(longest, dtype="int32")[None, :]
+            here = (places == position)[:, None]
+            keys = ops.where(here[:, :, None, :], new_keys, keys)
+            values = ops.where(here[:, :, :, None], new_values, values)
+            visible = (places <= position)[:, None, None, :]
+            read, _ = self._attend(query, keys, values, visible, training)
+            return self.output_projection(read), keys, values
+        order = ops.arange(ops.shape(inputs)[1], dtype="int32")
+        visible = (order[None, :] <= order[:, None])[None, None]
+        read, _ = self._attend(query, new_keys, new_values, visible, training)
+        # The caches of a whole target: its tokens, then zeros.
+        keys = ops.concatenate([new_keys, ops.zeros_like(keys)], axis=3)[:, :, :, :longest]
+        values = ops.concatenate([new_values, ops.zeros_like(values)], axis=2)[:, :, :longest]
+        return self.output_projection(read), keys, values
+
+    def compute_output_shape(
+        self, inputs_shape: Any, keys_shape: Any, values_shape: Any, position_shape: Any
+    ) -> Any:
+        return inputs_shape, keys_shape, values_shape
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class SourceKeysValues(_Heads):
+    """Projects a memory to what one decoder layer attends to, once for each sentence.
+
+    Args:
+        num_heads: int > 0. Divides `size`.
+        size: int > 0. Size of the decoder.
+    Call arguments:
+        memory: float, shape (batch, source_length, memory_size).
+    Returns:
+        keys: float, shape (batch, num_heads, head_size, source_length).
+        values: float, shape (batch, num_heads, source_length, head_size).
+    """
+
+    def __init__(self, num_heads: int, size: int, **kwargs: Any) -> None:
+        super().__init__(num_heads, **kwargs)
+        self.size = size
+
+    def build(self, memory_shape: Any) -> None:
+        self.project = self._dense("key_value", 2 * self.size, memory_shape[-1])
+
+    def call(self, memory: Any) -> tuple[Any, Any]:
+        keys, values = ops.split(self.project(memory), 2, axis=-1)
+        return self._split(keys, self.size, transposed=True), self._split(values, self.size)
+
+    def compute_output_shape(self, memory_shape: Any) -> Any:
+        batch, length, _ = memory_shape
+        head_size = self.size // self.num_heads
+        return (batch, self.num_heads, head_size, length), (
+            batch,
+            self.num_heads,
+            length,
+            head_size,
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "size": self.size}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class CrossAttention(_Heads):
+    """Lets every target position read every real source position.
+
+    Args:
+        num_heads: int > 0. Divides the size.
+        dropout: float, 0 <= dropout < 1. Share of the weights dropped in fit.
+    Call arguments:
+        inputs: float, shape (batch, target_length, size).
+        keys, values: Of `SourceKeysValues`.
+        source_mask: bool, shape (batch, source_length).
+    Returns:
+        outputs: float, shape (batch, target_length, size).
+        weights: float, shape (batch, target_length, source_length), the mean over the heads.
+    Reference:
+        Vaswani et al. 2017, section 3.2.3.
+    """
+
+    def build(self, inputs_shape: Any, *shapes: Any) -> None:
+        size = inputs_shape[-1]
+        self.project = self._dense("query", size, size)
+        self.output_projection = self._dense("output", size, size)
+
+    def call(
+        self, inputs: Any, keys: Any, values: Any, source_mask: Any, training: Any = None
+    ) -> tuple[Any, Any]:
+        query = self._split(self.project(inputs), inputs.shape[-1])
+        visible = source_mask[:, None, None, :]
+        read, weights = self._attend(query, keys, values, visible, training)
+        return self.output_projection(read), ops.mean(weights, axis=1)
+
+    def compute_output_shape(
+        self, inputs_shape: Any, keys_shape: Any, values_shape: Any, source_mask_shape: Any
+    ) -> Any:
+        return inputs_shape, (*inputs_shape[:2], keys_shape[3])
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class EmptyCache(keras.layers.Layer):
+    """Makes the caches of one `CachedSelfAttention` before the first token: zeros.
+
+    Args:
+        num_heads: int > 0.
+        head_size: int > 0.
+        max_length: int > 0. Most tokens of a target.
+    Call arguments:
+        source_ids: int32, shape (batch, source_length).
+    Returns:
+        keys: float, shape (batch, num_heads, head_size, max_length).
+        values: float, shape (batch, num_heads, max_length, head_size).
+    """
+
+    def __init__(self, num_heads: int, head_size: int, max_length: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.head_size = head_size
+        self.max_length = max_length
+
+    def call(self, source_ids: Any) -> tuple[Any, Any]:
+        batch = ops.shape(source_ids)[0]
+        keys, values = self.compute_output_shape((batch,))
+        return ops.zeros(keys, self.compute_dtype), ops.zeros(values, self.compute_dtype)
+
+    def compute_output_spec(self, source_ids: Any) -> Any:
+        keys, values = self.compute_output_shape(source_ids.shape)
+        dtype = self.compute_dtype
+        return keras.KerasTensor(keys, dtype), keras.KerasTensor(values, dtype)
+
+    def compute_output_shape(self, source_ids_shape: Any) -> Any:
+        batch = source_ids_shape[0]
+        return (
+            (batch, self.num_heads, self.head_size, self.max_length),
+            (batch, self.num_heads, self.max_length, self.head_size),
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        sizes = {name: getattr(self, name) for name in ("num_heads", "head_size", "max_length")}
+        return {**super().get_config(), **sizes}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class FirstPosition(keras.layers.Layer):
+    """Gives each row the position 0.
+
+    Call arguments:
+        source_ids: int32, shape (batch, source_length).
+    Returns:
+        int32, shape (batch, 1).
+    """
+
+    def call(self, source_ids: Any) -> Any:
+        return ops.zeros((ops.shape(source_ids)[0], 1), "int32")
+
+    def compute_output_spec(self, source_ids: Any) -> Any:
+        return keras.KerasTensor((source_ids.shape[0], 1), "int32")
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class NextPosition(keras.layers.Layer):
+    """Moves the position on by as many tokens as are read.
+
+    Call arguments:
+        position: int32, shape (batch, 1).
+        target_ids: int32, shape (batch, target_length).
+    Returns:
+        int32, shape (batch, 1).
+    """
+
+    def call(self, position: Any, target_ids: Any) -> Any:
+        return position + ops.shape(target_ids)[1]
+
+    def compute_output_spec(self, position: Any, target_ids: Any) -> Any:
+        return keras.KerasTensor(position.shape, "int32")
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class Gelu(keras.layers.Layer):
+    """Computes x * Phi(x) by its tanh form, as neither ONNX nor LiteRT has the exact one.
+
+    Call arguments:
+        values: float, any shape.
+    Returns:
+        float, like `values`.
+    Reference:
+        Hendrycks and Gimpel 2016, section 2.
+    """
+
+    def call(self, values: Any) -> Any:
+        return ops.gelu(values, approximate=True)
+
+    def compute_output_shape(self, values_shape: Any) -> Any:
+        return values_shape
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class SwishGate(keras.layers.Layer):
+    """Multiplies values by gate * sigmoid(gate).
+
+    Not keras.ops.silu, whose gradient of TensorFlow's own cannot be saved in a SavedModel.
+
+    Call arguments:
+        gate: float, any shape.
+        values: float, the same shape.
+    Returns:
+        float, like `values`.
+    Reference:
+        Shazeer 2020, equation 6.
+    """
+
+    def call(self, gate: Any, values: Any) -> Any:
+        return gate * ops.sigmoid(gate) * values
+
+    def compute_output_shape(self, gate_shape: Any, values_shape: Any) -> Any:
+        return values_shape

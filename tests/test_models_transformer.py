@@ -1,0 +1,207 @@
+"""The Transformer under the step contract, by itself and beside recurrent parts."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+from conftest import random_ids, tiny_config, tiny_model
+from test_models_recurrent import TOLERANCE, step_through, whole
+
+from keras_seq2seq import Seq2Seq, Translator
+from keras_seq2seq.config import Seq2SeqConfig
+from keras_seq2seq.models.contract import source_names, state_names
+from keras_seq2seq.models.transformer_layers import CachedSelfAttention, PositionEncoding
+
+BOTH = {"encoder": "transformer", "decoder": "transformer", "units": 8, "embedding_dim": 8}
+SHARED = {"share_embeddings": True, "tie_output": True}
+FEEDFORWARD = {"feedforward_dim": 12, "num_heads": 2}
+OPTIONS = {
+    "layers": ((1, 1), (2, 2), (3, 1)),
+    "normalization": ("pre", "post"),
+    "activation": ("relu", "gelu", "swiglu"),
+    "positions": ("sinusoidal", "learned"),
+    "shared": ({}, SHARED),
+}
+HYBRIDS = {
+    "gru decoder": {"encoder": "transformer", "num_encoder_layers": 2},
+    "lstm decoder, feeding": {"encoder": "transformer", "cell": "lstm", "input_feeding": True},
+    "pooled": {"encoder": "transformer", "context": "mean", "bridge": "copy"},
+    "every step": {"encoder": "transformer", "context": "max", "context_use": "every_step"},
+    "lstm encoder": {"decoder": "transformer", "cell": "lstm", "num_decoder_layers": 2},
+    "one way encoder": {"decoder": "transformer", "bidirectional": False, **SHARED},
+}
+
+
+def transformers():
+    for layers, normalization, activation, positions, shared in itertools.product(
+        *OPTIONS.values()
+    ):
+        yield tiny_config(
+            **{**BOTH, **FEEDFORWARD, **shared},
+            num_encoder_layers=layers[0],
+            num_decoder_layers=layers[1],
+            normalization=normalization,
+            activation=activation,
+            positions=positions,
+        )
+
+
+def hybrid(name):
+    return tiny_config(**{"embedding_dim": 8, **FEEDFORWARD, **HYBRIDS[name]})
+
+
+def check_steps(config):
+    model = tiny_model(config, scale=1.5)
+    sources, targets = random_ids(3, 5), random_ids(3, 4, 1, start=2)
+    expected = whole(model, sources, targets)
+    assert expected.std() > 1e-3
+    assert np.abs(expected[0] - expected[1]).max() > 1e-3
+    np.testing.assert_allclose(step_through(model, sources, targets), expected, **TOLERANCE)
+    row, alone = targets[1:2, :3], expected[1:2, :3]
+    np.testing.assert_allclose(whole(model, sources[1:2, :4], row), alone, **TOLERANCE)
+    np.testing.assert_allclose(step_through(model, sources[1:2, :4], row), alone, **TOLERANCE)
+
+
+@pytest.mark.parametrize("config", list(transformers()))
+def test_stepping_gives_the_training_logits(config):
+    check_steps(config)
+
+
+@pytest.mark.parametrize("name", HYBRIDS)
+def test_any_encoder_goes_with_any_decoder(name):
+    check_steps(hybrid(name))
+
+
+SOME = {
+    "transformer": lambda: tiny_config(**BOTH, **FEEDFORWARD),
+    **{name: lambda name=name: hybrid(name) for name in HYBRIDS},
+}
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_more_padding_changes_nothing(name):
+    model = tiny_model(SOME[name](), scale=1.5)
+    sources, targets = random_ids(3, 5), random_ids(3, 4, 1, start=2)
+    expected = whole(model, sources, targets)
+    longer = np.pad(sources, [(0, 0), (0, 6)]), np.pad(targets, [(0, 0), (0, 3)])
+    np.testing.assert_allclose(whole(model, *longer)[:, :4], expected, **TOLERANCE)
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_the_future_is_not_read(name):
+    model = tiny_model(SOME[name](), scale=1.5)
+    sources, targets = random_ids(1, 5), random_ids(1, 6, 1, start=2)
+    other = targets.copy()
+    other[:, 4:] = 5 + other[:, 4:] % 7
+    first, second = whole(model, sources, targets), whole(model, sources, other)
+    np.testing.assert_allclose(first[:, :4], second[:, :4], **TOLERANCE)
+    assert np.abs(first[:, 4:] - second[:, 4:]).max() > 1e-3
+
+
+@pytest.mark.parametrize("positions", ["sinusoidal", "learned"])
+def test_the_order_of_the_source_matters(positions):
+    model = tiny_model(tiny_config(**BOTH, **FEEDFORWARD, positions=positions), scale=1.5)
+    sources, targets = np.array([[5, 6, 7, 3]]), random_ids(1, 4, start=2)
+    other = np.array([[6, 5, 7, 3]])
+    assert np.abs(whole(model, sources, targets) - whole(model, other, targets)).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["transformer", "lstm encoder"])
+def test_attention_is_over_the_real_tokens_of_the_source(name):
+    model = tiny_model(SOME[name](), scale=1.5)
+    sources, targets = random_ids(3, 5), random_ids(3, 4, 1, start=2)
+    encoded = model.encoder(sources)
+    names = [*source_names(model.decoder), *state_names(model.decoder)]
+    fed = {name: encoded[name] for name in names}
+    weights = model.decoder({"target_ids": keras.ops.convert_to_tensor(targets), **fed})
+    weights = keras.ops.convert_to_numpy(weights["attention"])
+    assert weights.shape == (3, 4, 5)
+    np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-5)
+    assert not weights[np.broadcast_to((sources == 0)[:, None], weights.shape)].any()
+
+
+def test_a_whole_target_fills_the_caches_as_its_steps_do():
+    layer = CachedSelfAttention(2)
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(3, 4, 8)).astype("float32")
+    keys, values = np.zeros((3, 2, 4, 6), "float32"), np.zeros((3, 2, 6, 4), "float32")
+    position = np.zeros((3, 1), "int32")
+    expected, *caches = layer(x, keys, values, position)
+    outputs = []
+    for t in range(4):
+        y, keys, values = layer(x[:, t : t + 1], keys, values, position + t)
+        outputs.append(keras.ops.convert_to_numpy(y))
+    np.testing.assert_allclose(np.concatenate(outputs, 1), expected, **TOLERANCE)
+    for cache, one in zip(caches, (keys, values), strict=True):
+        np.testing.assert_allclose(one, cache, **TOLERANCE)
+
+
+@pytest.mark.parametrize("kind", ["sinusoidal", "learned"])
+def test_positions_go_on_from_where_they_start(kind):
+    layer = PositionEncoding(kind, 9)
+    x = np.random.default_rng(0).normal(size=(2, 5, 6)).astype("float32")
+    expected = keras.ops.convert_to_numpy(layer(x))
+    rest = layer(x[:, 2:], keras.ops.convert_to_tensor([[2], [2]]))
+    np.testing.assert_allclose(rest, expected[:, 2:], **TOLERANCE)
+
+
+def test_sinusoidal_positions_are_those_of_the_paper():
+    found = keras.ops.convert_to_numpy(PositionEncoding("sinusoidal", 1)(np.zeros((1, 7, 6))))
+    angles = np.arange(7)[:, None] / 10000 ** (2 * np.arange(3) / 6)
+    expected = np.concatenate([np.sin(angles), np.cos(angles)], -1)
+    np.testing.assert_allclose(found[0], expected, atol=1e-5)
+
+
+def test_embeddings_may_all_be_one():
+    model = tiny_model(tiny_config(**BOTH, **SHARED))
+    tables = [w for w in model.weights if w.shape == (17, 8)]
+    assert len(tables) == 1
+
+
+@pytest.mark.parametrize("name", ["transformer", "gru decoder", "lstm encoder"])
+def test_a_model_learns_and_survives_a_file(tmp_path, tokenizers, name):
+    from conftest import word_pairs
+
+    from keras_seq2seq import PairBatches, load_model
+
+    keras.utils.set_random_seed(1)
+    config = SOME[name]()
+    model = Seq2Seq(config, tokenizers=tokenizers)
+    model.compile(optimizer=keras.optimizers.Adam(0.01))
+    pairs = word_pairs(200, longest=4)
+    history = model.fit(PairBatches(pairs, tokenizers, tokens_per_batch=200), epochs=8, verbose=0)
+    losses = history.history["loss"]
+    assert losses[-1] < 0.8 * losses[0]
+    model.save(tmp_path / "model.keras")
+    loaded = load_model(tmp_path / "model.keras")
+    texts = [source for source, _ in pairs[:6]]
+    assert loaded.translate(texts) == model.translate(texts)
+
+
+def test_a_translation_is_no_longer_than_the_caches(tokenizers):
+    model = tiny_model(tiny_config(**BOTH), tokenizers=tokenizers)
+    assert model.translate("the dog", max_length=9) is not None
+    with pytest.raises(ValueError, match="`max_length` must be at most 9"):
+        Translator.from_model(model, max_length=10)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_heads": 3}, "`num_heads` must divide `units`. Received: 3 heads of 8 units"),
+        ({"embedding_dim": 6}, "`embedding_dim` must be `units` with a Transformer"),
+        ({"context": "mean"}, "A Transformer decoder needs context='attention'"),
+        ({"input_feeding": True}, "A Transformer decoder needs context='attention'"),
+        ({"decoder": "recurrent", "context": "last"}, "A Transformer encoder has no last state"),
+        ({"num_heads": 0}, "`num_heads` must be 1 to 1,024. Received: 0"),
+        ({"activation": "tanh"}, "`activation` must be one of .* Received: 'tanh'"),
+        ({"normalization": "batch"}, "`normalization` must be one of"),
+        ({"positions": "relative"}, "`positions` must be one of"),
+        ({"encoder": "cnn"}, "`encoder` must be one of .* Received: 'cnn'"),
+        ({"attention_dropout": 1.0}, "`attention_dropout` must be at least 0 and below 1"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Seq2SeqConfig(17, 17, **{**BOTH, **options})
