@@ -190,6 +190,11 @@ def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         help="resamplings for confidence intervals (default: %(default)s)",
     )
     parser.add_argument(
+        "--tokenize",
+        default="13a",
+        help="how BLEU splits words; none for tokenised texts (default: %(default)s)",
+    )
+    parser.add_argument(
         "--metrics",
         nargs="+",
         default=["bleu", "chrf", "ter"],
@@ -216,6 +221,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         references,
         metrics=arguments.metrics,
         num_bootstraps=arguments.bootstrap,
+        tokenize=arguments.tokenize,
     )
     for name in arguments.metrics:
         interval = found.get(f"{name}_interval", f"{found[name]:.2f}")

@@ -249,3 +249,19 @@ def test_every_search_gives_attention_over_the_source(folder, runtime, search):
         shape = len(found.target_tokens), len(found.source_tokens)
         assert found.attention.shape == shape
         np.testing.assert_allclose(found.attention.sum(1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "litert", "saved_model"])
+def test_every_runtime_streams_scores_samples_and_goes_on_from_a_prefix(folder, model, runtime):
+    translator, reference = keras_seq2seq.load(folder, runtime), keras_seq2seq.load(folder, "keras")
+    for text in filter(None, TEXTS):
+        wanted = reference.translate(text)
+        assert "".join(translator.stream(text)) == wanted
+        (found,), (score,) = (one.score([text], ["cat dog"]) for one in (translator, reference))
+        np.testing.assert_allclose(found.token_log_probs, score.token_log_probs, atol=1e-4)
+        begun = translator.translate(text, prefixes=[[5, 6]])
+        assert begun == reference.translate(text, prefixes=[[5, 6]])
+        assert begun.startswith(translator.tokenizers.target.decode([5, 6]))
+    strategy = keras_seq2seq.Sampling(seed=4)
+    sampled = keras_seq2seq.load(folder, runtime, strategy=strategy).translate(TEXTS)
+    assert sampled == model.translate(TEXTS, strategy=strategy)

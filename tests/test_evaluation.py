@@ -171,3 +171,12 @@ def test_a_missing_jiwer_names_the_extra(monkeypatch):
     assert evaluate(REFERENCES, REFERENCES)["exact_match"] == 100
     with pytest.raises(ImportError, match=r'need jiwer: pip install "keras_seq2seq\[train\]"'):
         evaluate(REFERENCES, REFERENCES, metrics=["wer"])
+
+
+def test_tokenised_texts_are_taken_as_they_are():
+    found = evaluate(["a b , c d"], ["a b, c d"], metrics=["bleu"], tokenize="none")
+    assert found["bleu"] < 99
+    assert evaluate(["a b , c d"], ["a b, c d"], metrics=["bleu"])["bleu"] > 99
+    assert "tok:none" in found["bleu_signature"]
+    with pytest.raises(ValueError, match="`tokenize` must be one of .*Received: 'moses'"):
+        evaluate(["a"], ["a"], metrics=["bleu"], tokenize="moses")

@@ -53,6 +53,7 @@ class TranslationQuality(keras.callbacks.Callback):
         pairs: Pairs (source_text, target_text).
         every: int > 0. Epochs between two evaluations.
         size: int > 0. Most pairs translated: an even spread over `pairs`.
+        tokenize: How BLEU splits words, as of `evaluate`.
         samples_path: File that each evaluation appends a few translations to; None for none.
     Raises:
         ValueError: If `every` or `size` is not positive, or there is no pair.
@@ -64,6 +65,7 @@ class TranslationQuality(keras.callbacks.Callback):
         *,
         every: int = 1,
         size: int = 500,
+        tokenize: str = "13a",
         samples_path: pathlib.Path | None = None,
     ) -> None:
         super().__init__()
@@ -75,6 +77,7 @@ class TranslationQuality(keras.callbacks.Callback):
         shown = min(size, len(pairs))
         self.pairs = [pairs[i * len(pairs) // shown] for i in range(shown)]
         self.every = every
+        self.tokenize = tokenize
         self.samples_path = samples_path
         self.last: dict[str, float] = {}
 
@@ -86,7 +89,8 @@ class TranslationQuality(keras.callbacks.Callback):
 
     def _evaluate(self, epoch: int) -> dict[str, float]:
         translations = self.model.translate([source for source, _ in self.pairs], batch_size=64)
-        quality = evaluate(translations, [target for _, target in self.pairs])
+        references = [target for _, target in self.pairs]
+        quality = evaluate(translations, references, tokenize=self.tokenize)
         if self.samples_path is not None:
             with self.samples_path.open("a", encoding="utf-8") as file:
                 print(f"epoch {epoch + 1}", file=file)

@@ -15,19 +15,22 @@ def evaluate(
     *,
     metrics: Sequence[str] = ("bleu", "chrf"),
     num_bootstraps: int = 0,
+    tokenize: str = "13a",
 ) -> dict[str, Any]:
     """Compares translations with one reference each.
 
     Args:
         translations: The translations, without tokenisation.
         references: The references, as many and in the same order.
-        metrics: Any of "bleu" (13a tokenisation, exponential smoothing), "chrf" (chrF2) and
-            "ter", each with sacrebleu's defaults, and of the error rates "wer" and "cer" of jiwer:
+        metrics: Any of "bleu" (exponential smoothing), "chrf" (chrF2) and "ter", each with
+            sacrebleu's defaults, and of the error rates "wer" and "cer" of jiwer:
             substitutions, deletions and insertions in per cent of the words or characters of all
             references. Words are what whitespace separates; among the characters, whitespace
             between two words is one space. Case and punctuation count in both.
         num_bootstraps: int >= 0. Resamplings of the sentences for the confidence intervals of
             sacrebleu; "wer" and "cer" have none.
+        tokenize: How sacrebleu splits words for "bleu": "13a", or "none" for texts that are
+            tokenised already, among others of its own.
     Returns:
         bleu, chrf: 0 to 100, higher is better; ter, wer, cer: 0 upwards, lower is better.
         bleu_signature, ...: The library's settings: those that sacrebleu tells, or the version of
@@ -38,8 +41,9 @@ def evaluate(
         exact_match: 0 to 100, per cent of translations equal to their reference.
         sentences: Number of pairs.
     Raises:
-        ValueError: If the lengths differ or are 0, a metric is unknown, `num_bootstraps` is
-            negative, or all references are empty and an error rate is asked for.
+        ValueError: If the lengths differ or are 0, a metric or `tokenize` is unknown,
+            `num_bootstraps` is negative, or an error rate is asked for and all references are
+            empty.
         ImportError: If the library of a metric, sacrebleu or jiwer, is not installed.
     Reference:
         Papineni et al. 2002; Popovic 2015; Snover et al. 2006; Koehn 2004 (bootstrap); Post 2018.
@@ -58,7 +62,8 @@ def evaluate(
         if name in _BY_JIWER:
             found |= _error_rate(name, translations, references)
         else:
-            found |= _sacrebleu_score(name, translations, references, num_bootstraps)
+            options = {"tokenize": tokenize} if name == "bleu" else {}
+            found |= _sacrebleu_score(name, options, translations, references, num_bootstraps)
     equal = sum(a == b for a, b in zip(translations, references, strict=True))
     return {
         **found,
@@ -68,7 +73,11 @@ def evaluate(
 
 
 def _sacrebleu_score(
-    name: str, translations: Sequence[str], references: Sequence[str], num_bootstraps: int
+    name: str,
+    options: dict[str, Any],
+    translations: Sequence[str],
+    references: Sequence[str],
+    num_bootstraps: int,
 ) -> dict[str, Any]:
     try:
         from sacrebleu.metrics import METRICS as known
@@ -77,7 +86,13 @@ def _sacrebleu_score(
             'Evaluation needs sacrebleu: pip install "keras_seq2seq[train]".'
         ) from None
     found: dict[str, Any] = {}
-    metric = known[name.upper()]()
+    kind = known[name.upper()]
+    if name == "bleu" and options["tokenize"] not in kind.TOKENIZERS:
+        raise ValueError(
+            f"`tokenize` must be one of {sorted(kind.TOKENIZERS)}. "
+            f"Received: {options['tokenize']!r}."
+        )
+    metric = kind(**options)
     texts = list(translations), [list(references)]
     score = metric.corpus_score(*texts)
     if num_bootstraps:

@@ -15,6 +15,7 @@ FORMATS = ("phrasebook", "parallel", "tsv", "jsonl")
 LEVELS = ("subword", "character", "word")
 POLICIES = ("refuse", "drop")
 SCHEDULES = ("constant", "cosine", "inverse_sqrt")
+TOKENIZATIONS = ("13a", "none", "intl", "char", "zh")
 METRICS = {"bleu": "max", "chrf": "max", "exact_match": "max", "loss": "min"}
 VOCABULARY_KEYS = ("source_vocabulary_size", "target_vocabulary_size")
 
@@ -98,6 +99,7 @@ class TrainingRecipe:
             translations, or "loss" on the validation part.
         evaluate_every: int > 0. Epochs between two evaluations by translation.
         evaluate_size: int > 0. Most validation pairs translated in one.
+        bleu_tokenize: How BLEU splits words: "13a", or "none" for tokenised texts.
         average_last: int >= 0. Epochs at the end whose weights are averaged to the model of the
             run; 0 takes the best epoch as it is.
         patience: int >= 0. Evaluations without gain before training stops; 0 never stops.
@@ -120,6 +122,7 @@ class TrainingRecipe:
     metric: str = "bleu"
     evaluate_every: int = 1
     evaluate_size: int = 500
+    bleu_tokenize: str = "13a"
     average_last: int = 0
     patience: int = 0
     jit_compile: bool = False
@@ -270,6 +273,7 @@ _CHOICES = {
     "tokenizer.target_level": LEVELS,
     "training.schedule": SCHEDULES,
     "training.metric": tuple(METRICS),
+    "training.bleu_tokenize": TOKENIZATIONS,
 }
 _AT_LEAST_ZERO = {
     "data.seed",

@@ -91,7 +91,7 @@ def train(recipe: Recipe, run_folder: pathlib.Path, *, force: bool = False) -> d
     }
     best = load_model(run_folder / MODEL_FILE, compile=False)
     if parts.test:
-        report["test"] = _test(best, parts.test)
+        report["test"] = _test(best, parts.test, recipe.training.bleu_tokenize)
     _write_json(run_folder / REPORT_FILE, report)
     return report
 
@@ -163,6 +163,7 @@ def _fit(
             parts.validation,
             every=training.evaluate_every,
             size=training.evaluate_size,
+            tokenize=training.bleu_tokenize,
             samples_path=run_folder / SAMPLES_FILE,
         ),
         keep_best,
@@ -212,9 +213,9 @@ def _history_summary(run_folder: pathlib.Path) -> dict[str, Any]:
     }
 
 
-def _test(model: Seq2Seq, pairs: Pairs) -> dict[str, Any]:
+def _test(model: Seq2Seq, pairs: Pairs, tokenize: str) -> dict[str, Any]:
     translations = model.translate([source for source, _ in pairs], batch_size=64)
-    return evaluate(translations, [target for _, target in pairs])
+    return evaluate(translations, [target for _, target in pairs], tokenize=tokenize)
 
 
 def _versions() -> dict[str, str]:
