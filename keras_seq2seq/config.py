@@ -5,6 +5,8 @@ import typing
 from collections.abc import Container
 from typing import Any
 
+from keras_seq2seq.presets import PRESETS
+
 PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
 
 PARTS = ("recurrent", "transformer")
@@ -123,6 +125,36 @@ class Seq2SeqConfig:
     def longest_target(self) -> int | None:
         """Most tokens that the decoder can take, end of sentence included; None for any."""
         return self.max_length if self.decoder == "transformer" else None
+
+    @classmethod
+    def from_preset(
+        cls, name: str, source_vocabulary_size: int, target_vocabulary_size: int, **options: Any
+    ) -> "Seq2SeqConfig":
+        """Returns an architecture by name.
+
+        Args:
+            name: "gru_small", "lstm_small", "transformer_tiny", "transformer_small",
+                "transformer_base" or "hybrid_tiny"; all with one embedding for both sides and the
+                output.
+            source_vocabulary_size, target_vocabulary_size: Equal, unless `options` has
+                share_embeddings=False.
+            **options: Go before the preset.
+        Raises:
+            ValueError: If there is no such preset, or an option is out of its range.
+        Example:
+            >>> Seq2SeqConfig.from_preset("transformer_tiny", 8000, 8000, dropout=0.1).units
+            128
+        """
+        if name not in PRESETS:
+            raise ValueError(f"A preset must be one of {tuple(PRESETS)}. Received: {name!r}.")
+        values = {**PRESETS[name], **options}
+        return cls.from_dict(
+            {
+                "source_vocabulary_size": source_vocabulary_size,
+                "target_vocabulary_size": target_vocabulary_size,
+                **values,
+            }
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values for JSON."""

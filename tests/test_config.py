@@ -6,6 +6,7 @@ import pytest
 from conftest import tiny_config
 
 from keras_seq2seq import Seq2Seq, Seq2SeqConfig
+from keras_seq2seq.presets import PRESETS
 
 
 def config(**options):
@@ -154,3 +155,30 @@ def test_states_per_layer(cell, states):
 @pytest.mark.parametrize(("tie", "size"), [(False, 30), (True, 20)])
 def test_a_tied_output_reads_vectors_of_the_embedding(tie, size):
     assert config(units=30, embedding_dim=20, tie_output=tie).output_dim == size
+
+
+COUNTS = {
+    "gru_small": 4_545_280,
+    "lstm_small": 5_461_248,
+    "transformer_tiny": 2_349_056,
+    "transformer_small": 7_578_624,
+    "transformer_base": 48_236_544,
+    "hybrid_tiny": 1_702_400,
+}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_have_their_size(name):
+    model = Seq2Seq(Seq2SeqConfig.from_preset(name, 8000, 8000))
+    assert model.count_params() == COUNTS[name]
+
+
+def test_options_go_before_a_preset():
+    config = Seq2SeqConfig.from_preset("gru_small", 9, 7, share_embeddings=False, units=64)
+    assert (config.units, config.cell, config.target_vocabulary_size) == (64, "gru", 7)
+    with pytest.raises(ValueError, match="A preset must be one of .* Received: 'gru_huge'"):
+        Seq2SeqConfig.from_preset("gru_huge", 9, 9)
+    with pytest.raises(ValueError, match="`share_embeddings` needs equal vocabulary sizes"):
+        Seq2SeqConfig.from_preset("gru_small", 9, 7)
+    with pytest.raises(ValueError, match="unknown"):
+        Seq2SeqConfig.from_preset("gru_small", 9, 9, colour="red")

@@ -8,11 +8,12 @@ from conftest import run_python
 import keras_seq2seq
 
 PACKAGE = pathlib.Path(keras_seq2seq.__file__).parent
-BOTTOM = {"config", "text", "tokenizer_training", "tokenizer"}
+BOTTOM = {"presets", "config", "text", "tokenizer_training", "tokenizer"}
 # What each module or package may import of the library; `root` is keras_seq2seq/__init__.py.
 ALLOWED = {
     "root": set(),
-    "config": set(),
+    "presets": set(),
+    "config": {"presets"},
     "text": set(),
     "tokenizer_training": {"config", "text"},
     "tokenizer": {"config", "text", "tokenizer_training"},

@@ -236,3 +236,13 @@ def test_every_published_recipe_loads(path):
 )
 def test_there_are_published_recipes():
     assert PUBLISHED
+
+
+def test_a_preset_may_be_the_model():
+    tables = {"model": {"preset": "transformer_tiny", "dropout": 0.1}}
+    config = Recipe.from_tables(tables).config(50, 50)
+    assert (config.encoder, config.units, config.dropout) == ("transformer", 128, 0.1)
+    with pytest.raises(RecipeError, match=r"\[model\] A preset must be one of .*'large'"):
+        Recipe.from_tables({"model": {"preset": "large"}})
+    with pytest.raises(RecipeError, match="`model.share_embeddings` needs tokenizer.joint"):
+        Recipe.from_tables({**tables, "tokenizer": {"joint": False}})

@@ -136,7 +136,8 @@ class Recipe:
     Args:
         data: Where the pairs are.
         tokenizer: How text becomes ids.
-        model: Arguments of `Seq2SeqConfig` but the vocabulary sizes, which the tokenizer gives.
+        model: Arguments of `Seq2SeqConfig` but the vocabulary sizes, which the tokenizer gives;
+            `preset` names an architecture that the others go before.
         training: How the model is trained.
     Raises:
         RecipeError: With every fault found, one a line.
@@ -154,7 +155,7 @@ class Recipe:
 
     def config(self, source_vocabulary_size: int, target_vocabulary_size: int) -> Seq2SeqConfig:
         """Returns the model's configuration for the sizes of the trained tokenizers."""
-        return Seq2SeqConfig(source_vocabulary_size, target_vocabulary_size, **self.model)
+        return _config(self.model, source_vocabulary_size, target_vocabulary_size)
 
     @property
     def max_length(self) -> int:
@@ -221,6 +222,14 @@ class Recipe:
         if faults:
             raise RecipeError("The recipe has faults:\n- " + "\n- ".join(faults))
         return recipe
+
+
+def _config(model: Mapping[str, Any], source_size: int, target_size: int) -> Seq2SeqConfig:
+    options = dict(model)
+    preset = options.pop("preset", None)
+    if preset is None:
+        return Seq2SeqConfig(source_size, target_size, **options)
+    return Seq2SeqConfig.from_preset(preset, source_size, target_size, **options)
 
 
 def _apply(tables: dict[str, Any], settings: Iterable[str]) -> list[str]:
@@ -355,15 +364,19 @@ def _model_faults(recipe: Recipe) -> list[str]:
     if given:
         return [f"[model] must leave the vocabulary sizes to [tokenizer]. Received: {given}."]
     known = {field.name for field in dataclasses.fields(Seq2SeqConfig)} - set(VOCABULARY_KEYS)
+    known.add("preset")
     faults = [
         f"[model] takes the keys {sorted(known)}. Received: {key!r}."
         for key in recipe.model
         if key not in known
     ]
-    if recipe.model.get("share_embeddings") is True and recipe.tokenizer.joint is False:
-        faults.append("`model.share_embeddings` needs tokenizer.joint = true. Received: false.")
+    shared = recipe.model.get("share_embeddings")
     try:
-        Seq2SeqConfig(4, 4, **{k: v for k, v in recipe.model.items() if k in known})
+        config = _config({k: v for k, v in recipe.model.items() if k in known}, 4, 4)
+        shared = config.share_embeddings
     except ValueError as error:
-        faults += [f"[model] {line.removeprefix('- ')}" for line in str(error).splitlines()[1:]]
+        head, *listed = str(error).splitlines()
+        faults += [f"[model] {line.removeprefix('- ')}" for line in listed or [head]]
+    if shared is True and recipe.tokenizer.joint is False:
+        faults.append("`model.share_embeddings` needs tokenizer.joint = true. Received: false.")
     return faults
