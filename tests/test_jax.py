@@ -5,7 +5,20 @@ import numpy as np
 import pytest
 from conftest import TEXTS, last_json, run_python
 
-from keras_seq2seq import BeamSearch, load_model
+from keras_seq2seq import BeamSearch, Sampling, load_model
+
+RULES = BeamSearch(3, coverage_penalty=0.2, repetition_penalty=1.3, no_repeat_ngram_size=2)
+SAMPLING = Sampling(0.8, 9, 0.9, seed=3)
+OPTIONS = {
+    "plain": {"cell": "lstm"},
+    "feeding": {"cell": "lstm", "input_feeding": True},
+    "transformer": {
+        "encoder": "transformer",
+        "decoder": "transformer",
+        "num_heads": 2,
+        "feedforward_dim": 12,
+    },
+}
 
 SCRIPT = """
 import sys
@@ -19,7 +32,8 @@ sys.meta_path.insert(0, NoTensorFlow())
 import json
 import keras, numpy as np
 from conftest import TEXTS, tiny_model, tiny_config, word_pairs, word_tokenizers
-from keras_seq2seq import BeamSearch, PairBatches
+from keras_seq2seq import PairBatches
+from test_jax import OPTIONS, RULES, SAMPLING
 from test_models_recurrent import step_through, whole
 from test_models_seq2seq import inputs, logits
 
@@ -28,8 +42,7 @@ sizes = pair.source.vocabulary_size, pair.target.vocabulary_size
 config = tiny_config(
     source_vocabulary_size=sizes[0],
     target_vocabulary_size=sizes[1],
-    cell="lstm",
-    input_feeding="feeding" in sys.argv,
+    **OPTIONS[sys.argv[2]],
 )
 model = tiny_model(config, tokenizers=pair)
 model.compile(keras.optimizers.Adam(0.01, global_clipnorm=1.0))
@@ -47,7 +60,8 @@ found = {
     "gap": float(gap),
     "texts": model.translate(TEXTS),
     "again": model.translate(TEXTS),
-    "beam": model.translate(TEXTS, strategy=BeamSearch(3)),
+    "beam": model.translate(TEXTS, strategy=RULES),
+    "sampled": model.translate(TEXTS, strategy=SAMPLING),
     "max_length_4": model.translate(TEXTS, max_length=4),
     "logits": logits(model).tolist(),
     "tensorflow": "tensorflow" in sys.modules,
@@ -60,7 +74,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module", params=["plain", "feeding"])
+@pytest.fixture(scope="module", params=OPTIONS)
 def trained(request, tmp_path_factory):
     """What a process with JAX and without TensorFlow found, and the file that it wrote."""
     path = tmp_path_factory.mktemp("jax") / "model.keras"
@@ -96,6 +110,7 @@ def test_another_backend_says_the_same(trained):
     model = load_model(path)
     assert model.jit_compile is False  # the default of this backend, not of that
     assert model.translate(TEXTS) == found["texts"]
-    assert model.translate(TEXTS, strategy=BeamSearch(3)) == found["beam"]
+    assert model.translate(TEXTS, strategy=RULES) == found["beam"]
+    assert model.translate(TEXTS, strategy=SAMPLING) == found["sampled"]
     np.testing.assert_allclose(own.logits(model), np.array(found["logits"]), atol=1e-5, rtol=1e-4)
     assert int(model.optimizer.iterations.numpy()) > 0

@@ -287,3 +287,17 @@ def test_all_faults_of_the_numbers_come_at_once(make):
 def test_the_vocabulary_is_that_of_the_tiny_models(tokenizers):
     sizes = tokenizers.source.vocabulary_size, tokenizers.target.vocabulary_size
     assert set(sizes) == {tiny_config().source_vocabulary_size}
+
+
+def test_a_look_at_one_batch_is_no_epoch(tokenizers):
+    batches = PairBatches(word_pairs(60), tokenizers, tokens_per_batch=80)
+    for index in (0, len(batches) - 1):
+        batches.on_epoch_begin()
+        batches[index]
+        batches.on_epoch_end()
+        assert batches.epoch == 0
+    batches.on_epoch_begin()
+    for index in reversed(range(len(batches))):
+        batches[index]
+    batches.on_epoch_end()
+    assert batches.epoch == 1

@@ -85,6 +85,7 @@ class _Heads(keras.layers.Layer):
             size, kernel_initializer="glorot_uniform", name=name, dtype=self.dtype_policy
         )
         dense.build((None, None, inputs))
+        self.drop.build((None, None, inputs))
         return dense
 
     def _split(self, values: Any, size: int, *, transposed: bool = False) -> Any:

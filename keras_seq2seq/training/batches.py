@@ -74,7 +74,8 @@ class PairBatches(keras.utils.PyDataset):
         self.shuffle = shuffle
         self.seed = seed
         self.epoch = 0
-        self._begun = self._read = False
+        self._begun = False
+        self._num_read = 0
         given = list(pairs)
         sources = _encode(tokenizers.source, [source for source, _ in given])
         targets = _encode(tokenizers.target, [target for _, target in given])
@@ -101,16 +102,15 @@ class PairBatches(keras.utils.PyDataset):
         return sum(-(-len(bucket.members) // bucket.batch_size) for bucket in self.buckets)
 
     def __getitem__(self, index: int) -> Batch:
-        if self._begun and index + 1 == len(self):
-            self._read = True
+        self._num_read += self._begun
         return self.batch(self.epoch, index)
 
     def on_epoch_begin(self) -> None:
-        self._begun, self._read = True, False
+        self._begun, self._num_read = True, 0
 
     def on_epoch_end(self) -> None:
-        # `fit` calls this also before its first epoch, after a look at the first batches.
-        self.epoch += self._begun and self._read
+        # On JAX `fit` calls this also before its first epoch, after a look at one batch, any.
+        self.epoch += self._begun and self._num_read >= len(self)
         self._begun = False
 
     def batch(self, epoch: int, index: int) -> Batch:
