@@ -134,3 +134,10 @@ def test_errors(strategy, options, message):
 def test_all_faults_come_at_once():
     with pytest.raises(ValueError, match="(?s)Sampling:.*`temperature`.*`seed`.*`min_length`"):
         Sampling(temperature=-1, seed=-1, min_length=-1)
+
+
+def test_a_strategy_names_what_is_not_a_default():
+    assert repr(Greedy()) == "Greedy()"
+    strategy = Sampling(0.5, seed=3, min_length=2)
+    assert repr(strategy) == "Sampling(min_length=2, temperature=0.5, seed=3)"
+    assert eval(repr(strategy)) == strategy

@@ -15,7 +15,7 @@ MAX_BEAM_SIZE = 64
 LENGTH_PENALTIES = ("gnmt", "average")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
 class Strategy(abc.ABC):
     """What every search can be told; `Greedy`, `BeamSearch` and `Sampling` add their own.
 
@@ -43,6 +43,12 @@ class Strategy(abc.ABC):
     def __post_init__(self) -> None:
         if faults := [*self._own_faults(), *self._common_faults()]:
             raise ValueError(f"{type(self).__name__}:\n- " + "\n- ".join(faults))
+
+    def __repr__(self) -> str:
+        """Names what is not a default."""
+        fields = [(field, getattr(self, field.name)) for field in dataclasses.fields(self)]
+        given = [f"{f.name}={value!r}" for f, value in fields if value != f.default]
+        return f"{type(self).__name__}({', '.join(given)})"
 
     def forbidden(self, vocabulary_size: int) -> list[int]:
         """Returns the ids that are never chosen.
@@ -86,7 +92,7 @@ class Strategy(abc.ABC):
         return faults
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Greedy(Strategy):
     """Takes the most probable token at each step; of equal ones the smallest id."""
 
@@ -94,7 +100,7 @@ class Greedy(Strategy):
         return []
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Sampling(Strategy):
     """Draws each token from the model's distribution, tempered and cut off.
 
@@ -152,7 +158,7 @@ class Sampling(Strategy):
         return faults
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class BeamSearch(Strategy):
     """Keeps the `beam_size` most probable live hypotheses at each step.
 
