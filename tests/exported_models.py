@@ -44,6 +44,16 @@ TRANSFORMER = {
     "num_heads": 2,
     "feedforward_dim": 12,
 }
+OF_TRANSFORMERS = {
+    "transformer_post_shared": {
+        **{**TRANSFORMER, **SHARED},
+        "normalization": "post",
+        "activation": "swiglu",
+        "positions": "learned",
+    },
+    "transformer_to_gru": {**TRANSFORMER, "decoder": "recurrent", "activation": "gelu"},
+    "lstm_to_transformer": {**TRANSFORMER, "encoder": "recurrent", "cell": "lstm"},
+}
 CONFIGS = {
     "gru_general": {"attention": "general"},
     "lstm_dot_layers": {"cell": "lstm", "attention": "dot", "bridge": "copy", "residual": True}
@@ -59,14 +69,7 @@ CONFIGS = {
     },
     "gru_max": {"context": "max", "num_decoder_layers": 2, "bidirectional": False},
     "transformer": {**TRANSFORMER, **TWO_LAYERS},
-    "transformer_post_shared": {
-        **{**TRANSFORMER, **SHARED},
-        "normalization": "post",
-        "activation": "swiglu",
-        "positions": "learned",
-    },
-    "transformer_to_gru": {**TRANSFORMER, "decoder": "recurrent", "activation": "gelu"},
-    "lstm_to_transformer": {**TRANSFORMER, "encoder": "recurrent", "cell": "lstm"},
+    **OF_TRANSFORMERS,
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 from conftest import random_ids, tiny_config, tiny_model
-from exported_models import TRANSFORMER
+from exported_models import OF_TRANSFORMERS, TRANSFORMER
 
 from keras_seq2seq.exporters.onnx import FILES, write_onnx
 from keras_seq2seq.models.seq2seq import Seq2Seq
@@ -33,14 +33,7 @@ CONFIGS = {
     },
     "lstm_last": {"cell": "lstm", "context": "last", "num_decoder_layers": 2},
     "transformer": {**TRANSFORMER, **LAYERS},
-    "transformer_post_shared": {
-        **{**TRANSFORMER, **SHARED},
-        "normalization": "post",
-        "activation": "swiglu",
-        "positions": "learned",
-    },
-    "transformer_to_gru": {**TRANSFORMER, "decoder": "recurrent", "activation": "gelu"},
-    "lstm_to_transformer": {**TRANSFORMER, "encoder": "recurrent", "cell": "lstm"},
+    **OF_TRANSFORMERS,
 }
 
 
