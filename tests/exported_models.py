@@ -126,13 +126,15 @@ def exported_with_text() -> Exported:
 
 def tiny_model(**config: object) -> Seq2Seq:
     model = Seq2Seq(Seq2SeqConfig(**{**SIZES, **config}))
-    generator = np.random.default_rng(8)
+    attends_to_itself = "transformer" in (model.config.encoder, model.config.decoder)
+    # With larger weights a Transformer's normalization makes rounding errors large too.
+    seed, scale = (9, 0.7) if attends_to_itself else (8, 1.0)
+    generator = np.random.default_rng(seed)
     for weight in model.weights:
         if "seed" not in weight.path:
-            scale = 1.0 if len(weight.shape) > 1 else 0.2
-            weight.assign(
-                generator.normal(scale=scale, size=weight.shape) + ("gamma" in weight.path)
-            )
+            mean = float("gamma" in weight.path)
+            spread = scale if len(weight.shape) > 1 else 0.2
+            weight.assign(generator.normal(mean, spread, weight.shape))
     return model
 
 
@@ -151,7 +153,7 @@ def searched_on_host(runtime, source_ids, strategy=GREEDY, max_length=MAX_LENGTH
     return search(runtime.step, state, source_ids, strategy, max_length=max_length)
 
 
-def same_hypotheses(received, expected, atol=1e-4):
+def same_hypotheses(received, expected, atol=1e-5):
     """Compares what two searches found, row by row, to the last weight of attention."""
     assert len(received) == len(expected)
     for row, wanted in zip(received, expected, strict=True):

@@ -3,7 +3,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from keras_seq2seq.exporters.onnx_graph import nodes, simplify
+from keras_seq2seq.exporters.onnx_graph import simplify
+from keras_seq2seq.exporters.onnx_walk import nodes
 
 HEAD = '<ir_version: 8, opset_import: ["": 17]>'
 LOOP = """

@@ -11,7 +11,8 @@ from test_models_recurrent import TOLERANCE, step_through, whole
 from keras_seq2seq import Seq2Seq, Translator
 from keras_seq2seq.config import Seq2SeqConfig
 from keras_seq2seq.models.contract import source_names, state_names
-from keras_seq2seq.models.transformer_layers import CachedSelfAttention, PositionEncoding
+from keras_seq2seq.models.multi_head import CachedSelfAttention
+from keras_seq2seq.models.positions import PositionEncoding
 
 BOTH = {"encoder": "transformer", "decoder": "transformer", "units": 8, "embedding_dim": 8}
 SHARED = {"share_embeddings": True, "tie_output": True}

@@ -165,7 +165,7 @@ def _write_where(graph: Any, node: Any, name: str, args: Any) -> None:
 def _check_operators(proto: Any, function: str) -> None:
     from onnx import defs
 
-    from keras_seq2seq.exporters.onnx_graph import nodes
+    from keras_seq2seq.exporters.onnx_walk import nodes
 
     known = {schema.name for schema in defs.get_all_schemas() if not schema.domain}
     if unknown := sorted(

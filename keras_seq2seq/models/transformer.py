@@ -5,19 +5,16 @@ from typing import Any
 import keras
 
 from keras_seq2seq.config import Seq2SeqConfig
+from keras_seq2seq.models.activations import Gelu, SwishGate
 from keras_seq2seq.models.layers import MaskedPooling
-from keras_seq2seq.models.transformer_layers import (
+from keras_seq2seq.models.multi_head import (
     CachedSelfAttention,
     CrossAttention,
     EmptyCache,
-    FirstPosition,
-    Gelu,
-    NextPosition,
-    PositionEncoding,
     SelfAttention,
     SourceKeysValues,
-    SwishGate,
 )
+from keras_seq2seq.models.positions import FirstPosition, NextPosition, PositionEncoding
 
 
 def read(config: Seq2SeqConfig, x: Any, source_mask: Any) -> tuple[Any, list[list[Any]]]:

@@ -1,0 +1,103 @@
+"""Where each token stands: positions added to embeddings, and the decoder's own."""
+
+import math
+from typing import Any
+
+import keras
+
+from keras_seq2seq.models.layers import PACKAGE
+
+ops = keras.ops
+POSITIONS = ("sinusoidal", "learned")
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class PositionEncoding(keras.layers.Layer):
+    """Scales embeddings by the square root of their size and adds where each token stands.
+
+    Args:
+        kind: "sinusoidal" (any length) or "learned" (up to `max_length`; later positions are
+            taken for the last).
+        max_length: int > 0. Number of learned positions.
+    Call arguments:
+        embeddings: float, shape (batch, length, size).
+        start: int32, shape (batch, 1). Position of the first token; None is 0.
+    Returns:
+        float, shape (batch, length, size).
+    Raises:
+        ValueError: If `kind` is unknown.
+    Reference:
+        Vaswani et al. 2017, sections 3.4 and 3.5; Gehring et al. 2017, section 3.1 ("learned").
+    """
+
+    def __init__(self, kind: str, max_length: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if kind not in POSITIONS:
+            raise ValueError(f"`kind` must be one of {POSITIONS}. Received: {kind!r}.")
+        self.kind = kind
+        self.max_length = max_length
+
+    def build(self, embeddings_shape: Any, start_shape: Any = None) -> None:
+        if self.kind == "learned":
+            self.table = self.add_weight(
+                shape=(self.max_length, embeddings_shape[-1]),
+                initializer=keras.initializers.RandomNormal(stddev=embeddings_shape[-1] ** -0.5),
+                name="table",
+            )
+
+    def call(self, embeddings: Any, start: Any = None) -> Any:
+        length, size = ops.shape(embeddings)[1], embeddings.shape[-1]
+        positions = ops.arange(length, dtype="int32")[None, :]
+        if start is not None:
+            positions = positions + start
+        scale = size**0.5
+        if self.kind == "learned":
+            places = ops.minimum(positions, self.max_length - 1)
+            learned = ops.take(self.table, places, axis=0)
+            return embeddings * scale + ops.cast(learned, embeddings.dtype)
+        half = (size + 1) // 2
+        rates = ops.exp(ops.arange(half, dtype="float32") * (-2.0 / size * math.log(10_000)))
+        angles = ops.cast(positions, "float32")[:, :, None] * rates
+        waves = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)[:, :, :size]
+        return embeddings * scale + ops.cast(waves, embeddings.dtype)
+
+    def compute_output_shape(self, embeddings_shape: Any, start_shape: Any = None) -> Any:
+        return embeddings_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "kind": self.kind, "max_length": self.max_length}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class FirstPosition(keras.layers.Layer):
+    """Gives each row the position 0.
+
+    Call arguments:
+        source_ids: int32, shape (batch, source_length).
+    Returns:
+        int32, shape (batch, 1).
+    """
+
+    def call(self, source_ids: Any) -> Any:
+        return ops.zeros((ops.shape(source_ids)[0], 1), "int32")
+
+    def compute_output_spec(self, source_ids: Any) -> Any:
+        return keras.KerasTensor((source_ids.shape[0], 1), "int32")
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class NextPosition(keras.layers.Layer):
+    """Moves the position on by as many tokens as are read.
+
+    Call arguments:
+        position: int32, shape (batch, 1).
+        target_ids: int32, shape (batch, target_length).
+    Returns:
+        int32, shape (batch, 1).
+    """
+
+    def call(self, position: Any, target_ids: Any) -> Any:
+        return position + ops.shape(target_ids)[1]
+
+    def compute_output_spec(self, position: Any, target_ids: Any) -> Any:
+        return keras.KerasTensor(position.shape, "int32")
