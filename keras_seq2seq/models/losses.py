@@ -67,15 +67,44 @@ def token_mask(labels: Any) -> Any:
 def token_crossentropy(labels: Any, logits: Any, label_smoothing: float = 0.0) -> Any:
     """Returns -sum_v q_v log softmax(logits)_v for each position, float32, shape of `labels`.
 
+    Its gradient, softmax(logits) - q, is written out: logits are the largest tensor of a training
+    step, and differentiating piece by piece reads and writes them three times as often.
+
     Args:
         labels: int32, shape (batch, target_length).
         logits: float, shape (batch, target_length, vocabulary_size).
         label_smoothing: float, 0 <= label_smoothing < 1. Share of q spread evenly.
     """
-    logits = keras.ops.cast(logits, "float32")
     labels = keras.ops.cast(labels, "int32")
-    losses = keras.ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
-    if not label_smoothing:
-        return losses
-    uniform = keras.ops.logsumexp(logits, axis=-1) - keras.ops.mean(logits, axis=-1)
-    return (1 - label_smoothing) * losses + label_smoothing * uniform
+
+    @keras.ops.custom_gradient
+    def crossentropy(logits: Any) -> Any:
+        highest = keras.ops.max(logits, axis=-1, keepdims=True)
+        exponentials = keras.ops.exp(logits - highest)
+        total = keras.ops.sum(exponentials, axis=-1, keepdims=True)
+        losses = keras.ops.log(total)[..., 0] + highest[..., 0]
+        losses = losses - (1 - label_smoothing) * label_logits(labels, logits)
+        if label_smoothing:
+            losses = losses - label_smoothing * keras.ops.mean(logits, axis=-1)
+
+        def gradient(*args: Any, upstream: Any = None) -> Any:
+            upstream = (args[0] if upstream is None else upstream)[..., None]
+            size = logits.shape[-1]
+            found = exponentials * (upstream / total)
+            if label_smoothing:
+                found = found - upstream * (label_smoothing / size)
+            rows = keras.ops.reshape(found, (-1, size))
+            columns = keras.ops.reshape(labels, (-1,))
+            places = keras.ops.stack([keras.ops.arange(keras.ops.shape(rows)[0]), columns], axis=1)
+            at_label = label_logits(labels, found) - (1 - label_smoothing) * upstream[..., 0]
+            rows = keras.ops.scatter_update(rows, places, keras.ops.reshape(at_label, (-1,)))
+            return keras.ops.reshape(rows, keras.ops.shape(logits))
+
+        return losses, gradient
+
+    return crossentropy(keras.ops.cast(logits, "float32"))
+
+
+def label_logits(labels: Any, logits: Any) -> Any:
+    """Returns the logit of each label, shape of `labels`."""
+    return keras.ops.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_seq2seq.models.losses import token_crossentropy, token_mask
+from keras_seq2seq.models.losses import label_logits, token_crossentropy, token_mask
 
 
 class _TokenMean(keras.metrics.Metric, abc.ABC):
@@ -46,8 +46,8 @@ class TokenAccuracy(_TokenMean):
         super().__init__(name=name, **kwargs)
 
     def values(self, y_true: Any, y_pred: Any) -> Any:
-        best = keras.ops.cast(keras.ops.argmax(y_pred, axis=-1), y_true.dtype)
-        return keras.ops.cast(keras.ops.equal(best, y_true), "float32")
+        reached = label_logits(keras.ops.cast(y_true, "int32"), y_pred)
+        return keras.ops.cast(reached >= keras.ops.max(y_pred, axis=-1), "float32")
 
 
 @keras.saving.register_keras_serializable("keras_seq2seq")
