@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from keras_seq2seq.training.corpus import read_jsonl as read_jsonl
     from keras_seq2seq.training.corpus import read_parallel as read_parallel
     from keras_seq2seq.training.corpus import read_tsv as read_tsv
+    from keras_seq2seq.training.fitting import resumable_fit as resumable_fit
     from keras_seq2seq.training.recipe import Recipe as Recipe
     from keras_seq2seq.training.subword_sampling import SubwordSampler as SubwordSampler
     from keras_seq2seq.translation import Translation as Translation
@@ -46,6 +47,7 @@ _HOME = {
     "build_decoder": "keras_seq2seq.models.builders",
     "PairBatches": "keras_seq2seq.training.batches",
     "SubwordSampler": "keras_seq2seq.training.subword_sampling",
+    "resumable_fit": "keras_seq2seq.training.fitting",
     "MaskedCrossentropy": "keras_seq2seq.models.losses",
     "TokenAccuracy": "keras_seq2seq.models.metrics",
     "Perplexity": "keras_seq2seq.models.metrics",

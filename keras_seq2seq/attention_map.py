@@ -1,5 +1,6 @@
 """A picture of which source token each target token looked at."""
 
+import io
 import pathlib
 from collections.abc import Sequence
 
@@ -12,13 +13,33 @@ def draw_attention(
     target_tokens: Sequence[str],
     path: str | pathlib.Path,
 ) -> None:
-    """Draws attention weights as a heat map.
+    """Draws attention weights as a heat map to a file, never half of it.
+
+    Args:
+        path: The .png file to write.
+        The others are those of `attention_png`.
+    Raises:
+        As `attention_png`.
+    """
+    picture = attention_png(weights, source_tokens, target_tokens)
+    path = pathlib.Path(path)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(picture)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def attention_png(
+    weights: np.ndarray, source_tokens: Sequence[str], target_tokens: Sequence[str]
+) -> bytes:
+    """Returns attention weights as a heat map, a PNG picture.
 
     Args:
         weights: float, shape (target tokens, source tokens), 0 to 1; each row sums to 1.
         source_tokens: Names of the columns.
         target_tokens: Names of the rows.
-        path: The .png file to write.
     Raises:
         ValueError: If the names do not fit the weights.
         ImportError: If matplotlib is not installed.
@@ -40,10 +61,6 @@ def draw_attention(
     axes.set_yticks(range(shape[0]), target_tokens)
     axes.set(xlabel="source", ylabel="translation")
     figure.colorbar(image, label="attention weight")
-    path = pathlib.Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        figure.savefig(partial, dpi=120, format="png")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=120, format="png")
+    return picture.getvalue()

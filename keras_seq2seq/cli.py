@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return arguments.command(arguments)
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, ArithmeticError, OSError, ImportError) as error:
         print(f"keras-seq2seq: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -53,6 +53,9 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="SECTION.KEY=VALUE",
         help="goes before the recipe; may be repeated",
     )
+    parser.add_argument(
+        "--fine-tune", type=pathlib.Path, metavar="RUN", help="begin from the model of this run"
+    )
     parser.add_argument("--force", action="store_true", help="write over an existing run")
     parser.set_defaults(command=_train)
 
@@ -65,9 +68,10 @@ def _train(arguments: argparse.Namespace) -> int:
     from keras_seq2seq.training.run import train
 
     folder = arguments.output_dir or pathlib.Path("runs") / arguments.recipe.stem
-    report = train(recipe, folder, force=arguments.force)
-    for name, value in report.get("test", {}).items():
-        print(f"test {name}: {value}")
+    report = train(recipe, folder, fine_tune=arguments.fine_tune, force=arguments.force)
+    for part in ("test", "test_beam"):
+        for name, value in report.get(part, {}).items():
+            print(f"{part} {name}: {value}")
     print(f"run folder: {folder}")
     return 130 if report["interrupted"] else 0
 

@@ -32,7 +32,8 @@ ALLOWED = {
     "bundle": {*BOTTOM, "models", "decoding", "runtimes", "translator"},
     "exporters": {*BOTTOM, "models", "decoding", "runtimes", "translation", "translator", "bundle"}
     | {"tokenizer_layer", "root"},
-    "training": {*BOTTOM, "models", "decoding", "runtimes", "translator", "phrasebook"},
+    "training": {*BOTTOM, "models", "decoding", "runtimes", "translator", "phrasebook"}
+    | {"attention_map"},
 }
 # The one way up, and only inside a function: the convenience Seq2Seq.translate.
 WAY_UP = ("models.seq2seq", "translator")

@@ -46,6 +46,7 @@ FILES = {
     "report.json",
     "samples.txt",
     "sources.txt",
+    "state.npz",
     "source_tokenizer.model",
     "target_tokenizer.model",
     "tensorboard",

@@ -48,15 +48,64 @@ class MaskedCrossentropy(keras.losses.Loss):
         return super().__call__(y_true, y_pred, sample_weight)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        losses = token_crossentropy(y_true, y_pred, self.label_smoothing)
+        losses = self.token_losses(y_true, y_pred)
         mask = token_mask(y_true)
         # Keras takes the mean over all positions: scaled so that it is the mean over real ones.
         total = keras.ops.cast(keras.ops.size(mask), "float32")
         real = keras.ops.maximum(keras.ops.sum(mask), 1.0)
         return losses * mask * (total / real)
 
+    def token_losses(self, y_true: Any, y_pred: Any) -> Any:
+        """Returns the loss of each position, padding included, float32, shape of `y_true`."""
+        return token_crossentropy(y_true, y_pred, self.label_smoothing)
+
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "label_smoothing": self.label_smoothing}
+
+
+@keras.saving.register_keras_serializable("keras_seq2seq")
+class RDrop(MaskedCrossentropy):
+    """Adds to the cross-entropy the divergence between two passes over the same pair.
+
+    Dropout makes the passes differ, and the loss draws their distributions p and q together: for
+    each token alpha / 2 * (KL(p || q) + KL(q || p)) / 2 beside the mean of both cross-entropies,
+    half of the paper's loss, which takes their sum. Rows 2i and 2i + 1 of a batch are one pair
+    (`PairBatches(copies=2)`).
+
+    Args:
+        alpha: float >= 0. Weight of the divergence.
+        label_smoothing: float, 0 <= label_smoothing < 1.
+        name: Name of the loss.
+    Call arguments:
+        y_true: int32, shape (batch, target_length), padded with 0; batch is even.
+        y_pred: float, shape (batch, target_length, vocabulary_size). Logits.
+        sample_weight: optional float, shape (batch,) or (batch, target_length).
+    Returns:
+        float32 scalar, in nats per token.
+    Raises:
+        ValueError: If a number is out of its range.
+    Reference:
+        Liang et al. 2021, equation 3.
+    """
+
+    def __init__(
+        self,
+        alpha: float = 5.0,
+        label_smoothing: float = 0.0,
+        name: str = "r_drop",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(label_smoothing, name=name, **kwargs)
+        if not alpha >= 0:
+            raise ValueError(f"`alpha` must be at least 0. Received: {alpha}.")
+        self.alpha = alpha
+
+    def token_losses(self, y_true: Any, y_pred: Any) -> Any:
+        losses = super().token_losses(y_true, y_pred)
+        return losses + self.alpha / 2 * pass_divergence(y_pred)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "alpha": self.alpha}
 
 
 def token_mask(labels: Any) -> Any:
@@ -103,6 +152,44 @@ def token_crossentropy(labels: Any, logits: Any, label_smoothing: float = 0.0) -
         return losses, gradient
 
     return crossentropy(keras.ops.cast(logits, "float32"))
+
+
+def pass_divergence(logits: Any) -> Any:
+    """Returns (KL(p || q) + KL(q || p)) / 2 of each position of rows 2i and 2i + 1, in both.
+
+    Its gradient is written out, as that of `token_crossentropy`.
+
+    Args:
+        logits: float, shape (batch, target_length, vocabulary_size); batch is even.
+    Returns:
+        float32, shape (batch, target_length).
+    """
+
+    @keras.ops.custom_gradient
+    def divergence(logits: Any) -> Any:
+        shape = keras.ops.shape(logits)
+        log_p = keras.ops.log_softmax(logits, axis=-1)
+        p = keras.ops.exp(log_p)
+        log_ratio = log_p - _other_pass(log_p)
+        difference = p - _other_pass(p)
+        losses = 0.5 * keras.ops.sum(difference * log_ratio, axis=-1)
+
+        def gradient(*args: Any, upstream: Any = None) -> Any:
+            upstream = args[0] if upstream is None else upstream
+            upstream = 0.5 * (upstream + _other_pass(upstream))[..., None]
+            mean = keras.ops.sum(p * log_ratio, axis=-1, keepdims=True)
+            return keras.ops.reshape(upstream * (p * (log_ratio - mean) + difference), shape)
+
+        return losses, gradient
+
+    return divergence(keras.ops.cast(logits, "float32"))
+
+
+def _other_pass(values: Any) -> Any:
+    """Returns, row by row, the other pass over the same pair."""
+    shape = keras.ops.shape(values)
+    both = keras.ops.reshape(values, (shape[0] // 2, 2, *shape[1:]))
+    return keras.ops.reshape(keras.ops.flip(both, axis=1), shape)
 
 
 def label_logits(labels: Any, logits: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -24,7 +25,7 @@ class Bucket:
         members: int64, shape (pairs,). Indices of the pairs.
         source_length: int > 0. Source positions of every batch, eos included.
         target_length: int > 0. Target positions of every batch.
-        batch_size: int > 0. Rows of every batch.
+        batch_size: int > 0. Pairs of every batch.
     """
 
     members: np.ndarray
@@ -51,6 +52,7 @@ class PairBatches(keras.utils.PyDataset):
         shuffle: New order in each epoch; False keeps one order, by length.
         sampling_alpha: Draw subword segmentations of both sides anew in each epoch
             (`SubwordSampler`), 0 < alpha <= 1; None takes the best one always.
+        copies: int > 0. Rows, one after another, that each pair takes in a batch: 2 for `RDrop`.
         seed: int >= 0. Of order and segmentations.
     Raises:
         ValueError: If a number is out of its range or no pair is left.
@@ -66,13 +68,16 @@ class PairBatches(keras.utils.PyDataset):
         max_length: int = 64,
         shuffle: bool = True,
         sampling_alpha: float | None = None,
+        copies: int = 1,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        _check_numbers(tokens_per_batch, num_shapes, sampling_alpha, seed)
+        _check_numbers(tokens_per_batch, num_shapes, sampling_alpha, copies, seed)
         self.tokenizers = tokenizers
         self.shuffle = shuffle
         self.seed = seed
+        self.sampling_alpha = sampling_alpha
+        self.copies = copies
         self.epoch = 0
         self._begun = False
         self._num_read = 0
@@ -82,6 +87,7 @@ class PairBatches(keras.utils.PyDataset):
         longest = [max(len(s), len(t)) for s, t in zip(sources, targets, strict=True)]
         kept = [i for i, length in enumerate(longest) if length <= max_length]
         self.num_dropped = len(given) - len(kept)
+        self.longest = max(longest, default=0)
         if not kept:
             raise ValueError(
                 "At least one pair must fit. Received: "
@@ -95,7 +101,9 @@ class PairBatches(keras.utils.PyDataset):
             sides = (tokenizers.source, tokenizers.target)
             self._samplers = [SubwordSampler(side, sampling_alpha) for side in sides]
         self.num_target_tokens = sum(map(len, self._targets))
-        self.buckets = _buckets(self._sources, self._targets, tokens_per_batch, num_shapes)
+        self.buckets = _buckets(
+            self._sources, self._targets, tokens_per_batch // copies, num_shapes
+        )
         self._plan = functools.lru_cache(maxsize=2)(self._make_plan)
 
     def __len__(self) -> int:
@@ -138,7 +146,11 @@ class PairBatches(keras.utils.PyDataset):
                 [[BOS_ID, *ids[:-1]] for ids in targets], bucket.target_length, bucket.batch_size
             ),
         }
-        return inputs, _fill(targets, bucket.target_length, bucket.batch_size)
+        labels = _fill(targets, bucket.target_length, bucket.batch_size)
+        if self.copies == 1:
+            return inputs, labels
+        inputs = {name: np.repeat(ids, self.copies, axis=0) for name, ids in inputs.items()}
+        return inputs, np.repeat(labels, self.copies, axis=0)
 
     @property
     def padding_share(self) -> float:
@@ -148,6 +160,18 @@ class PairBatches(keras.utils.PyDataset):
             for b in self.buckets
         )
         return 1 - self.num_target_tokens / positions
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Hexadecimal digest of all that the batches depend on, for a training that goes on."""
+        digest = hashlib.sha256()
+        for side in (self._sources, self._targets):
+            digest.update(np.array([len(ids) for ids in side], "int64").tobytes())
+            digest.update(np.concatenate(side).astype("int64").tobytes())
+        shapes = [(b.source_length, b.target_length, b.batch_size) for b in self.buckets]
+        drawn_by = (self.shuffle, self.seed, self.sampling_alpha, self.copies)
+        digest.update(repr((shapes, drawn_by)).encode())
+        return digest.hexdigest()
 
     def as_tf_dataset(self) -> Any:
         """Returns a tf.data.Dataset of the same batches; each pass over it is the next epoch.
@@ -187,9 +211,9 @@ class PairBatches(keras.utils.PyDataset):
 
 
 def _check_numbers(
-    tokens_per_batch: int, num_shapes: int, sampling_alpha: float | None, seed: int
+    tokens_per_batch: int, num_shapes: int, sampling_alpha: float | None, copies: int, seed: int
 ) -> None:
-    numbers = {"tokens_per_batch": tokens_per_batch, "num_shapes": num_shapes}
+    numbers = {"tokens_per_batch": tokens_per_batch, "num_shapes": num_shapes, "copies": copies}
     faults = [f"`{n}` must be at least 1. Received: {v}." for n, v in numbers.items() if v < 1]
     if sampling_alpha is not None and not 0 < sampling_alpha <= 1:
         faults.append(

@@ -1,6 +1,5 @@
 """Callbacks of a training run: throughput, validation by translating, what is kept of it."""
 
-import collections
 import math
 import os
 import pathlib
@@ -9,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_seq2seq.training.batches import PairBatches
 from keras_seq2seq.training.evaluation import evaluate
@@ -29,18 +27,28 @@ class Throughput(keras.callbacks.Callback):
         self.tokens_per_batch = batches.num_target_tokens / len(batches)
         self.started = 0.0
         self.seconds = 0.0
+        self.batches = 0
+        self.last = -1
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.started = time.perf_counter()
+        self.batches, self.last = 0, -1
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if not self.batches:
+            self.last = batch - 1
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self.seconds = time.perf_counter() - self.started
+        # Not `batch`: a training that was taken up begins its first epoch in the middle.
+        self.batches += batch - self.last
+        self.last = batch
         if logs is not None:
-            logs["tokens_per_second"] = (batch + 1) * self.tokens_per_batch / self.seconds
+            logs["tokens_per_second"] = self.batches * self.tokens_per_batch / self.seconds
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
-            logs["tokens_per_second"] = self.params["steps"] * self.tokens_per_batch / self.seconds
+            logs["tokens_per_second"] = self.batches * self.tokens_per_batch / self.seconds
 
 
 class TranslationQuality(keras.callbacks.Callback):
@@ -58,6 +66,8 @@ class TranslationQuality(keras.callbacks.Callback):
     Raises:
         ValueError: If `every` or `size` is not positive, or there is no pair.
     """
+
+    remembered = ("last",)
 
     def __init__(
         self,
@@ -80,6 +90,7 @@ class TranslationQuality(keras.callbacks.Callback):
         self.tokenize = tokenize
         self.samples_path = samples_path
         self.last: dict[str, float] = {}
+        self.samples: list[tuple[str, str, str]] = []
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if (epoch + 1) % self.every == 0 or not self.last:
@@ -91,12 +102,12 @@ class TranslationQuality(keras.callbacks.Callback):
         translations = self.model.translate([source for source, _ in self.pairs], batch_size=64)
         references = [target for _, target in self.pairs]
         quality = evaluate(translations, references, tokenize=self.tokenize)
+        shown = self.pairs[:SHOWN_SAMPLES]
+        self.samples = [(*pair, text) for pair, text in zip(shown, translations, strict=False)]
         if self.samples_path is not None:
             with self.samples_path.open("a", encoding="utf-8") as file:
                 print(f"epoch {epoch + 1}", file=file)
-                for (source, target), found in zip(
-                    self.pairs[:SHOWN_SAMPLES], translations, strict=False
-                ):
+                for source, target, found in self.samples:
                     print(f"  source     {source}\n  reference  {target}", file=file)
                     print(f"  model      {found}\n", file=file)
         return {f"val_{name}": quality[name] for name in ("bleu", "chrf", "exact_match")}
@@ -110,6 +121,8 @@ class KeepBest(keras.callbacks.Callback):
         monitor: Name of the value in the logs.
         mode: "max" or "min".
     """
+
+    remembered = ("best", "best_epoch")
 
     def __init__(self, path: pathlib.Path, monitor: str, mode: str) -> None:
         super().__init__()
@@ -129,26 +142,23 @@ class KeepBest(keras.callbacks.Callback):
         self.best, self.best_epoch = float(value), epoch + 1
 
 
-class AverageLast(keras.callbacks.Callback):
-    """Keeps the weights of the last epochs, to average them at the end.
+class MovingAverage(keras.callbacks.SwapEMAWeights):
+    """keras.callbacks.SwapEMAWeights for epochs, whose place outlives the process.
 
-    Args:
-        epochs: int > 0. How many.
-    Reference:
-        Vaswani et al. 2017, section 6.1.
+    After an epoch the model has the moving average, to be evaluated and saved; the next one trains
+    on the weights themselves. Place it before the callbacks that look at the model.
     """
 
-    def __init__(self, epochs: int) -> None:
-        super().__init__()
-        self.kept: collections.deque[list[np.ndarray]] = collections.deque(maxlen=epochs)
+    remembered = ("_ema_weights_in_model",)
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.kept.append([keras.ops.convert_to_numpy(w) for w in self.model.trainable_weights])
+    def __init__(self) -> None:
+        super().__init__(swap_on_epoch=True)
 
-    def apply(self) -> None:
-        """Sets the model's weights to the mean of those kept; without any they stay."""
-        for i, weight in enumerate(self.model.trainable_weights if self.kept else ()):
-            weight.assign(np.mean([weights[i] for weights in self.kept], axis=0))
+
+class EarlyStopping(keras.callbacks.EarlyStopping):
+    """keras.callbacks.EarlyStopping whose count outlives the process."""
+
+    remembered = ("wait", "best", "best_epoch", "stopped_epoch")
 
 
 def save_model(model: keras.Model, path: pathlib.Path) -> None:

@@ -15,6 +15,7 @@ FORMATS = ("phrasebook", "parallel", "tsv", "jsonl")
 LEVELS = ("subword", "character", "word")
 POLICIES = ("refuse", "drop")
 SCHEDULES = ("constant", "cosine", "inverse_sqrt")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 TOKENIZATIONS = ("13a", "none", "intl", "char", "zh")
 METRICS = {"bleu": "max", "chrf": "max", "exact_match": "max", "loss": "min"}
 VOCABULARY_KEYS = ("source_vocabulary_size", "target_vocabulary_size")
@@ -102,6 +103,17 @@ class TrainingRecipe:
         bleu_tokenize: How BLEU splits words: "13a", or "none" for tokenised texts.
         average_last: int >= 0. Epochs at the end whose weights are averaged to the model of the
             run; 0 takes the best epoch as it is.
+        average_best: int >= 0. The same of the best epochs; not both.
+        ema_momentum: float, 0 <= ema_momentum < 1. Of the moving average of the weights, with
+            which each epoch is evaluated and saved; 0 is off.
+        weight_decay: float >= 0. Of AdamW, which it takes in place of Adam; 0 is off.
+        accumulation_steps: int > 0. Batches whose gradients make one update.
+        r_drop: float >= 0. Weight of the divergence between two passes with other dropout, each
+            batch holding every pair twice (Liang et al. 2021); 0 is off.
+        precision: "float32", or what layers compute in beside float32 weights:
+            "mixed_bfloat16" or "mixed_float16".
+        save_every: int > 0. Steps between two states, from which a killed training goes on.
+        test_beam_size: int > 0. Beam of a second figure on the test part; 1 is greedy only.
         patience: int >= 0. Evaluations without gain before training stops; 0 never stops.
         jit_compile: Compile with XLA.
         steps_per_execution: int > 0. Batches of one call of the compiled step.
@@ -124,6 +136,14 @@ class TrainingRecipe:
     evaluate_size: int = 500
     bleu_tokenize: str = "13a"
     average_last: int = 0
+    average_best: int = 0
+    ema_momentum: float = 0.0
+    weight_decay: float = 0.0
+    accumulation_steps: int = 1
+    r_drop: float = 0.0
+    precision: str = "float32"
+    save_every: int = 500
+    test_beam_size: int = 1
     patience: int = 0
     jit_compile: bool = False
     steps_per_execution: int = 1
@@ -282,6 +302,7 @@ _CHOICES = {
     "tokenizer.target_level": LEVELS,
     "training.schedule": SCHEDULES,
     "training.metric": tuple(METRICS),
+    "training.precision": PRECISIONS,
     "training.bleu_tokenize": TOKENIZATIONS,
 }
 _AT_LEAST_ZERO = {
@@ -291,12 +312,16 @@ _AT_LEAST_ZERO = {
     "training.seed",
     "training.warmup_steps",
     "training.average_last",
+    "training.average_best",
+    "training.weight_decay",
+    "training.r_drop",
     "training.patience",
 }
 _RANGES = {
     "tokenizer.sampling_alpha": (0, 1),
     "training.label_smoothing": (0, 0.999),
     "training.beta_1": (0, 0.999),
+    "training.ema_momentum": (0, 0.99999),
     "training.beta_2": (0, 0.9999),
 }
 
@@ -370,6 +395,8 @@ def _model_faults(recipe: Recipe) -> list[str]:
         for key in recipe.model
         if key not in known
     ]
+    if recipe.training.average_last and recipe.training.average_best:
+        faults.append("Only one of `training.average_last` and `training.average_best` may be set.")
     shared = recipe.model.get("share_embeddings")
     try:
         config = _config({k: v for k, v in recipe.model.items() if k in known}, 4, 4)

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import importlib.util
-import json
 import os
 import pathlib
 import platform
@@ -11,108 +10,113 @@ from typing import Any
 
 import keras
 
+from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Strategy
+from keras_seq2seq.models.losses import RDrop
 from keras_seq2seq.models.seq2seq import Seq2Seq, load_model
 from keras_seq2seq.tokenizer import TokenizerPair
+from keras_seq2seq.training.averaging import KeepEpochs, average
 from keras_seq2seq.training.batches import PairBatches
 from keras_seq2seq.training.callbacks import (
-    AverageLast,
+    EarlyStopping,
     KeepBest,
+    MovingAverage,
     Throughput,
     TranslationQuality,
     save_model,
 )
 from keras_seq2seq.training.evaluation import evaluate
+from keras_seq2seq.training.fitting import resumable_fit
+from keras_seq2seq.training.optimizer import build_optimizer
 from keras_seq2seq.training.parts import Pairs, Parts, read_parts
 from keras_seq2seq.training.recipe import METRICS, Recipe
-from keras_seq2seq.training.schedules import learning_rate
+from keras_seq2seq.training.run_folder import RunFolder
+from keras_seq2seq.training.start import begin, dtype_policy
+from keras_seq2seq.training.tensorboard import TensorBoard
 
-MODEL_FILE = "model.keras"
-REPORT_FILE = "report.json"
-SAMPLES_FILE = "samples.txt"
-SOURCES_FILE = "sources.txt"
 KEPT_SOURCES = 100
-VERSIONED = ("keras_seq2seq", "keras", "tensorflow", "jax", "sentencepiece", "sacrebleu", "numpy")
+VERSIONED = (
+    "keras_seq2seq",
+    "keras",
+    "tensorflow",
+    "jax",
+    "torch",
+    "sentencepiece",
+    "sacrebleu",
+    "numpy",
+)
 
 
-def train(recipe: Recipe, run_folder: pathlib.Path, *, force: bool = False) -> dict[str, Any]:
+def train(
+    recipe: Recipe,
+    run_folder: str | pathlib.Path,
+    *,
+    fine_tune: str | pathlib.Path | None = None,
+    force: bool = False,
+) -> dict[str, Any]:
     """Trains a model as the recipe says.
 
-    Ctrl-C ends the training, not the run: the best model so far stays, and the report tells.
+    Killed at any moment and started again, a run goes on from its last state, to the end that it
+    would have had (`resumable_fit`). Ctrl-C or SIGTERM ends the training, not the run: the best
+    model so far stays, the report tells, and the same call goes on.
 
     Args:
         recipe: All of the run.
-        run_folder: Folder to make: `model.keras` (the best epoch, or the average of the last
-            ones where the recipe says so), the tokenizers,
-            `recipe.toml` with every default, `history.csv`, `history.png`, `samples.txt`,
+        run_folder: Folder to make: `model.keras` (the best epoch, or the average of some where
+            the recipe says so), the tokenizers, `recipe.toml` with every default, `state.npz`,
+            `epochs/` (weights to average), `history.csv`, `history.png`, `samples.txt`,
             `sources.txt` (validation sources that an export is verified on), `tensorboard/`,
             `report.json`.
+        fine_tune: Folder of a run to begin from: its model's weights and its tokenizers. The
+            recipe's [model] and [tokenizer] must agree with it but for what no weight depends on.
         force: Write into a folder that holds a run already.
     Returns:
         The report: quality on the test part, tokens per second, wall time, versions.
     Raises:
-        FileExistsError: If the folder holds a run and `force` is False.
+        FileExistsError: If the folder holds a finished run, or an unfinished one of another
+            recipe, and `force` is False.
+        StateError, TrainingDiverged: As `resumable_fit`.
+        ValueError: If pairs are longer than the model takes and the recipe's policy is "refuse",
+            or the model to begin from is another one than the recipe's.
     """
-    if (run_folder / "recipe.toml").exists() and not force:
-        raise FileExistsError(
-            f"A run goes into a new folder. Received: {run_folder}, which holds a run; "
-            "name another one or pass --force (force=True) to write over it."
-        )
+    folder = RunFolder(pathlib.Path(run_folder))
     started = time.perf_counter()
+    goes_on = folder.open(recipe, force=force)
     parts = read_parts(recipe)
     if parts.report:
         print(parts.report)
     keras.utils.set_random_seed(recipe.training.seed)
-    tokenizers = _train_tokenizers(recipe, parts.train)
-    model = Seq2Seq(
-        recipe.config(tokenizers.source.vocabulary_size, tokenizers.target.vocabulary_size),
-        tokenizers=tokenizers,
-    )
+    with dtype_policy(recipe.training.precision):
+        tokenizers, model = begin(recipe, parts.train, fine_tune, folder if goes_on else None)
     batches = _batches(recipe, parts.train, tokenizers, shuffle=True)
+    _check_lengths(recipe, batches)
     _compile(model, recipe, len(batches))
-    run_folder.mkdir(parents=True, exist_ok=True)
-    (run_folder / SAMPLES_FILE).unlink(missing_ok=True)
-    tokenizers.save(run_folder)
-    (run_folder / "recipe.toml").write_text(recipe.to_toml(), "utf-8")
+    tokenizers.save(folder.path)
+    folder.recipe.write_text(recipe.to_toml(), "utf-8")
     sources = "".join(f"{source}\n" for source, _ in parts.validation[:KEPT_SOURCES])
-    (run_folder / SOURCES_FILE).write_text(sources, "utf-8")
-    interrupted = _fit(model, recipe, parts, batches, run_folder)
+    folder.sources.write_text(sources, "utf-8")
+    interrupted = _fit(model, recipe, parts, batches, folder)
     report = {
         "interrupted": interrupted,
         "parameters": model.count_params(),
         "pairs": {name: len(getattr(parts, name)) for name in ("train", "validation", "test")},
         "dropped_pairs": batches.num_dropped,
         "padding_share": round(batches.padding_share, 4),
+        "steps_per_epoch": len(batches),
         "training_seconds": round(time.perf_counter() - started, 1),
         "threads": os.cpu_count(),
         "machine": platform.platform(),
         "backend": keras.backend.backend(),
         "versions": _versions(),
-        **_history_summary(run_folder),
+        **_history_summary(folder),
     }
-    best = load_model(run_folder / MODEL_FILE, compile=False)
+    best = load_model(folder.model, compile=False)
     if parts.test:
-        report["test"] = _test(best, parts.test, recipe.training.bleu_tokenize)
-    _write_json(run_folder / REPORT_FILE, report)
+        tokenize = recipe.training.bleu_tokenize
+        report["test"] = _test(best, parts.test, tokenize, GREEDY)
+        if (size := recipe.training.test_beam_size) > 1:
+            report["test_beam"] = _test(best, parts.test, tokenize, BeamSearch(size))
+    folder.write_report(report)
     return report
-
-
-def _train_tokenizers(recipe: Recipe, pairs: Pairs) -> TokenizerPair:
-    chosen = recipe.tokenizer
-    source_size = chosen.vocabulary_size or None
-    if chosen.joint:
-        return TokenizerPair.train(
-            pairs,
-            source_size,
-            joint=True,
-            source_level=chosen.source_level,
-            target_level=chosen.source_level,
-        )
-    return TokenizerPair.train(
-        pairs,
-        (source_size, chosen.target_vocabulary_size or None),
-        source_level=chosen.source_level,
-        target_level=chosen.target_level,
-    )
 
 
 def _batches(
@@ -127,62 +131,76 @@ def _batches(
         max_length=recipe.max_length,
         shuffle=shuffle,
         sampling_alpha=alpha if shuffle and alpha else None,
+        copies=2 if training.r_drop else 1,
         seed=training.seed,
     )
 
 
+def _check_lengths(recipe: Recipe, batches: PairBatches) -> None:
+    if not batches.num_dropped:
+        return
+    told = (
+        f"{batches.num_dropped} of {batches.num_dropped + len(batches.pairs)} training pairs have "
+        f"a side of more than model.max_length={recipe.max_length} tokens, up to {batches.longest}"
+    )
+    if recipe.data.policy == "refuse":
+        raise ValueError(
+            f"Every training pair must fit the model. Received: {told}; raise model.max_length, or "
+            'leave them out with data.policy = "drop".'
+        )
+    print(f"Left out: {told}.")
+
+
 def _compile(model: Seq2Seq, recipe: Recipe, steps_per_epoch: int) -> None:
     training = recipe.training
-    optimizer = keras.optimizers.Adam(
-        learning_rate(training, steps_per_epoch * training.epochs),
-        beta_1=training.beta_1,
-        beta_2=training.beta_2,
-        epsilon=training.epsilon,
-        global_clipnorm=training.clip_norm,
-    )
+    smoothing = training.label_smoothing
+    loss = {"loss": RDrop(training.r_drop, smoothing)} if training.r_drop else {}
     model.compile(
-        optimizer,
-        label_smoothing=training.label_smoothing,
+        build_optimizer(training, steps_per_epoch * training.epochs),
+        label_smoothing=0.0 if loss else smoothing,
         jit_compile=training.jit_compile or None,
         steps_per_execution=training.steps_per_execution,
+        **loss,
     )
 
 
 def _fit(
-    model: Seq2Seq, recipe: Recipe, parts: Parts, batches: PairBatches, run_folder: pathlib.Path
+    model: Seq2Seq, recipe: Recipe, parts: Parts, batches: PairBatches, folder: RunFolder
 ) -> bool:
     """Fits the model; returns True if Ctrl-C ended it. The run folder holds a model after."""
     training = recipe.training
     monitor = f"val_{training.metric}"
     mode = METRICS[training.metric]
-    keep_best = KeepBest(run_folder / MODEL_FILE, monitor, mode)
-    csv_logger = keras.callbacks.CSVLogger(str(run_folder / "history.csv"))
-    callbacks: list[keras.callbacks.Callback] = [
-        Throughput(batches),
-        TranslationQuality(
-            parts.validation,
-            every=training.evaluate_every,
-            size=training.evaluate_size,
-            tokenize=training.bleu_tokenize,
-            samples_path=run_folder / SAMPLES_FILE,
-        ),
-        keep_best,
-        csv_logger,
-    ]
-    if importlib.util.find_spec("tensorflow") is not None:
-        folder = str(run_folder / "tensorboard")
-        callbacks.append(keras.callbacks.TensorBoard(folder, write_graph=False))
-    average_last = AverageLast(training.average_last) if training.average_last else None
-    if average_last is not None:
-        callbacks.append(average_last)
+    keep_best = KeepBest(folder.model, monitor, mode)
+    csv_logger = keras.callbacks.CSVLogger(str(folder.history), append=True)
+    quality = TranslationQuality(
+        parts.validation,
+        every=training.evaluate_every,
+        size=training.evaluate_size,
+        tokenize=training.bleu_tokenize,
+        samples_path=folder.samples,
+    )
+    callbacks = [Throughput(batches), quality, keep_best, csv_logger]
+    if training.ema_momentum:
+        callbacks.insert(0, MovingAverage())
+    if importlib.util.find_spec("tensorboard") is not None:
+        callbacks.append(TensorBoard(folder.tensorboard, quality))
+    kept = None
+    if count := training.average_last or training.average_best:
+        by = {"monitor": monitor, "mode": mode} if training.average_best else {}
+        kept = KeepEpochs(folder.epochs, count, **by)
+        callbacks.append(kept)
     if training.patience:
         epochs = training.patience * training.evaluate_every
-        callbacks.append(keras.callbacks.EarlyStopping(monitor, mode=mode, patience=epochs))
+        callbacks.append(EarlyStopping(monitor, mode=mode, patience=epochs))
     try:
-        model.fit(
+        resumable_fit(
+            model,
             batches,
-            validation_data=_batches(recipe, parts.validation, batches.tokenizers, shuffle=False),
             epochs=training.epochs,
+            state_path=folder.state,
+            save_every=training.save_every,
+            validation_data=_batches(recipe, parts.validation, batches.tokenizers, shuffle=False),
             callbacks=callbacks,
         )
         interrupted = False
@@ -190,21 +208,22 @@ def _fit(
         interrupted = True
         if csv_logger.csv_file is not None:
             csv_logger.csv_file.close()
-    if average_last is not None:
-        average_last.apply()
-    if average_last is not None or keep_best.best is None:
-        save_model(model, run_folder / MODEL_FILE)
+    if kept is not None and kept.paths():
+        average(model, kept.paths())
+        save_model(model, folder.model)
+    elif keep_best.best is None:
+        save_model(model, folder.model)
     return interrupted
 
 
-def _history_summary(run_folder: pathlib.Path) -> dict[str, Any]:
+def _history_summary(folder: RunFolder) -> dict[str, Any]:
     """Returns epochs, best validation values and speed from `history.csv`; draws it."""
     from keras_seq2seq.training.history import draw_history, read_history
 
-    history = read_history(run_folder / "history.csv")
+    history = read_history(folder.history)
     if not history:
         return {"epochs": 0}
-    draw_history(history, run_folder / "history.png")
+    draw_history(history, folder.picture)
     return {
         "epochs": len(history["epoch"]),
         "best_val_bleu": max(history["val_bleu"]),
@@ -213,9 +232,10 @@ def _history_summary(run_folder: pathlib.Path) -> dict[str, Any]:
     }
 
 
-def _test(model: Seq2Seq, pairs: Pairs, tokenize: str) -> dict[str, Any]:
-    translations = model.translate([source for source, _ in pairs], batch_size=64)
-    return evaluate(translations, [target for _, target in pairs], tokenize=tokenize)
+def _test(model: Seq2Seq, pairs: Pairs, tokenize: str, strategy: Strategy) -> dict[str, Any]:
+    sources, references = zip(*pairs, strict=True)
+    translations = model.translate(sources, batch_size=64, strategy=strategy)
+    return evaluate(translations, references, tokenize=tokenize)
 
 
 def _versions() -> dict[str, str]:
@@ -226,9 +246,3 @@ def _versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return {"python": platform.python_version(), **found}
-
-
-def _write_json(path: pathlib.Path, values: dict[str, Any]) -> None:
-    partial = path.with_name(f".partial-{path.name}")
-    partial.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    os.replace(partial, path)

@@ -1,0 +1,111 @@
+"""Averages of the weights of several epochs."""
+
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+SUFFIX = ".weights.h5"
+
+
+class KeepEpochs(keras.callbacks.Callback):
+    """Keeps the weights of the last or the best epochs as files of Keras, for an average.
+
+    Args:
+        folder: Gets a file `0007.weights.h5` for the seventh epoch.
+        count: int > 0. How many are kept.
+        monitor: Name of the value in the logs that says which are the best; None keeps the last.
+        mode: "max" or "min".
+    """
+
+    remembered = ("values",)
+
+    def __init__(
+        self, folder: pathlib.Path, count: int, monitor: str | None = None, mode: str = "max"
+    ) -> None:
+        super().__init__()
+        self.folder = folder
+        self.count = count
+        self.monitor = monitor
+        self.sign = 1 if mode == "max" else -1
+        self.values: dict[str, float] = {}
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        value = self.sign * (logs or {})[self.monitor] if self.monitor else epoch
+        self.values = {**self.values, str(epoch + 1): float(value)}
+        best = sorted(self.values, key=lambda name: (self.values[name], int(name)))[-self.count :]
+        self.values = {name: self.values[name] for name in best}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if str(epoch + 1) in best:
+            _save_weights(self.model, self.folder / f"{epoch + 1:04d}{SUFFIX}")
+        for path in self.folder.glob(f"[0-9]*{SUFFIX}"):
+            if str(_epoch(path)) not in best:
+                path.unlink()
+
+    def paths(self) -> list[pathlib.Path]:
+        """Returns the files of the epochs that are kept, in order."""
+        return [self.folder / f"{int(name):04d}{SUFFIX}" for name in sorted(self.values, key=int)]
+
+
+def epoch_files(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the weights of single epochs that a folder holds, in order."""
+    return sorted(folder.glob(f"[0-9]*{SUFFIX}"), key=_epoch)
+
+
+def choose_epochs(
+    paths: Sequence[pathlib.Path], count: int, values: Sequence[float] | None, mode: str = "max"
+) -> list[pathlib.Path]:
+    """Returns the files of the last epochs, or of the best.
+
+    Args:
+        paths: What `epoch_files` returned.
+        count: int > 0. How many.
+        values: Of each epoch of the run, the first one's first; None takes the last epochs.
+        mode: "max" or "min".
+    Raises:
+        ValueError: If there are fewer.
+    """
+    if not 0 < count <= len(paths):
+        raise ValueError(
+            "An average takes at least one of the epochs that are kept. "
+            f"Received: {count} of {len(paths)}; a run keeps as many as training.average_last or "
+            "training.average_best says."
+        )
+    if values is None:
+        return list(paths[-count:])
+    sign = 1 if mode == "max" else -1
+    best = sorted(paths, key=lambda path: (sign * values[_epoch(path) - 1], _epoch(path)))[-count:]
+    return sorted(best, key=_epoch)
+
+
+def average(model: keras.Model, paths: Sequence[pathlib.Path]) -> None:
+    """Sets the trainable weights of a model to their mean over files of weights.
+
+    Args:
+        model: Of the configuration that the weights were saved from.
+        paths: Files that keras.Model.save_weights wrote; at least one.
+    Reference:
+        Vaswani et al. 2017, section 6.1.
+    """
+    sums: list[np.ndarray] = []
+    for path in paths:
+        model.load_weights(path)
+        found = [keras.ops.convert_to_numpy(w).astype("float64") for w in model.trainable_weights]
+        sums = [a + b for a, b in zip(sums, found, strict=True)] if sums else found
+    for weight, total in zip(model.trainable_weights, sums, strict=True):
+        weight.assign((total / len(paths)).astype("float32"))
+
+
+def _epoch(path: pathlib.Path) -> int:
+    return int(path.name.removesuffix(SUFFIX))
+
+
+def _save_weights(model: keras.Model, path: pathlib.Path) -> None:
+    partial = path.with_name(f".partial-{path.name}")
+    try:
+        model.save_weights(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,37 @@
+"""The optimizer and the learning rate that a recipe names."""
+
+import keras
+
+from keras_seq2seq.training.recipe import TrainingRecipe
+from keras_seq2seq.training.schedules import learning_rate
+
+# Biases and the gains of norms are no directions to shrink.
+NOT_DECAYED = ["bias", "gamma", "beta"]
+
+
+def build_optimizer(training: TrainingRecipe, total_steps: int) -> keras.optimizers.Optimizer:
+    """Returns Adam, or AdamW where the recipe decays weights.
+
+    Args:
+        training: Says every number.
+        total_steps: int > 0. Batches of the whole training.
+    Reference:
+        Kingma and Ba 2015; Loshchilov and Hutter 2019.
+    """
+    options = {
+        "learning_rate": learning_rate(training, total_steps),
+        "beta_1": training.beta_1,
+        "beta_2": training.beta_2,
+        "epsilon": training.epsilon,
+        "global_clipnorm": training.clip_norm,
+        "gradient_accumulation_steps": training.accumulation_steps
+        if training.accumulation_steps > 1
+        else None,
+        "use_ema": training.ema_momentum > 0,
+        "ema_momentum": training.ema_momentum or 0.99,
+    }
+    if not training.weight_decay:
+        return keras.optimizers.Adam(**options)
+    optimizer = keras.optimizers.AdamW(weight_decay=training.weight_decay, **options)
+    optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
+    return optimizer

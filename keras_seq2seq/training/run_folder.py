@@ -1,0 +1,131 @@
+"""The folder of a training run: what lies where, and whether a run may go on in it."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+from typing import Any
+
+from keras_seq2seq.training.recipe import Recipe
+from keras_seq2seq.training.state import completed_epochs
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """Names the files of a run.
+
+    Args:
+        path: The folder.
+    """
+
+    path: pathlib.Path
+
+    @property
+    def model(self) -> pathlib.Path:
+        """The model that the run gives."""
+        return self.path / "model.keras"
+
+    @property
+    def recipe(self) -> pathlib.Path:
+        """The recipe with every default."""
+        return self.path / "recipe.toml"
+
+    @property
+    def state(self) -> pathlib.Path:
+        """Where the training stands."""
+        return self.path / "state.npz"
+
+    @property
+    def epochs(self) -> pathlib.Path:
+        """Folder with the weights of single epochs."""
+        return self.path / "epochs"
+
+    @property
+    def history(self) -> pathlib.Path:
+        """Table with a row for each epoch."""
+        return self.path / "history.csv"
+
+    @property
+    def picture(self) -> pathlib.Path:
+        """The history, drawn."""
+        return self.path / "history.png"
+
+    @property
+    def samples(self) -> pathlib.Path:
+        """A few translations of each evaluation."""
+        return self.path / "samples.txt"
+
+    @property
+    def sources(self) -> pathlib.Path:
+        """Validation sources that an export is verified on."""
+        return self.path / "sources.txt"
+
+    @property
+    def tensorboard(self) -> pathlib.Path:
+        """Folder of TensorBoard's files."""
+        return self.path / "tensorboard"
+
+    @property
+    def report(self) -> pathlib.Path:
+        """What came of the run, as JSON."""
+        return self.path / "report.json"
+
+    def open(self, recipe: Recipe, *, force: bool) -> bool:
+        """Makes the folder ready for a run and returns True if an unfinished one goes on in it.
+
+        Raises:
+            FileExistsError: If it holds a finished run or one of another recipe, and `force` is
+                False; nothing is changed then.
+        """
+        if self.recipe.exists() and not force:
+            self._check_unfinished(recipe)
+            self._cut_to(completed_epochs(self.state) if self.state.exists() else 0)
+            return True
+        for file in (self.state, self.history, self.samples, self.report):
+            file.unlink(missing_ok=True)
+        for folder in (self.epochs, self.tensorboard):
+            shutil.rmtree(folder, ignore_errors=True)
+        self.path.mkdir(parents=True, exist_ok=True)
+        return False
+
+    def write_report(self, report: dict[str, Any]) -> None:
+        """Writes the report, never half of it."""
+        _replace(self.report, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+
+    def _check_unfinished(self, recipe: Recipe) -> None:
+        finished = self.report.exists() and not json.loads(self.report.read_text("utf-8")).get(
+            "interrupted"
+        )
+        if finished:
+            raise FileExistsError(
+                f"A run goes into a new folder. Received: {self.path}, which holds a run; "
+                "name another one or pass --force (force=True) to write over it."
+            )
+        kept, given = self.recipe.read_text("utf-8").splitlines(), recipe.to_toml().splitlines()
+        changed = [line for line in given if line not in kept]
+        if changed or len(kept) != len(given):
+            raise FileExistsError(
+                f"An unfinished run goes on by its own recipe. Received: {self.path}, whose "
+                f"recipe.toml differs in {changed}; name another folder or pass --force "
+                "(force=True) to start over."
+            )
+
+    def _cut_to(self, epochs: int) -> None:
+        """Drops what was told of epochs that the state does not hold: they come again."""
+        if self.history.exists():
+            rows = self.history.read_text("utf-8").splitlines(keepends=True)
+            _replace(self.history, "".join(rows[: epochs + 1]) if epochs else "")
+        if self.samples.exists():
+            kept, marker = [], "epoch "
+            for line in self.samples.read_text("utf-8").splitlines(keepends=True):
+                if line.startswith(marker) and int(line.removeprefix(marker)) > epochs:
+                    break
+                kept.append(line)
+            _replace(self.samples, "".join(kept))
+
+
+def _replace(path: pathlib.Path, text: str) -> None:
+    partial = path.with_name(f".partial-{path.name}")
+    partial.write_text(text, "utf-8")
+    os.replace(partial, path)

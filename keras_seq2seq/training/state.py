@@ -1,0 +1,199 @@
+"""The whole state of a training at one step: one file, written so that it is never half there."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+FORMAT_VERSION = 1
+META = "meta"
+
+
+class StateError(ValueError):
+    """A state that cannot be read, or belongs to another training."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingState:
+    """Where a training stands.
+
+    Args:
+        epoch: int >= 0. Epochs completed.
+        batch: int >= 0. Batches completed of the next one.
+        fingerprint: Says which data and order of batches it belongs to.
+        backend: Keras backend that trained.
+        names: Name of each variable of model and optimizer, in order.
+        variables: Its value; seeds of dropout are among them.
+        metrics: Values of the metrics' variables, which a part of an epoch has filled.
+        callbacks: What each callback has to remember, by its class.
+        stopped: A callback ended the training.
+    """
+
+    epoch: int
+    batch: int
+    fingerprint: str
+    backend: str
+    names: tuple[str, ...]
+    variables: tuple[np.ndarray, ...]
+    metrics: tuple[np.ndarray, ...]
+    callbacks: Mapping[str, Mapping[str, Any]]
+    stopped: bool = False
+
+    def save(self, path: pathlib.Path) -> None:
+        """Writes a temporary file, flushes it to the disk and renames it to `path`."""
+        values = dataclasses.asdict(self)
+        arrays = {f"variable_{i}": v for i, v in enumerate(values.pop("variables"))}
+        arrays |= {f"metric_{i}": v for i, v in enumerate(values.pop("metrics"))}
+        meta = json.dumps({"format_version": FORMAT_VERSION, **values}).encode()
+        arrays[META] = np.frombuffer(meta, "uint8")
+        partial = path.with_name(f".partial-{path.name}")
+        with partial.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+
+    @classmethod
+    def load(cls, path: pathlib.Path) -> "TrainingState":
+        """Reads what `save` wrote.
+
+        Raises:
+            StateError: If the file is damaged or of another format.
+        """
+        with _opened(path) as file:
+            values = _meta(file, path)
+            arrays = {name: file[name] for name in file.files}
+        values["names"] = tuple(values["names"])
+        return cls(
+            variables=_ordered(arrays, "variable"), metrics=_ordered(arrays, "metric"), **values
+        )
+
+    @classmethod
+    def of(
+        cls,
+        model: keras.Model,
+        epoch: int,
+        batch: int,
+        fingerprint: str,
+        callbacks: Sequence[keras.callbacks.Callback],
+    ) -> "TrainingState":
+        """Returns the state of a compiled model that stands before a batch.
+
+        Args:
+            model: Built and compiled.
+            epoch: int >= 0. Epochs completed.
+            batch: int >= 0. Batches completed of the next one.
+            fingerprint: Of the batches.
+            callbacks: Those with an attribute `remembered`, names of attributes, are kept.
+        """
+        variables = _variables(model)
+        return cls(
+            epoch=epoch,
+            batch=batch,
+            fingerprint=fingerprint,
+            backend=keras.backend.backend(),
+            names=tuple(variable.path for variable in variables),
+            variables=tuple(_value(variable) for variable in variables),
+            metrics=tuple(_value(v) for v in model.metrics_variables) if batch else (),
+            callbacks={
+                type(callback).__name__: {name: getattr(callback, name) for name in remembered}
+                for callback in callbacks
+                if (remembered := getattr(callback, "remembered", ()))
+            },
+            stopped=bool(model.stop_training),
+        )
+
+    def is_finite(self) -> bool:
+        """Tells whether every number of the model and the optimizer is finite."""
+        floats = (v for v in self.variables if v.dtype.kind not in "iub")
+        return all(np.isfinite(v.astype("float32")).all() for v in floats)
+
+    def restore(self, model: keras.Model, fingerprint: str) -> None:
+        """Gives model and optimizer the values of this state.
+
+        Raises:
+            StateError: If it belongs to another model, optimizer, backend or to other data;
+                nothing is changed then.
+        """
+        variables = _variables(model)
+        here = [(v.path, tuple(v.shape)) for v in variables]
+        kept = [(n, v.shape) for n, v in zip(self.names, self.variables, strict=True)]
+        faults = []
+        if self.backend != keras.backend.backend():
+            faults.append(f"trained by {self.backend}, not {keras.backend.backend()}")
+        if self.fingerprint != fingerprint:
+            faults.append("other pairs, tokenizers, batch sizes or seed")
+        if [shape for _, shape in here] != [shape for _, shape in kept]:
+            both = zip(kept, here, strict=False)
+            odd = [f"{a} in the state, {b} here" for a, b in both if a != b]
+            counts = f"{len(kept)} variables in the state, {len(here)} here"
+            faults.append(f"another model or optimizer ({odd[0] if odd else counts})")
+        if faults:
+            raise StateError(
+                "A training goes on only from its own state. Received: the state of a training "
+                f"with {'; '.join(faults)}. Take another folder, or start over with --force "
+                "(force=True)."
+            )
+        for variable, value in zip(variables, self.variables, strict=True):
+            variable.assign(value)
+
+
+def completed_epochs(path: pathlib.Path) -> int:
+    """Returns the number of epochs that a file of a state has completed.
+
+    Raises:
+        StateError: As `TrainingState.load`.
+    """
+    with _opened(path) as file:
+        return int(_meta(file, path)["epoch"])
+
+
+@contextlib.contextmanager
+def _opened(path: pathlib.Path) -> Iterator[Any]:
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            yield file
+    except StateError:
+        raise
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise StateError(
+            f"A training state must be whole. Received: {path}, which cannot be read "
+            f"({error}); start over with --force (force=True)."
+        ) from None
+
+
+def _meta(file: Any, path: pathlib.Path) -> dict[str, Any]:
+    values = json.loads(file[META].tobytes())
+    version = values.pop("format_version", None)
+    if version != FORMAT_VERSION:
+        raise StateError(
+            f"A training state must have format version {FORMAT_VERSION}. "
+            f"Received: {version!r} in {path}; start over with --force (force=True)."
+        )
+    return values
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    """Returns the variables of model and optimizer, each once, in a fixed order."""
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    unique = {id(v): v for v in (*model.variables, *model.optimizer.variables)}
+    return list(unique.values())
+
+
+def _value(variable: Any) -> np.ndarray:
+    # bfloat16 is not a dtype that NumPy's files know; float32 holds it exactly.
+    value = keras.ops.convert_to_numpy(variable)
+    return value if value.dtype.kind in "fiub" else value.astype("float32")
+
+
+def _ordered(arrays: dict[str, np.ndarray], kind: str) -> tuple[np.ndarray, ...]:
+    count = sum(name.startswith(f"{kind}_") for name in arrays)
+    return tuple(arrays[f"{kind}_{i}"] for i in range(count))

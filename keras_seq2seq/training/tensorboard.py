@@ -1,0 +1,96 @@
+"""What TensorBoard shows of a training: curves, translations, where the model looked."""
+
+import pathlib
+import time
+from typing import Any
+
+import keras
+
+from keras_seq2seq.attention_map import attention_png
+from keras_seq2seq.training.callbacks import TranslationQuality
+from keras_seq2seq.translator import Translator
+
+
+class TensorBoard(keras.callbacks.Callback):
+    """Writes files for TensorBoard, without TensorFlow.
+
+    After each epoch every value of the logs and the learning rate, those of the validation part
+    under the same names in `validation/`, the others in `train/`; after each evaluation by
+    translation the samples as text and the attention of the first as a picture.
+
+    Args:
+        folder: Gets the folders `train` and `validation`.
+        quality: Stands before this callback, and says what was translated.
+    Raises:
+        ImportError: If tensorboard is not installed.
+    """
+
+    def __init__(self, folder: pathlib.Path, quality: TranslationQuality) -> None:
+        super().__init__()
+        try:
+            from tensorboard.summary.writer.event_file_writer import EventFileWriter
+        except ImportError:
+            raise ImportError(
+                'TensorBoard\'s files need tensorboard: pip install "keras_seq2seq[train]".'
+            ) from None
+        self.quality = quality
+        self.open = lambda part: EventFileWriter(str(folder / part))
+        self.writers: dict[str, Any] = {}
+        self.shown: Any = None
+        self.translator: Translator | None = None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
+        values = {**(logs or {}), "learning_rate": float(rate)}
+        train = {n: v for n, v in values.items() if not n.startswith("val_")}
+        validation = {n[4:]: v for n, v in values.items() if n.startswith("val_")}
+        self._write("train", epoch, [_scalar(n, v) for n, v in train.items()])
+        self._write("validation", epoch, [_scalar(n, v) for n, v in validation.items()])
+        samples = self.quality.samples
+        if samples and samples is not self.shown:
+            self.shown = samples
+            self._write("validation", epoch, [_table(samples), *self._attention(samples[0][0])])
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        for writer in self.writers.values():
+            writer.close()
+        self.writers = {}
+
+    def _write(self, part: str, epoch: int, values: list[Any]) -> None:
+        from tensorboard.compat.proto import event_pb2, summary_pb2
+
+        if part not in self.writers:
+            self.writers[part] = self.open(part)
+        summary = summary_pb2.Summary(value=values)
+        event = event_pb2.Event(wall_time=time.time(), step=epoch + 1, summary=summary)
+        self.writers[part].add_event(event)
+        self.writers[part].flush()
+
+    def _attention(self, source: str) -> list[Any]:
+        from tensorboard.compat.proto import summary_pb2
+
+        if self.translator is None:
+            self.translator = Translator.from_model(self.model)
+        found = self.translator.n_best([source])[0][0]
+        if found.attention is None or not found.source_tokens:
+            return []
+        picture = attention_png(found.attention, found.source_tokens, found.target_tokens)
+        image = summary_pb2.Summary.Image(encoded_image_string=picture, colorspace=4)
+        return [summary_pb2.Summary.Value(tag="attention", image=image)]
+
+
+def _scalar(name: str, value: float) -> Any:
+    from tensorboard.compat.proto import summary_pb2
+
+    return summary_pb2.Summary.Value(tag=name, simple_value=float(value))
+
+
+def _table(samples: list[tuple[str, str, str]]) -> Any:
+    from tensorboard.compat.proto import summary_pb2, tensor_pb2, types_pb2
+    from tensorboard.plugins.text.metadata import create_summary_metadata
+
+    rows = ["source | reference | model", "--- | --- | ---"]
+    rows += [" | ".join(text.replace("|", "\\|") for text in sample) for sample in samples]
+    text = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=["\n".join(rows).encode()])
+    metadata = create_summary_metadata(display_name="translations", description="")
+    return summary_pb2.Summary.Value(tag="translations", tensor=text, metadata=metadata)
