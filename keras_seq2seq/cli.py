@@ -1,4 +1,4 @@
-"""The command line: keras-seq2seq train | translate | evaluate | export | verify."""
+"""The command line: keras-seq2seq train | average | translate | evaluate | export | verify."""
 
 import argparse
 import json
@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=keras_seq2seq.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_train, _add_translate, _add_evaluate, _add_export, _add_verify):
+    for add in (_add_train, _add_average, _add_translate, _add_evaluate, _add_export, _add_verify):
         add(commands)
     return parser
 
@@ -74,6 +74,40 @@ def _train(arguments: argparse.Namespace) -> int:
             print(f"{part} {name}: {value}")
     print(f"run folder: {folder}")
     return 130 if report["interrupted"] else 0
+
+
+def _add_average(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "average",
+        help="average the weights of epochs of a run",
+        description="Averages the weights of epochs that a run kept (training.average_last or "
+        "training.average_best of its recipe says how many).",
+    )
+    parser.add_argument("run", type=pathlib.Path, help="run folder")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--last", type=int, metavar="N", help="the last N epochs")
+    which.add_argument("--best", type=int, metavar="N", help="the N best by the recipe's metric")
+    parser.add_argument(
+        "--output", type=pathlib.Path, help=".keras file to write (default: RUN/average.keras)"
+    )
+    parser.add_argument("--force", action="store_true", help="write over an existing file")
+    parser.set_defaults(command=_average)
+
+
+def _average(arguments: argparse.Namespace) -> int:
+    path = arguments.output or arguments.run / "average.keras"
+    if path.exists() and not arguments.force:
+        raise FileExistsError(
+            f"An average goes into a new file. Received: {path}; pass --force to write over it."
+        )
+    from keras_seq2seq.training.averaging import average_run
+    from keras_seq2seq.training.run_folder import RunFolder
+
+    by_metric = arguments.best is not None
+    count = arguments.best if by_metric else arguments.last
+    epochs = average_run(RunFolder(arguments.run), path, count, by_metric=by_metric)
+    print(f"average of the epochs {', '.join(map(str, epochs))}: {path}")
+    return 0
 
 
 def _add_translate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

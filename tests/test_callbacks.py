@@ -1,13 +1,11 @@
 import types
 
-import keras
 import numpy as np
 import pytest
 from conftest import tiny_model, word_pairs
 
 from keras_seq2seq import PairBatches, load_model
 from keras_seq2seq.training.callbacks import (
-    AverageLast,
     KeepBest,
     Throughput,
     TranslationQuality,
@@ -172,27 +170,3 @@ def test_quality_in_fit_gives_keep_best_its_value(translating_model, tmp_path):
     ).history
     assert best.best == max(history["val_chrf"])
     assert load_model(best.path).translate("the dog") is not None
-
-
-def weights_of(model):
-    return [keras.ops.convert_to_numpy(weight) for weight in model.trainable_weights]
-
-
-def test_the_weights_of_the_last_epochs_are_averaged(tokenizers):
-    model, last, seen = tiny_model(), AverageLast(2), []
-    model.compile()
-    spy = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: seen.append(weights_of(model)))
-    model.fit(PairBatches(word_pairs(20), tokenizers), epochs=3, callbacks=[last, spy], verbose=0)
-    last.apply()
-    for found, second, third in zip(weights_of(model), seen[1], seen[2], strict=True):
-        np.testing.assert_allclose(found, (second + third) / 2, rtol=1e-5, atol=1e-6)
-    assert any(np.abs(a - b).max() > 0 for a, b in zip(weights_of(model), seen[2], strict=True))
-
-
-def test_without_an_epoch_the_weights_stay():
-    model, last = tiny_model(), AverageLast(2)
-    last.set_model(model)
-    before = weights_of(model)
-    last.apply()
-    for weight, value in zip(weights_of(model), before, strict=True):
-        np.testing.assert_array_equal(weight, value)

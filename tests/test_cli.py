@@ -20,9 +20,10 @@ def recorded(monkeypatch):
     """What `train` was called with, instead of a training."""
     calls = []
 
-    def train(recipe, folder, *, force):
-        calls.append((recipe, folder, force))
-        return {"interrupted": False, "test": {"bleu": 12.5, "sentences": 3}}
+    def train(recipe, folder, *, fine_tune, force):
+        calls.append((recipe, folder, fine_tune, force))
+        test = {"bleu": 12.5, "sentences": 3}
+        return {"interrupted": False, "test": test, "test_beam": {"bleu": 13.0}}
 
     monkeypatch.setattr(run_module, "train", train)
     return calls
@@ -32,22 +33,23 @@ def test_train_passes_everything_on(recipe_path, recorded, tmp_path, capsys):
     settings = ["--set", "training.epochs=7", "--set", "model.cell=lstm"]
     folder = tmp_path / "run"
     arguments = ["train", str(recipe_path), "--output-dir", str(folder), *settings, "--force"]
-    assert main(arguments) == 0
-    ((recipe, given, force),) = recorded
+    assert main([*arguments, "--fine-tune", "old"]) == 0
+    ((recipe, given, fine_tune, force),) = recorded
     assert (recipe.training.epochs, recipe.model["cell"], given) == (7, "lstm", folder)
-    assert force
+    assert (str(fine_tune), force) == ("old", True)
     assert capsys.readouterr().out.splitlines() == [
         "test bleu: 12.5",
         "test sentences: 3",
+        "test_beam bleu: 13.0",
         f"run folder: {folder}",
     ]
 
 
 def test_the_run_folder_is_named_after_the_recipe(recipe_path, recorded, capsys):
     assert main(["train", str(recipe_path)]) == 0
-    ((_, folder, force),) = recorded
+    ((_, folder, fine_tune, force),) = recorded
     assert folder.parts == ("runs", "words")
-    assert not force
+    assert (fine_tune, force) == (None, False)
 
 
 def test_an_interrupted_training_is_130(recipe_path, monkeypatch, capsys):

@@ -301,3 +301,40 @@ def test_a_look_at_one_batch_is_no_epoch(tokenizers):
         batches[index]
     batches.on_epoch_end()
     assert batches.epoch == 1
+
+
+def test_copies_follow_one_another(make):
+    once, twice = make(), make(copies=2, tokens_per_batch=96)
+    assert len(once) == len(twice)
+    for index in range(len(once)):
+        inputs, labels = once.batch(3, index)
+        doubled, double_labels = twice.batch(3, index)
+        for first, both in [
+            *((inputs[name], doubled[name]) for name in inputs),
+            (labels, double_labels),
+        ]:
+            np.testing.assert_array_equal(both[0::2], first)
+            np.testing.assert_array_equal(both[1::2], first)
+
+
+def test_copies_are_of_one_segmentation(subword_tokenizers):
+    batches = PairBatches(PAIRS, subword_tokenizers, sampling_alpha=0.2, copies=2)
+    inputs, _ = batches.batch(0, 0)
+    np.testing.assert_array_equal(inputs["source_ids"][0::2], inputs["source_ids"][1::2])
+
+
+def test_a_fingerprint_tells_batches_apart(make):
+    given = make().fingerprint
+    assert make().fingerprint == given
+    changes = [{"seed": 1}, {"tokens_per_batch": 40}, {"num_shapes": 2}, {"shuffle": False}]
+    changes += [{"copies": 2}, {"pairs": PAIRS[:-1]}, {"pairs": PAIRS[::-1]}]
+    found = [make(**change).fingerprint for change in changes]
+    assert len({given, *found}) == len(changes) + 1
+
+
+def test_the_longest_side_is_told_even_where_it_is_left_out(make):
+    longest = make().longest
+    assert longest == 10  # nine words and the end of sentence
+    short = make(max_length=6)
+    assert short.num_dropped > 0
+    assert short.longest == longest

@@ -1,4 +1,5 @@
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -8,7 +9,8 @@ import keras
 import pytest
 from conftest import ROOT, word_pairs
 
-from keras_seq2seq import Recipe, TokenizerPair, load_model
+from keras_seq2seq import BeamSearch, Recipe, TokenizerPair, load_model
+from keras_seq2seq.cli import main
 from keras_seq2seq.training import run as run_module
 from keras_seq2seq.training.history import draw_history, read_history
 from keras_seq2seq.training.parts import read_parts
@@ -197,6 +199,99 @@ def test_a_signal_ends_the_training_not_the_run(recipe_path, tmp_path):
     assert process.returncode == 130, errors
     assert json.loads((folder / "report.json").read_text("utf-8"))["interrupted"] is True
     assert load_model(folder / "model.keras", compile=False).tokenizers is not None
+
+
+def killed(recipe_path, folder, *settings):
+    """Starts a training by the command line and kills it when it has a state."""
+    arguments = ["train", recipe_path, "--output-dir", folder]
+    arguments += [part for setting in settings for part in ("--set", setting)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTIBLE, *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (folder / "state.npz").exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    return process.returncode == -signal.SIGKILL
+
+
+def test_a_killed_run_goes_on_by_the_same_call(recipe_path, tmp_path):
+    settings = ["training.epochs=3", "training.save_every=3", "training.average_last=2"]
+    settings += ["model.dropout=0.2", "training.patience=9"]
+    recipe = Recipe.load(recipe_path, settings)
+    folders = tmp_path / "whole", tmp_path / "killed"
+    assert killed(recipe_path, folders[1], *settings)
+    assert not (folders[1] / "report.json").exists()
+    with pytest.raises(FileExistsError, match=r"differs in \['epochs = 4'\]"):
+        train(Recipe.load(recipe_path, [*settings, "training.epochs=4"]), folders[1])
+    reports = [train(recipe, folder) for folder in folders]
+    assert [report["epochs"] for report in reports] == [3, 3]
+    assert reports[0]["test"] == reports[1]["test"]
+    histories = [read_history(folder / "history.csv") for folder in folders]
+    for history in histories:
+        del history["tokens_per_second"]
+    assert histories[0] == histories[1]
+    texts = [(folder / "samples.txt").read_text("utf-8") for folder in folders]
+    assert texts[0] == texts[1]
+    models = [load_model(folder / "model.keras", compile=False) for folder in folders]
+    for a, b in zip(models[0].weights, models[1].weights, strict=True):
+        assert (keras.ops.convert_to_numpy(a) == keras.ops.convert_to_numpy(b)).all()
+
+
+def test_pairs_longer_than_the_model_takes(recipe_path, tmp_path, capsys):
+    settings = ["model.max_length=5", "training.epochs=1"]
+    told = r"\d+ of 200 training pairs have a side of more than model.max_length=5 tokens, up to 7"
+    with pytest.raises(ValueError, match=rf"must fit the model. Received: {told}; raise"):
+        train(Recipe.load(recipe_path, settings), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    report = train(Recipe.load(recipe_path, [*settings, "data.policy=drop"]), tmp_path / "run")
+    assert re.search(f"Left out: {told}", capsys.readouterr().out)
+    assert report["dropped_pairs"] > 0
+
+
+def test_a_loss_that_is_not_a_number_keeps_the_model(recipe_path, tmp_path, monkeypatch, capsys):
+    class Poisoning(run_module.Throughput):
+        def on_epoch_begin(self, epoch, logs=None):
+            super().on_epoch_begin(epoch, logs)
+            if epoch == 1:
+                weight = self.model.trainable_weights[0]
+                weight.assign(weight * float("nan"))
+
+    monkeypatch.setattr(run_module, "Throughput", Poisoning)
+    folder = tmp_path / "run"
+    assert main(["train", str(recipe_path), "--output-dir", str(folder)]) == 1
+    assert "a loss of nan in epoch 2, step 1 of it" in capsys.readouterr().err
+    assert isinstance(load_model(folder / "model.keras").translate("the dog"), str)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("training.r_drop=5", "training.accumulation_steps=3"),
+        ("training.weight_decay=0.01", "training.steps_per_execution=3"),
+        ("training.ema_momentum=0.9", "training.average_best=1", "training.schedule=inverse_sqrt"),
+    ],
+)
+def test_options_that_change_the_training(recipe_path, tmp_path, settings):
+    settings = ["training.epochs=2", "model.dropout=0.2", *settings]
+    report = train(Recipe.load(recipe_path, settings), tmp_path / "run")
+    history = read_history(tmp_path / "run" / "history.csv")
+    assert report["epochs"] == 2
+    assert history["val_loss"][1] < history["val_loss"][0]
+
+
+def test_the_test_part_by_a_beam(recipe_path, tmp_path):
+    settings = ["training.epochs=1", "training.test_beam_size=3"]
+    report = train(Recipe.load(recipe_path, settings), tmp_path / "run")
+    sources, references = zip(*word_pairs(15, 2), strict=True)
+    model = load_model(tmp_path / "run" / "model.keras", compile=False)
+    found = model.translate(sources, strategy=BeamSearch(3))
+    equal = sum(a == b for a, b in zip(found, references, strict=True))
+    assert report["test_beam"]["exact_match"] == pytest.approx(100 * equal / 15)
 
 
 def test_patience_ends_a_training_without_gain(recipe_path, tmp_path):

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_seq2seq.training.recipe import TrainingRecipe
+from keras_seq2seq.training.recipe_sections import TrainingRecipe
 from keras_seq2seq.training.schedules import InverseSquareRoot, learning_rate
 
 

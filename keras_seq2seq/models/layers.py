@@ -7,7 +7,17 @@ import keras
 from keras_seq2seq.config import PAD_ID
 
 PACKAGE = "keras_seq2seq"
-MASKED_SCORE = -1e9
+
+
+def mask_scores(scores: Any, visible: Any) -> Any:
+    """Returns scores with a value at hidden places that no softmax or maximum ever picks.
+
+    Args:
+        scores: float, any shape.
+        visible: bool, broadcast to the shape of `scores`. False hides a place.
+    """
+    is_half = keras.backend.standardize_dtype(scores.dtype) == "float16"
+    return keras.ops.where(visible, scores, -6e4 if is_half else -1e9)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -100,7 +110,7 @@ class MaskedPooling(keras.layers.Layer):
 
     def call(self, memory: Any, source_mask: Any) -> Any:
         if self.mode == "max":
-            hidden = keras.ops.where(source_mask[:, :, None], memory, MASKED_SCORE)
+            hidden = mask_scores(memory, source_mask[:, :, None])
             is_row_real = keras.ops.any(source_mask, axis=1)[:, None]
             return keras.ops.where(is_row_real, keras.ops.max(hidden, axis=1), 0.0)
         weights = keras.ops.cast(source_mask, memory.dtype)[:, :, None]
@@ -165,7 +175,7 @@ class Attention(keras.layers.Layer):
 
     def call(self, query: Any, keys: Any, memory: Any, source_mask: Any) -> Any:
         scores = self._scores(query, keys)
-        scores = keras.ops.where(source_mask[:, None, :], scores, MASKED_SCORE)
+        scores = mask_scores(scores, source_mask[:, None, :])
         # Keras warns of a softmax over one position, whose weight is 1.
         is_single = scores.shape[-1] == 1
         weights = keras.ops.ones_like(scores) if is_single else keras.ops.softmax(scores, axis=-1)

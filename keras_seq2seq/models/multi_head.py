@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_seq2seq.models.layers import MASKED_SCORE, PACKAGE
+from keras_seq2seq.models.layers import PACKAGE, mask_scores
 
 ops = keras.ops
 
@@ -47,7 +47,7 @@ class _Heads(keras.layers.Layer):
             visible: bool, broadcast to (batch, heads, length, memory_length).
         """
         scores = ops.matmul(query, keys) * query.shape[-1] ** -0.5
-        scores = ops.where(visible, scores, MASKED_SCORE)
+        scores = mask_scores(scores, visible)
         # Keras warns of a softmax over one position, whose weight is 1.
         is_single = scores.shape[-1] == 1
         weights = ops.ones_like(scores) if is_single else ops.softmax(scores, axis=-1)

@@ -1,11 +1,18 @@
 """Averages of the weights of several epochs."""
 
 import pathlib
+import tomllib
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
+
+from keras_seq2seq.models.seq2seq import load_model
+from keras_seq2seq.training.callbacks import save_model
+from keras_seq2seq.training.history import read_history
+from keras_seq2seq.training.recipe_sections import METRICS
+from keras_seq2seq.training.run_folder import RunFolder
 
 SUFFIX = ".weights.h5"
 
@@ -96,6 +103,31 @@ def average(model: keras.Model, paths: Sequence[pathlib.Path]) -> None:
         sums = [a + b for a, b in zip(sums, found, strict=True)] if sums else found
     for weight, total in zip(model.trainable_weights, sums, strict=True):
         weight.assign((total / len(paths)).astype("float32"))
+
+
+def average_run(
+    run: RunFolder, path: pathlib.Path, count: int, *, by_metric: bool = False
+) -> list[int]:
+    """Writes the average of epochs of a run to a `.keras` file and returns which they are.
+
+    Args:
+        run: The run, finished or not.
+        path: The file to write.
+        count: int > 0. How many epochs.
+        by_metric: The best by the recipe's metric; False takes the last.
+    Raises:
+        ValueError: If the run kept fewer epochs.
+        FileNotFoundError: If there is no run.
+    """
+    if not run.model.exists():
+        raise FileNotFoundError(f"A run must hold model.keras. Received: {run.path}.")
+    metric = tomllib.loads(run.recipe.read_text("utf-8"))["training"]["metric"]
+    values = read_history(run.history)[f"val_{metric}"] if by_metric else None
+    paths = choose_epochs(epoch_files(run.epochs), count, values, METRICS[metric])
+    model = load_model(run.model, compile=False)
+    average(model, paths)
+    save_model(model, path)
+    return [_epoch(path) for path in paths]
 
 
 def _epoch(path: pathlib.Path) -> int:

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_seq2seq.training.recipe import TrainingRecipe
+from keras_seq2seq.training.recipe_sections import TrainingRecipe
 from keras_seq2seq.training.schedules import learning_rate
 
 # Biases and the gains of norms are no directions to shrink.

@@ -28,7 +28,8 @@ from keras_seq2seq.training.evaluation import evaluate
 from keras_seq2seq.training.fitting import resumable_fit
 from keras_seq2seq.training.optimizer import build_optimizer
 from keras_seq2seq.training.parts import Pairs, Parts, read_parts
-from keras_seq2seq.training.recipe import METRICS, Recipe
+from keras_seq2seq.training.recipe import Recipe
+from keras_seq2seq.training.recipe_sections import METRICS
 from keras_seq2seq.training.run_folder import RunFolder
 from keras_seq2seq.training.start import begin, dtype_policy
 from keras_seq2seq.training.tensorboard import TensorBoard
@@ -80,7 +81,7 @@ def train(
     """
     folder = RunFolder(pathlib.Path(run_folder))
     started = time.perf_counter()
-    goes_on = folder.open(recipe, force=force)
+    goes_on = folder.goes_on(recipe, force=force)
     parts = read_parts(recipe)
     if parts.report:
         print(parts.report)
@@ -90,6 +91,7 @@ def train(
     batches = _batches(recipe, parts.train, tokenizers, shuffle=True)
     _check_lengths(recipe, batches)
     _compile(model, recipe, len(batches))
+    folder.prepare(goes_on=goes_on)
     tokenizers.save(folder.path)
     folder.recipe.write_text(recipe.to_toml(), "utf-8")
     sources = "".join(f"{source}\n" for source, _ in parts.validation[:KEPT_SOURCES])
@@ -206,6 +208,7 @@ def _fit(
         interrupted = False
     except KeyboardInterrupt:
         interrupted = True
+    finally:
         if csv_logger.csv_file is not None:
             csv_logger.csv_file.close()
     if kept is not None and kept.paths():

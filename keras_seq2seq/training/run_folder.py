@@ -71,23 +71,28 @@ class RunFolder:
         """What came of the run, as JSON."""
         return self.path / "report.json"
 
-    def open(self, recipe: Recipe, *, force: bool) -> bool:
-        """Makes the folder ready for a run and returns True if an unfinished one goes on in it.
+    def goes_on(self, recipe: Recipe, *, force: bool) -> bool:
+        """Tells whether the folder holds an unfinished run of a recipe; changes nothing.
 
         Raises:
             FileExistsError: If it holds a finished run or one of another recipe, and `force` is
-                False; nothing is changed then.
+                False.
         """
-        if self.recipe.exists() and not force:
-            self._check_unfinished(recipe)
+        if force or not self.recipe.exists():
+            return False
+        self._check_unfinished(recipe)
+        return True
+
+    def prepare(self, *, goes_on: bool) -> None:
+        """Makes the folder ready for a run that goes on, or for a new one: then it is emptied."""
+        if goes_on:
             self._cut_to(completed_epochs(self.state) if self.state.exists() else 0)
-            return True
+            return
         for file in (self.state, self.history, self.samples, self.report):
             file.unlink(missing_ok=True)
         for folder in (self.epochs, self.tensorboard):
             shutil.rmtree(folder, ignore_errors=True)
         self.path.mkdir(parents=True, exist_ok=True)
-        return False
 
     def write_report(self, report: dict[str, Any]) -> None:
         """Writes the report, never half of it."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_seq2seq.training.recipe import TrainingRecipe
+from keras_seq2seq.training.recipe_sections import TrainingRecipe
 
 
 @keras.saving.register_keras_serializable("keras_seq2seq")

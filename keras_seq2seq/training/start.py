@@ -12,7 +12,8 @@ import keras
 from keras_seq2seq.models.seq2seq import Seq2Seq, load_model
 from keras_seq2seq.tokenizer import TokenizerPair
 from keras_seq2seq.training.parts import Pairs
-from keras_seq2seq.training.recipe import Recipe, TokenizerRecipe
+from keras_seq2seq.training.recipe import Recipe
+from keras_seq2seq.training.recipe_sections import TokenizerRecipe
 from keras_seq2seq.training.run_folder import RunFolder
 
 # What no weight depends on: a run may be taken up with another value.

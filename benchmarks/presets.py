@@ -1,0 +1,93 @@
+"""Proves every preset in every runtime: trains it a little, exports it whole, verifies the bundle.
+
+Each preset sees the same batches of the embedded phrasebook, few of them: its translations are
+bad, and of every length. What is looked at is that all files say the same ones, greedy and by a
+beam, in the file and on the host; one that does not makes the exit status 1.
+
+Usage: python benchmarks/presets.py [--presets NAME ...] [--steps 150] [--lines 100]
+"""
+
+import argparse
+import pathlib
+import sys
+import tempfile
+import time
+import warnings
+
+import keras
+
+from keras_seq2seq import BeamSearch, PairBatches, Seq2Seq, Seq2SeqConfig, TokenizerPair, export
+from keras_seq2seq.exporters.parity import Parity
+from keras_seq2seq.phrasebook import generate
+from keras_seq2seq.phrasebook.corpus import Phrasebook
+from keras_seq2seq.presets import PRESETS
+
+VOCABULARY_SIZE, MAX_LENGTH = 1000, 24
+PEAK = {"transformer_base": 3e-4}
+HEADER = (
+    "| preset | parameters | loss | SavedModel MB | LiteRT MB | ONNX MB | "
+    "same words, float32 | dynamic int8 | largest score gap, float32 |"
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--presets", nargs="+", default=list(PRESETS), choices=list(PRESETS))
+    parser.add_argument("--steps", type=int, default=150, help="of training")
+    parser.add_argument("--lines", type=int, default=100, help="sentences to verify on")
+    arguments = parser.parse_args()
+    book = generate(size=20_000)
+    tokenizers = TokenizerPair.train(book.train, VOCABULARY_SIZE, joint=True)
+    sentences = [source for source, _ in book.test[: arguments.lines]]
+    print(HEADER)
+    print("|---" * HEADER.count(" | ") + "|---|")
+    passed = True
+    for name in arguments.presets:
+        started = time.perf_counter()
+        model, loss = _trained(name, book, tokenizers, arguments.steps)
+        with tempfile.TemporaryDirectory() as room, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a failed parity is told below
+            folder = pathlib.Path(room) / "bundle"
+            beam = BeamSearch(4, num_hypotheses=4)
+            parity = export(model, folder, sentences=sentences, beam=beam, verbose=False)
+            print(_row(name, model, loss, folder, parity), flush=True)
+        passed = passed and parity.passed
+        print(f"{name}: {time.perf_counter() - started:.0f} s\n{parity}\n", file=sys.stderr)
+    return 0 if passed else 1
+
+
+def _trained(
+    name: str, book: Phrasebook, tokenizers: TokenizerPair, steps: int
+) -> tuple[Seq2Seq, float]:
+    keras.utils.set_random_seed(0)
+    config = Seq2SeqConfig.from_preset(
+        name, VOCABULARY_SIZE, VOCABULARY_SIZE, max_length=MAX_LENGTH, dropout=0.0
+    )
+    model = Seq2Seq(config, tokenizers=tokenizers)
+    model.compile(keras.optimizers.Adam(PEAK.get(name, 1e-3), global_clipnorm=1.0))
+    batches = PairBatches(
+        book.train, tokenizers, tokens_per_batch=600, max_length=MAX_LENGTH, num_shapes=4
+    )
+    history = model.fit(batches, epochs=1, steps_per_epoch=steps, verbose=0).history
+    return model, history["loss"][-1]
+
+
+def _row(name: str, model: Seq2Seq, loss: float, folder: pathlib.Path, parity: Parity) -> str:
+    sizes = [_megabytes(folder / part) for part in ("saved_model", "litert", "onnx")]
+    same = []
+    for exact in (True, False):
+        chosen = [a for a in parity.agreements if (a.quantization == "float32") is exact]
+        same.append((sum(a.identical for a in chosen), sum(a.sentences for a in chosen)))
+    gap = max(a.largest_gap for a in parity.agreements if a.quantization == "float32")
+    columns = [name, f"{model.count_params():,}", f"{loss:.2f}"]
+    columns += [f"{size:.1f}" for size in sizes]
+    columns += [f"{a:,} of {b:,}" for a, b in same]
+    return f"| {' | '.join([*columns, f'{gap:.1e}'])} |"
+
+
+def _megabytes(folder: pathlib.Path) -> float:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""The sections of a recipe, with the defaults and the choices of each key."""
+
+import dataclasses
+
+FORMATS = ("phrasebook", "parallel", "tsv", "jsonl")
+LEVELS = ("subword", "character", "word")
+POLICIES = ("refuse", "drop")
+SCHEDULES = ("constant", "cosine", "inverse_sqrt")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+TOKENIZATIONS = ("13a", "none", "intl", "char", "zh")
+METRICS = {"bleu": "max", "chrf": "max", "exact_match": "max", "loss": "min"}
+
+
+@dataclasses.dataclass(frozen=True)
+class DataRecipe:
+    """Where the sentence pairs are.
+
+    Args:
+        format: "phrasebook" (embedded), "parallel" (a source and a target file), "tsv" (one
+            file, two columns) or "jsonl" (one file, two fields).
+        folder: Folder that file names are relative to. `$NAME` is read from the environment.
+        train: File names of the training part: two for "parallel", else one.
+        validation: The same for the part that chooses the best epoch; empty: 1,000 training
+            pairs, an even spread, are held out.
+        test: The same for the part that is reported at the end; empty: none is.
+        source_field: Field name, for "jsonl".
+        target_field: Field name, for "jsonl".
+        policy: "refuse" a faulty corpus or "drop" its faulty pairs.
+        seed: int >= 0. Of the phrasebook.
+        size: int > 0. Pairs of the phrasebook.
+    """
+
+    format: str = "phrasebook"
+    folder: str = "."
+    train: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    source_field: str = "source"
+    target_field: str = "target"
+    policy: str = "refuse"
+    seed: int = 0
+    size: int = 60_000
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenizerRecipe:
+    """How text becomes ids.
+
+    Args:
+        joint: One model for both sides.
+        vocabulary_size: int >= 0. Of the joint or the source model; 0 takes every character or
+            word.
+        target_vocabulary_size: int >= 0. Of the target model; 0 as above.
+        source_level: "subword", "character" or "word".
+        target_level: The same for the target; ignored with `joint`.
+        sampling_alpha: float, 0 <= sampling_alpha <= 1. Subword sampling in training; 0 is off.
+    """
+
+    joint: bool = True
+    vocabulary_size: int = 8000
+    target_vocabulary_size: int = 0
+    source_level: str = "subword"
+    target_level: str = "subword"
+    sampling_alpha: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingRecipe:
+    """How the model is trained.
+
+    Args:
+        epochs: int > 0. Most passes over the data.
+        seed: int >= 0. Of weights, order and dropout.
+        tokens_per_batch: int > 0. Most positions of a batch, padding included.
+        num_shapes: int > 0. Most different batch shapes.
+        learning_rate: float > 0. Of Adam, at its peak.
+        schedule: "constant", "cosine" (down to 0 at the last step) or "inverse_sqrt" (down with
+            the root of the step).
+        warmup_steps: int >= 0. Steps from 0 to the peak.
+        beta_1: float, 0 <= beta_1 <= 0.999. Of Adam.
+        beta_2: float, 0 <= beta_2 <= 0.9999. Of Adam.
+        epsilon: float > 0. Of Adam.
+        clip_norm: float > 0. Gradients are clipped at this global norm.
+        label_smoothing: float, 0 <= label_smoothing < 1.
+        metric: What chooses the best epoch: "bleu", "chrf" or "exact_match" of real
+            translations, or "loss" on the validation part.
+        evaluate_every: int > 0. Epochs between two evaluations by translation.
+        evaluate_size: int > 0. Most validation pairs translated in one.
+        bleu_tokenize: How BLEU splits words: "13a", or "none" for tokenised texts.
+        average_last: int >= 0. Epochs at the end whose weights are averaged to the model of the
+            run; 0 takes the best epoch as it is.
+        average_best: int >= 0. The same of the best epochs; not both.
+        ema_momentum: float, 0 <= ema_momentum < 1. Of the moving average of the weights, with
+            which each epoch is evaluated and saved; 0 is off.
+        weight_decay: float >= 0. Of AdamW, which it takes in place of Adam; 0 is off.
+        accumulation_steps: int > 0. Batches whose gradients make one update.
+        r_drop: float >= 0. Weight of the divergence between two passes with other dropout, each
+            batch holding every pair twice (Liang et al. 2021); 0 is off.
+        precision: "float32", or what layers compute in beside float32 weights:
+            "mixed_bfloat16" or "mixed_float16".
+        save_every: int > 0. Steps between two states, from which a killed training goes on.
+        test_beam_size: int > 0. Beam of a second figure on the test part; 1 is greedy only.
+        patience: int >= 0. Evaluations without gain before training stops; 0 never stops.
+        jit_compile: Compile with XLA.
+        steps_per_execution: int > 0. Batches of one call of the compiled step.
+    """
+
+    epochs: int = 10
+    seed: int = 0
+    tokens_per_batch: int = 2048
+    num_shapes: int = 8
+    learning_rate: float = 1e-3
+    schedule: str = "constant"
+    warmup_steps: int = 0
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+    clip_norm: float = 1.0
+    label_smoothing: float = 0.0
+    metric: str = "bleu"
+    evaluate_every: int = 1
+    evaluate_size: int = 500
+    bleu_tokenize: str = "13a"
+    average_last: int = 0
+    average_best: int = 0
+    ema_momentum: float = 0.0
+    weight_decay: float = 0.0
+    accumulation_steps: int = 1
+    r_drop: float = 0.0
+    precision: str = "float32"
+    save_every: int = 500
+    test_beam_size: int = 1
+    patience: int = 0
+    jit_compile: bool = False
+    steps_per_execution: int = 1
