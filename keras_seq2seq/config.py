@@ -11,6 +11,7 @@ PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
 
 PARTS = ("recurrent", "transformer")
 CELLS = ("simple_rnn", "gru", "lstm")
+DECODER_CELLS = ("", *CELLS, "ssru")
 CONTEXTS = ("last", "mean", "max", "attention")
 CONTEXT_USES = ("initial_state", "every_step")
 ATTENTIONS = ("dot", "general", "scaled", "additive")
@@ -39,6 +40,8 @@ class Seq2SeqConfig:
         decoder: The same; any encoder goes with any decoder.
         cell: Of a recurrent part: "simple_rnn" (Elman 1990), "gru" (Cho et al. 2014) or "lstm"
             (Hochreiter and Schmidhuber 1997).
+        decoder_cell: Of a recurrent decoder, if not `cell`: the same, or "ssru" (Kim et al. 2019),
+            whose matrix products do not wait for the previous state; "" means `cell`.
         embedding_dim: int, 1 to 16,384. Size of a token's vector; `units` with a Transformer.
         units: int, 1 to 16,384. Size of a decoder state and of one memory position; each
             direction of a bidirectional encoder has half of it.
@@ -79,6 +82,7 @@ class Seq2SeqConfig:
     encoder: str = "recurrent"
     decoder: str = "recurrent"
     cell: str = "gru"
+    decoder_cell: str = ""
     embedding_dim: int = 256
     units: int = 512
     num_encoder_layers: int = 1
@@ -113,8 +117,8 @@ class Seq2SeqConfig:
 
     @property
     def states_per_layer(self) -> int:
-        """Number of state tensors of one recurrent layer: 2 for an LSTM, else 1."""
-        return 2 if self.cell == "lstm" else 1
+        """Number of states of one layer of a recurrent decoder: 2 for an LSTM, else 1."""
+        return 2 if (self.decoder_cell or self.cell) == "lstm" else 1
 
     @property
     def output_dim(self) -> int:
@@ -223,6 +227,7 @@ def _choice_faults(config: Seq2SeqConfig, mistyped: Container[str]) -> list[str]
         "encoder": PARTS,
         "decoder": PARTS,
         "cell": CELLS,
+        "decoder_cell": DECODER_CELLS,
         "context": CONTEXTS,
         "context_use": CONTEXT_USES,
         "attention": ATTENTIONS,
@@ -240,6 +245,8 @@ def _choice_faults(config: Seq2SeqConfig, mistyped: Container[str]) -> list[str]
 
 def _joint_faults(config: Seq2SeqConfig) -> list[str]:
     faults = _transformer_faults(config)
+    if config.cell == "ssru":
+        faults.append("cell='ssru' is for a decoder only; use decoder_cell='ssru'.")
     if config.encoder == "recurrent" and config.bidirectional and config.units % 2:
         faults.append(
             f"`units` must be even with `bidirectional`: half for each direction. "
@@ -291,6 +298,11 @@ def _transformer_faults(config: Seq2SeqConfig) -> list[str]:
         faults.append(
             "A Transformer decoder needs context='attention' and input_feeding=False. "
             f"Received: {config.context!r} and {config.input_feeding}."
+        )
+    if config.decoder == "transformer" and config.decoder_cell:
+        faults.append(
+            "A Transformer decoder has no cell; leave `decoder_cell` empty. "
+            f"Received: {config.decoder_cell!r}."
         )
     if config.encoder == "transformer" and config.context == "last":
         faults.append(

@@ -52,6 +52,10 @@ OF_TRANSFORMERS = {
         "positions": "learned",
     },
     "transformer_to_gru": {**TRANSFORMER, "decoder": "recurrent", "activation": "gelu"},
+    "transformer_to_ssru": {
+        **{**TRANSFORMER, "decoder": "recurrent", "num_decoder_layers": 2},
+        "decoder_cell": "ssru",
+    },
     "lstm_to_transformer": {**TRANSFORMER, "encoder": "recurrent", "cell": "lstm"},
 }
 CONFIGS = {

@@ -66,6 +66,7 @@ def test_dropout_takes_the_ends_of_its_range(value):
     ("name", "accepted"),
     [
         ("cell", ("simple_rnn", "gru", "lstm")),
+        ("decoder_cell", ("", "simple_rnn", "gru", "lstm", "ssru")),
         ("context", ("last", "mean", "max", "attention")),
         ("context_use", ("initial_state", "every_step")),
         ("attention", ("dot", "general", "scaled", "additive")),
@@ -89,6 +90,7 @@ def test_a_choice_names_what_it_takes(name, accepted):
         ({"context": "mean", "input_feeding": True}, "`input_feeding` needs context='attention'"),
         ({"context": "max", "bridge": "zero"}, "bridge='zero' with a fixed context .*loses"),
         ({"bridge": "copy", "num_encoder_layers": 2}, "as many decoder layers as encoder layers"),
+        ({"cell": "ssru"}, "cell='ssru' is for a decoder only; use decoder_cell='ssru'"),
     ],
 )
 def test_options_that_do_not_go_together(options, message):
@@ -150,6 +152,14 @@ def test_a_configuration_is_frozen():
 @pytest.mark.parametrize(("cell", "states"), [("simple_rnn", 1), ("gru", 1), ("lstm", 2)])
 def test_states_per_layer(cell, states):
     assert config(cell=cell).states_per_layer == states
+
+
+@pytest.mark.parametrize(
+    ("cell", "decoder_cell", "states"),
+    [("lstm", "ssru", 1), ("lstm", "gru", 1), ("gru", "lstm", 2), ("lstm", "lstm", 2)],
+)
+def test_states_per_layer_are_those_of_the_decoder(cell, decoder_cell, states):
+    assert config(cell=cell, decoder_cell=decoder_cell).states_per_layer == states
 
 
 @pytest.mark.parametrize(("tie", "size"), [(False, 30), (True, 20)])

@@ -12,6 +12,7 @@ SAMPLING = Sampling(0.8, 9, 0.9, seed=3)
 OPTIONS = {
     "plain": {"cell": "lstm"},
     "feeding": {"cell": "lstm", "input_feeding": True},
+    "ssru": {"cell": "lstm", "decoder_cell": "ssru"},
     "transformer": {
         "encoder": "transformer",
         "decoder": "transformer",

@@ -11,6 +11,7 @@ from keras_seq2seq.models.layers import (
 )
 from keras_seq2seq.models.recurrence import Attentional, InputFeeding, Recurrence
 from keras_seq2seq.models.recurrent import JoinContext
+from keras_seq2seq.models.ssru import SSRU, SSRUCell
 
 tree = keras.tree
 SCORES = ("dot", "general", "scaled", "additive")
@@ -116,8 +117,10 @@ LAYERS = {
     },
     **{
         cell: (Recurrence, {"cell": cell, "units": 4}, [normal(3, 2, 5), states(cell)])
-        for cell in ("simple_rnn", "gru", "lstm")
+        for cell in ("simple_rnn", "gru", "lstm", "ssru")
     },
+    "ssru_cell": (SSRUCell, {"units": 4}, [normal(3, 5), states("ssru")]),
+    "ssru_layer": (SSRU, {"units": 4}, [normal(3, 2, 5), states("ssru")]),
     **{
         f"feeding_{cell}": (
             InputFeeding,
@@ -137,7 +140,12 @@ LAYERS = {
                 [*states(cell), *states(cell), normal(3, 3)],
             ],
         )
-        for cell, score in (("simple_rnn", "dot"), ("gru", "additive"), ("lstm", "scaled"))
+        for cell, score in (
+            ("simple_rnn", "dot"),
+            ("gru", "additive"),
+            ("lstm", "scaled"),
+            ("ssru", "general"),
+        )
     },
 }
 
@@ -216,7 +224,7 @@ def test_attention_gives_pads_nothing_and_sums_to_one(score):
     assert np.isfinite(weights).all()
 
 
-@pytest.mark.parametrize("cell", ["simple_rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", ["simple_rnn", "gru", "lstm", "ssru"])
 def test_a_recurrence_step_by_step_is_the_whole(cell):
     layer = Recurrence(cell, 4)
     inputs, state = normal(3, 6, 5) * 2, states(cell)
@@ -238,6 +246,21 @@ def test_a_simple_recurrence_is_the_formula():
     for t in range(2):
         state = np.tanh(inputs[:, t] @ w + state @ u + b)
         np.testing.assert_allclose(outputs[:, t], state, atol=1e-6)
+
+
+def test_the_simpler_simple_recurrent_unit_is_the_formula():
+    layer = Recurrence("ssru", 4)
+    inputs, (state,) = normal(3, 6, 5), states("ssru")
+    layer.build(inputs.shape)
+    layer.rnn.cell.bias.assign(normal(4, seed=9))
+    outputs, ends = layer(inputs, [state])
+    w, b = (weight.numpy() for weight in layer.weights)
+    for t in range(6):
+        forget = 1 / (1 + np.exp(-(inputs[:, t] @ w[:, :4] + b)))
+        state = forget * state + (1 - forget) * (inputs[:, t] @ w[:, 4:])
+        np.testing.assert_allclose(outputs[:, t], np.maximum(state, 0), atol=1e-6)
+    np.testing.assert_allclose(ends[0], state, atol=1e-6)
+    assert (state < 0).any()
 
 
 def test_the_attentional_vector_is_the_formula():

@@ -12,6 +12,7 @@ from keras_seq2seq.models.contract import source_names, state_names
 
 OPTIONS = {
     "cell": ("gru", "lstm", "simple_rnn"),
+    "decoder_cell": ("", "lstm", "ssru"),
     "bidirectional": (True, False),
     "layers": ((1, 1), (2, 2), (2, 1)),
     "residual": (False, True),
@@ -100,6 +101,7 @@ SOME = {
     "last": {"context": "last", "bidirectional": False},
     "every_step": {"context": "mean", "context_use": "every_step"},
     "max": {"context": "max", "cell": "simple_rnn"},
+    "ssru": {"decoder_cell": "ssru", "cell": "lstm", "num_decoder_layers": 2, "residual": True},
 }
 
 
@@ -179,6 +181,32 @@ def test_bridge_copy_hands_over_the_last_states(cell, bidirectional):
     np.testing.assert_allclose(state[:half], memory[-1, :half], atol=1e-6)
     np.testing.assert_allclose(state[half:], memory[0, half:], atol=1e-6)
     assert not any("bridge" in weight.path for weight in model.weights)
+
+
+@pytest.mark.parametrize(
+    ("cells", "parts"), [(("lstm", "ssru"), (0, 2)), (("gru", "lstm"), (0, 0, 1, 1))]
+)
+def test_a_cell_of_another_number_of_states_takes_the_first_or_it_twice(cells, parts):
+    options = {"num_encoder_layers": 2, "num_decoder_layers": 2, "bridge": "copy"}
+    same = tiny_model(tiny_config(cell=cells[0], **options))
+    other = tiny_model(tiny_config(cell=cells[0], decoder_cell=cells[1], **options))
+    other.encoder.set_weights(same.encoder.get_weights())
+    first, second = (encode(model, random_ids(2, 5)) for model in (same, other))
+    assert state_names(other.decoder) == [f"state_{i}" for i in range(len(parts))]
+    for i, part in enumerate(parts):
+        np.testing.assert_array_equal(second[f"state_{i}"], first[f"state_{part}"])
+
+
+def test_bridge_dense_reads_the_output_of_an_lstm_for_every_layer():
+    config = tiny_config(cell="lstm", decoder_cell="ssru", num_decoder_layers=2)
+    model, sources = tiny_model(config), random_ids(2, 5)
+    h = keras.Model(model.encoder.input, model.encoder.get_layer("encoder_final_0_0").output)(
+        sources
+    )
+    encoded = encode(model, sources)
+    for i in range(2):
+        expected = model.encoder.get_layer(f"bridge_{i}")(h)
+        np.testing.assert_allclose(encoded[f"state_{i}"], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(("context", "pool"), [("mean", np.mean), ("max", np.max)])

@@ -27,6 +27,7 @@ OPTIONS = {
 HYBRIDS = {
     "gru decoder": {"encoder": "transformer", "num_encoder_layers": 2},
     "lstm decoder, feeding": {"encoder": "transformer", "cell": "lstm", "input_feeding": True},
+    "ssru decoder": {"encoder": "transformer", "decoder_cell": "ssru", "num_decoder_layers": 2},
     "pooled": {"encoder": "transformer", "context": "mean", "bridge": "copy"},
     "every step": {"encoder": "transformer", "context": "max", "context_use": "every_step"},
     "lstm encoder": {"decoder": "transformer", "cell": "lstm", "num_decoder_layers": 2},
@@ -194,6 +195,7 @@ def test_a_translation_is_no_longer_than_the_caches(tokenizers):
         ({"embedding_dim": 6}, "`embedding_dim` must be `units` with a Transformer"),
         ({"context": "mean"}, "A Transformer decoder needs context='attention'"),
         ({"input_feeding": True}, "A Transformer decoder needs context='attention'"),
+        ({"decoder_cell": "ssru"}, "no cell; leave `decoder_cell` empty. Received: 'ssru'"),
         ({"decoder": "recurrent", "context": "last"}, "A Transformer encoder has no last state"),
         ({"num_heads": 0}, "`num_heads` must be 1 to 1,024. Received: 0"),
         ({"activation": "tanh"}, "`activation` must be one of .* Received: 'tanh'"),

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_seq2seq.models.layers import PACKAGE, Attention
+from keras_seq2seq.models.ssru import SSRU, SSRUCell
 
 RNN_LAYERS = {
     "simple_rnn": keras.layers.SimpleRNN,
@@ -15,6 +16,7 @@ RNN_CELLS = {
     "simple_rnn": keras.layers.SimpleRNNCell,
     "gru": keras.layers.GRUCell,
     "lstm": keras.layers.LSTMCell,
+    "ssru": SSRUCell,
 }
 
 
@@ -23,7 +25,7 @@ class Recurrence(keras.layers.Layer):
     """Computes s_t = g(y_t, s_{t-1}) over a target; one step is one cell call, without a loop.
 
     Args:
-        cell: "simple_rnn", "gru" or "lstm".
+        cell: "simple_rnn", "gru", "lstm" or "ssru".
         units: int > 0. Size of each state.
     Call arguments:
         inputs: float, shape (batch, target_length, size).
@@ -32,16 +34,18 @@ class Recurrence(keras.layers.Layer):
         outputs: float, shape (batch, target_length, units).
         states: list of float tensors after the last position, like `initial_state`.
     Reference:
-        Elman 1990; Hochreiter and Schmidhuber 1997; Cho et al. 2014, section 2.3.
+        Elman 1990; Hochreiter and Schmidhuber 1997; Cho et al. 2014, section 2.3; Kim et al. 2019.
     """
 
     def __init__(self, cell: str, units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.cell = cell
         self.units = units
-        self.rnn = RNN_LAYERS[cell](
-            units, return_sequences=True, return_state=True, name="rnn", dtype=self.dtype_policy
-        )
+        options: dict[str, Any] = {"name": "rnn", "dtype": self.dtype_policy}
+        if cell == "ssru":
+            self.rnn = SSRU(units, **options)
+        else:
+            self.rnn = RNN_LAYERS[cell](units, return_sequences=True, return_state=True, **options)
 
     def build(self, inputs_shape: Any, initial_state_shape: Any = None) -> None:
         self.rnn.build(inputs_shape)
@@ -103,7 +107,7 @@ class InputFeeding(keras.layers.Layer):
     position by position: slower in training than attention after the recurrence.
 
     Args:
-        cell: "simple_rnn", "gru" or "lstm".
+        cell: "simple_rnn", "gru", "lstm" or "ssru".
         units: int > 0. Size of each recurrent state.
         num_layers: int > 0. Number of stacked cells.
         output_dim: int > 0. Size of the attentional vector.

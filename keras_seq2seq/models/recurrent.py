@@ -100,7 +100,7 @@ def decode(
         x = JoinContext(name="join_context")(x, inputs["context"])
     if config.input_feeding:
         x, attention, states = InputFeeding(
-            config.cell,
+            config.decoder_cell or config.cell,
             config.units,
             config.num_decoder_layers,
             config.output_dim,
@@ -156,7 +156,7 @@ def _encoder_layer(
         return y, states
     rnn = layer(config.units // 2, return_sequences=True, return_state=True, name=config.cell)
     y, *states = keras.layers.Bidirectional(rnn, name=name)(x, mask=source_mask)
-    half = config.states_per_layer
+    half = len(states) // 2
     joined = [
         keras.layers.Concatenate(name=f"encoder_final_{index}_{part}")(
             [states[part], states[half + part]]
@@ -177,16 +177,18 @@ def _bridge(config: Seq2SeqConfig, summary: list[Any], finals: list[list[Any]]) 
     """Returns the initial decoder states, layer by layer.
 
     "copy" hands layer i its own encoder state (a pooled context goes to every state), "dense"
-    computes tanh(W h) of the summary for each, "zero" starts at zero.
+    computes tanh(W h) of the summary for each, "zero" starts at zero. An LSTM hands its h alone to
+    a cell of one state, and takes both of its states from the only one of another cell.
     """
+    per_layer = config.states_per_layer
     if config.bridge == "copy":
-        return [state for states in finals for state in states]
-    total = config.num_decoder_layers * config.states_per_layer
+        return [states[part % len(states)] for states in finals for part in range(per_layer)]
+    total = config.num_decoder_layers * per_layer
     if config.bridge == "zero":
         return [ZeroState(config.units, name=f"bridge_{i}")(summary[0]) for i in range(total)]
     return [
         keras.layers.Dense(config.units, activation="tanh", name=f"bridge_{i}")(
-            summary[i % len(summary)]
+            summary[i % per_layer % len(summary)]
         )
         for i in range(total)
     ]
@@ -194,9 +196,9 @@ def _bridge(config: Seq2SeqConfig, summary: list[Any], finals: list[list[Any]]) 
 
 def _decoder_layers(config: Seq2SeqConfig, x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
     new_states: list[Any] = []
-    per_layer = config.states_per_layer
+    cell, per_layer = config.decoder_cell or config.cell, config.states_per_layer
     for i in range(config.num_decoder_layers):
-        recurrence = Recurrence(config.cell, config.units, name=f"decoder_rnn_{i}")
+        recurrence = Recurrence(cell, config.units, name=f"decoder_rnn_{i}")
         y, new = recurrence(x, states[i * per_layer : (i + 1) * per_layer])
         new_states += new
         if i + 1 < config.num_decoder_layers:
