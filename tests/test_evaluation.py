@@ -180,3 +180,11 @@ def test_tokenised_texts_are_taken_as_they_are():
     assert "tok:none" in found["bleu_signature"]
     with pytest.raises(ValueError, match="`tokenize` must be one of .*Received: 'moses'"):
         evaluate(["a"], ["a"], metrics=["bleu"], tokenize="moses")
+
+
+def test_tokenised_texts_are_no_surprise_where_they_are_said_to_be(caplog):
+    texts = ["a dog runs ."] * 120
+    evaluate(texts, texts, tokenize="none")
+    assert caplog.text == ""
+    evaluate(texts, texts)
+    assert "tokenized period" in caplog.text

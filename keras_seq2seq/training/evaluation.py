@@ -62,7 +62,9 @@ def evaluate(
         if name in _BY_JIWER:
             found |= _error_rate(name, translations, references)
         else:
-            options = {"tokenize": tokenize} if name == "bleu" else {}
+            # `force` keeps sacrebleu from warning of tokenised texts where they are meant.
+            of_bleu = {"tokenize": tokenize, "force": tokenize == "none"}
+            options = of_bleu if name == "bleu" else {}
             found |= _sacrebleu_score(name, options, translations, references, num_bootstraps)
     equal = sum(a == b for a, b in zip(translations, references, strict=True))
     return {
