@@ -20,7 +20,7 @@ types: .venv/dev
 
 # All parts, the files of benchmarks/, or one: make bench PART=search
 PART ?= $(basename $(notdir $(wildcard benchmarks/*.py)))
-bench: .venv/dev
+bench: .venv/dev $(if $(filter training,$(PART)),.venv/bench)
 	set -e; for part in $(PART); do $(BIN)/python benchmarks/$$part.py; done
 
 clean:
@@ -28,7 +28,7 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What is installed is marked by a file: editing setup.cfg installs again.
-.venv/all .venv/dev: setup.cfg pyproject.toml
+.venv/all .venv/dev .venv/bench: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(@F)]'
 	touch $@
