@@ -180,29 +180,8 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_a_signal_ends_the_training_not_the_run(recipe_path, tmp_path):
-    folder = tmp_path / "run"
-    arguments = ["train", recipe_path, "--output-dir", folder, "--set", "training.epochs=10000"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTIBLE, *map(str, arguments)],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 200
-    while not (folder / "model.keras").exists() and process.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=200)
-    assert process.returncode == 130, errors
-    assert json.loads((folder / "report.json").read_text("utf-8"))["interrupted"] is True
-    assert load_model(folder / "model.keras", compile=False).tokenizers is not None
-
-
-def killed(recipe_path, folder, *settings):
-    """Starts a training by the command line and kills it when it has a state."""
+def started(recipe_path, folder, file, *settings):
+    """Starts a training by the command line and returns its process when a file is there."""
     arguments = ["train", recipe_path, "--output-dir", folder]
     arguments += [part for setting in settings for part in ("--set", setting)]
     process = subprocess.Popen(
@@ -212,11 +191,21 @@ def killed(recipe_path, folder, *settings):
         stderr=subprocess.PIPE,
         text=True,
     )
-    while not (folder / "state.npz").exists() and process.poll() is None:
+    deadline = time.monotonic() + 200
+    while not (folder / file).exists() and process.poll() is None:
+        assert time.monotonic() < deadline
         time.sleep(0.01)
-    process.kill()
-    process.communicate()
-    return process.returncode == -signal.SIGKILL
+    return process
+
+
+def test_a_signal_ends_the_training_not_the_run(recipe_path, tmp_path):
+    folder = tmp_path / "run"
+    process = started(recipe_path, folder, "model.keras", "training.epochs=10000")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode == 130, errors
+    assert json.loads((folder / "report.json").read_text("utf-8"))["interrupted"] is True
+    assert load_model(folder / "model.keras", compile=False).tokenizers is not None
 
 
 def test_a_killed_run_goes_on_by_the_same_call(recipe_path, tmp_path):
@@ -224,7 +213,10 @@ def test_a_killed_run_goes_on_by_the_same_call(recipe_path, tmp_path):
     settings += ["model.dropout=0.2", "training.patience=9"]
     recipe = Recipe.load(recipe_path, settings)
     folders = tmp_path / "whole", tmp_path / "killed"
-    assert killed(recipe_path, folders[1], *settings)
+    process = started(recipe_path, folders[1], "state.npz", *settings)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
     assert not (folders[1] / "report.json").exists()
     with pytest.raises(FileExistsError, match=r"differs in \['epochs = 4'\]"):
         train(Recipe.load(recipe_path, [*settings, "training.epochs=4"]), folders[1])
