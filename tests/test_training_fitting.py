@@ -12,6 +12,7 @@ from conftest import ROOT, WARNINGS, tiny_config, tiny_model, word_pairs
 from resumed_training import EPOCHS, digest, main
 
 from keras_seq2seq import PairBatches, resumable_fit
+from keras_seq2seq.training.callbacks import EarlyStopping
 from keras_seq2seq.training.fitting import TrainingDiverged
 from keras_seq2seq.training.state import StateError, TrainingState
 
@@ -192,3 +193,15 @@ def test_numbers_that_are_not_positive(tokenizers, tmp_path, options):
     values = {"epochs": 1, "state_path": tmp_path / "state.npz", **options}
     with pytest.raises(ValueError, match="must be at least 1"):
         resumable_fit(tiny_model(), batches, **values)
+
+
+def test_callbacks_of_one_class_do_not_share_their_memory(tokenizers, tmp_path):
+    def two():
+        names = ("loss", "perplexity")
+        return [EarlyStopping(name, mode="min", patience=9) for name in names]
+
+    first, again = two(), two()
+    small_fit(tokenizers, tmp_path, callbacks=first)
+    small_fit(tokenizers, tmp_path, callbacks=again)
+    assert first[0].best != first[1].best
+    assert [c.best for c in again] == [c.best for c in first]

@@ -69,4 +69,25 @@ def test_a_new_run_leaves_nothing_of_the_old_one_but_its_model(folder):
     folder.epochs.mkdir()
     (folder.epochs / "0001.weights.h5").touch()
     folder.prepare(goes_on=False)
-    assert {path.name for path in folder.path.iterdir()} == {"recipe.toml", "model.keras"}
+    assert {path.name for path in folder.path.iterdir()} == {"model.keras"}
+
+
+def test_a_sample_that_looks_like_an_epoch_is_none(folder, monkeypatch):
+    folder.samples.write_text("epoch 1\n  model      a\nepoch of b\nepoch 2\n", "utf-8")
+    folder.state.touch()
+    monkeypatch.setattr("keras_seq2seq.training.run_folder.completed_epochs", lambda path: 1)
+    folder.prepare(goes_on=True)
+    assert folder.samples.read_text("utf-8") == "epoch 1\n  model      a\nepoch of b\n"
+
+
+def test_the_recipe_is_written_last(folder, monkeypatch):
+    folder.prepare(goes_on=False)
+
+    def killed(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Recipe, "to_toml", killed)
+    with pytest.raises(KeyboardInterrupt):
+        folder.write_start(recipe(), ["a", "b"])
+    assert folder.sources.read_text("utf-8") == "a\nb\n"
+    assert folder.goes_on(recipe(), force=False) is False

@@ -183,7 +183,7 @@ class _Watch(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
-            raise diverged(f"a loss of {loss}", self.epoch, batch)
+            raise _diverged(f"a loss of {loss}", self.epoch, batch)
 
 
 class _StateKeeper(keras.callbacks.Callback):
@@ -211,10 +211,8 @@ class _StateKeeper(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         # After those of the others, which reset themselves there.
-        for callback in self.callbacks if self.state else ():
-            kept = self.state.callbacks.get(type(callback).__name__, {}) if self.state else {}
-            for name, value in kept.items():
-                setattr(callback, name, value)
+        if self.state is not None:
+            self.state.remind(self.callbacks)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.epoch = epoch
@@ -246,17 +244,18 @@ class _StateKeeper(keras.callbacks.Callback):
         state = TrainingState.of(self.model, epoch, batch, fingerprint, self.callbacks)
         if not state.is_finite():
             last = (batch or len(self.batches)) - 1
-            raise diverged("weights that are not finite", self.epoch, last)
+            raise _diverged("weights that are not finite", self.epoch, last)
         state.save(self.path)
         self.saved = batch
 
 
-def diverged(what: str, epoch: int, batch: int) -> TrainingDiverged:
+def _diverged(what: str, epoch: int, batch: int) -> TrainingDiverged:
     """Returns the error for a training that left the numbers at a batch, counted from 0."""
     return TrainingDiverged(
         f"A training must keep to finite numbers. Received: {what} in epoch {epoch + 1}, "
-        f"step {batch + 1} of it. The state and the model saved before it are kept; take a lower "
-        "learning_rate or clip_norm, or more warmup_steps."
+        f"step {batch + 1} of it. The state and the model saved before it are kept; train in "
+        "another folder with a lower learning_rate or clip_norm or more warmup_steps, from the "
+        "kept model (--fine-tune) or from the start."
     )
 
 

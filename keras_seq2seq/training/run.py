@@ -92,10 +92,9 @@ def train(
     _check_lengths(recipe, batches)
     _compile(model, recipe, len(batches))
     folder.prepare(goes_on=goes_on)
-    tokenizers.save(folder.path)
-    folder.recipe.write_text(recipe.to_toml(), "utf-8")
-    sources = "".join(f"{source}\n" for source, _ in parts.validation[:KEPT_SOURCES])
-    folder.sources.write_text(sources, "utf-8")
+    if not folder.state.exists():  # a state belongs to the files that lie there
+        tokenizers.save(folder.path)
+        folder.write_start(recipe, (source for source, _ in parts.validation[:KEPT_SOURCES]))
     interrupted = _fit(model, recipe, parts, batches, folder)
     report = {
         "interrupted": interrupted,

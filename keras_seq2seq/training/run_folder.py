@@ -4,7 +4,9 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import shutil
+from collections.abc import Iterable
 from typing import Any
 
 from keras_seq2seq.training.recipe import Recipe
@@ -88,11 +90,22 @@ class RunFolder:
         if goes_on:
             self._cut_to(completed_epochs(self.state) if self.state.exists() else 0)
             return
-        for file in (self.state, self.history, self.samples, self.report):
+        # The recipe first: without it the folder holds no run, whatever else is left of one.
+        for file in (self.recipe, self.state, self.history, self.samples, self.report):
             file.unlink(missing_ok=True)
         for folder in (self.epochs, self.tensorboard):
             shutil.rmtree(folder, ignore_errors=True)
         self.path.mkdir(parents=True, exist_ok=True)
+
+    def write_start(self, recipe: Recipe, sources: Iterable[str]) -> None:
+        """Writes what a run has from its start, each file whole or not at all, the recipe last.
+
+        Args:
+            recipe: Of the run.
+            sources: Texts that an export is verified on.
+        """
+        _replace(self.sources, "".join(f"{source}\n" for source in sources))
+        _replace(self.recipe, recipe.to_toml())
 
     def write_report(self, report: dict[str, Any]) -> None:
         """Writes the report, never half of it."""
@@ -122,9 +135,10 @@ class RunFolder:
             rows = self.history.read_text("utf-8").splitlines(keepends=True)
             _replace(self.history, "".join(rows[: epochs + 1]) if epochs else "")
         if self.samples.exists():
-            kept, marker = [], "epoch "
+            kept = []
             for line in self.samples.read_text("utf-8").splitlines(keepends=True):
-                if line.startswith(marker) and int(line.removeprefix(marker)) > epochs:
+                head = re.fullmatch(r"epoch (\d+)\n", line)
+                if head and int(head[1]) > epochs:
                     break
                 kept.append(line)
             _replace(self.samples, "".join(kept))

@@ -32,7 +32,7 @@ class TrainingState:
         names: Name of each variable of model and optimizer, in order.
         variables: Its value; seeds of dropout are among them.
         metrics: Values of the metrics' variables, which a part of an epoch has filled.
-        callbacks: What each callback has to remember, by its class.
+        callbacks: What each callback has to remember, by its place among all and its class.
         stopped: A callback ended the training.
     """
 
@@ -103,9 +103,8 @@ class TrainingState:
             variables=tuple(_value(variable) for variable in variables),
             metrics=tuple(_value(v) for v in model.metrics_variables) if batch else (),
             callbacks={
-                type(callback).__name__: {name: getattr(callback, name) for name in remembered}
-                for callback in callbacks
-                if (remembered := getattr(callback, "remembered", ()))
+                key: {name: getattr(callback, name) for name in callback.remembered}
+                for key, callback in _keyed(callbacks)
             },
             stopped=bool(model.stop_training),
         )
@@ -114,6 +113,12 @@ class TrainingState:
         """Tells whether every number of the model and the optimizer is finite."""
         floats = (v for v in self.variables if v.dtype.kind not in "iub")
         return all(np.isfinite(v.astype("float32")).all() for v in floats)
+
+    def remind(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+        """Gives callbacks what they remembered; one that was not there then stays as it is."""
+        for key, callback in _keyed(callbacks):
+            for name, value in self.callbacks.get(key, {}).items():
+                setattr(callback, name, value)
 
     def restore(self, model: keras.Model, fingerprint: str) -> None:
         """Gives model and optimizer the values of this state.
@@ -178,6 +183,12 @@ def _meta(file: Any, path: pathlib.Path) -> dict[str, Any]:
             f"Received: {version!r} in {path}; start over with --force (force=True)."
         )
     return values
+
+
+def _keyed(callbacks: Sequence[keras.callbacks.Callback]) -> list[tuple[str, Any]]:
+    """Returns the callbacks that have something to remember, each with its key."""
+    keyed = [(f"{i} {type(c).__name__}", c) for i, c in enumerate(callbacks)]
+    return [(key, c) for key, c in keyed if getattr(c, "remembered", ())]
 
 
 def _variables(model: keras.Model) -> list[Any]:
