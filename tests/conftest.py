@@ -1,5 +1,6 @@
 """What the tests share: a tiny language, tiny models with real outputs, a subprocess runner."""
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -16,6 +17,9 @@ import pytest
 # As in setup.cfg: Keras hands its variables to NumPy in the old way.
 WARNINGS = ["error", "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"]
 ROOT = pathlib.Path(__file__).parent.parent
+needs_jax = pytest.mark.skipif(
+    importlib.util.find_spec("jax") is None, reason="JAX is not installed"
+)
 LEXICON = {
     "the": "le",
     "a": "un",

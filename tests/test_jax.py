@@ -1,9 +1,7 @@
-import importlib.util
-
 import keras
 import numpy as np
 import pytest
-from conftest import TEXTS, last_json, run_python
+from conftest import TEXTS, last_json, needs_jax, run_python
 
 from keras_seq2seq import BeamSearch, Sampling, load_model
 
@@ -70,9 +68,7 @@ found = {
 print(json.dumps(found))
 """
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("jax") is None, reason="JAX is not installed"
-)
+pytestmark = needs_jax
 
 
 @pytest.fixture(scope="module", params=OPTIONS)

@@ -3,7 +3,7 @@ import sys
 
 import keras
 import pytest
-from conftest import run_python, tiny_model, word_pairs
+from conftest import needs_jax, run_python, tiny_model, word_pairs
 
 from keras_seq2seq import PairBatches
 from keras_seq2seq.training.callbacks import Throughput, TranslationQuality
@@ -83,6 +83,7 @@ def test_a_loss_that_is_not_a_number_is_written(tmp_path):
     assert math.isnan(value)
 
 
+@needs_jax
 def test_no_tensorflow_is_needed(tmp_path):
     code = """
 import sys
