@@ -11,7 +11,7 @@ from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.tokenizer import TokenizerPair
 from keras_seq2seq.translator import Translator
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MANIFEST_FILE = "manifest.json"
 # In the order in which `load` chooses: what starts fastest first.
 RUNTIMES = ("onnx", "litert", "saved_model", "keras")
@@ -88,19 +88,41 @@ class Bundle:
 
     @property
     def artefacts(self) -> list[tuple[str, str]]:
-        """What can be loaded: (runtime, quantization), in the order of `RUNTIMES`."""
+        """What can be loaded: (runtime, quantization), float32 first, in order of `RUNTIMES`."""
         given = self.manifest["artefacts"]
-        found = [(name, "float32") for name in RUNTIMES if name in given]
-        extra = [("litert", q) for q in given.get("litert", {}).get("files", {}) if q != "float32"]
-        return [*found, *extra]
+        found = [
+            (name, quantization)
+            for name in RUNTIMES
+            if name in given
+            for quantization in given[name].get("files", ("float32",))
+        ]
+        return sorted(found, key=lambda artefact: artefact[1] != "float32")
+
+    @property
+    def refused(self) -> list[str]:
+        """Quantised artefacts that lost too much and are not in the bundle, with the reason."""
+        return [
+            f"{verdict['runtime']} {verdict['quantization']}: {' '.join(verdict['faults'])}"
+            for verdict in self.manifest["quantization"]
+            if not verdict["accepted"]
+        ]
 
     def size(self, runtime: str, quantization: str = "float32") -> int:
         """Returns the bytes of the files of one artefact."""
-        prefix = self.manifest["artefacts"][runtime]["path"]
-        names = [n for n in self.manifest["files"] if n == prefix or n.startswith(prefix + "/")]
-        if runtime == "litert":
-            names = [f"{prefix}/{self.manifest['artefacts']['litert']['files'][quantization]}"]
+        names = self.files(runtime, quantization)
         return sum(self.manifest["files"][name]["bytes"] for name in names)
+
+    def files(self, runtime: str, quantization: str = "float32") -> list[str]:
+        """Returns the names of the files of one artefact, as the manifest lists them."""
+        entry = self.manifest["artefacts"][runtime]
+        given = entry.get("files", {}).get(quantization, "")
+        names = given.values() if isinstance(given, dict) else [given]
+        roots = [f"{entry['path']}/{name}".rstrip("/") for name in names]
+        return [
+            name
+            for name in self.manifest["files"]
+            if any(name == root or name.startswith(f"{root}/") for root in roots)
+        ]
 
     def runtime(self, name: str, quantization: str = "float32", *, num_threads: int = 1) -> Runtime:
         """Loads one artefact.
@@ -123,7 +145,7 @@ class Bundle:
         if name == "onnx":
             from keras_seq2seq.runtimes.onnx_files import OnnxRuntime
 
-            files = {function: path / file for function, file in entry["files"].items()}
+            files = {f: path / file for f, file in entry["files"][quantization].items()}
             return OnnxRuntime(files, beam=self.beam, num_threads=num_threads)
         if name == "litert":
             from keras_seq2seq.runtimes.litert_file import LiteRTRuntime
@@ -181,7 +203,7 @@ def load(
         bundle: The exported folder.
         runtime: "onnx", "litert", "saved_model" or "keras"; None takes the first of these that
             the bundle holds.
-        quantization: "float32" or "dynamic_int8" (LiteRT).
+        quantization: "float32", or "float16" or "dynamic_int8" where the bundle holds it.
         search: "in_file" (a search inside the artefact) or "host" (NumPy over its steps); None
             takes "in_file" where that has the strategy.
         strategy: `Greedy()`, the default, or `BeamSearch(...)`.

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import keras_seq2seq
 from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch
+from keras_seq2seq.evaluation import METRICS
 from keras_seq2seq.search_options import (
     add_beam_options,
     add_runtime_options,
@@ -215,8 +216,6 @@ def _plot_attention(translation: Translation, path: pathlib.Path, number: int) -
 
 
 def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    from keras_seq2seq.training.evaluation import METRICS
-
     parser = commands.add_parser("evaluate", help="translate a file and compare with references")
     parser.add_argument("bundle", type=pathlib.Path, help="exported folder")
     parser.add_argument("--source", type=pathlib.Path, required=True, help="texts, one a line")
@@ -227,11 +226,7 @@ def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         default=1000,
         help="resamplings for confidence intervals (default: %(default)s)",
     )
-    parser.add_argument(
-        "--tokenize",
-        default="13a",
-        help="how BLEU splits words; none for tokenised texts (default: %(default)s)",
-    )
+    _add_tokenize(parser)
     parser.add_argument(
         "--metrics",
         nargs="+",
@@ -243,16 +238,18 @@ def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     parser.set_defaults(command=_evaluate)
 
 
-def _evaluate(arguments: argparse.Namespace) -> int:
-    from keras_seq2seq.text import read_texts
-    from keras_seq2seq.training.evaluation import evaluate
+def _add_tokenize(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tokenize",
+        default="13a",
+        help="how BLEU splits words; none for tokenised texts (default: %(default)s)",
+    )
 
-    sources, references = read_texts(arguments.source), read_texts(arguments.reference)
-    if len(sources) != len(references):
-        raise ValueError(
-            "Both files must have as many lines. Received: "
-            f"{len(sources)} in {arguments.source}, {len(references)} in {arguments.reference}."
-        )
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from keras_seq2seq.evaluation import evaluate
+
+    sources, references = _read_pairs(arguments.source, arguments.reference)
     translations = translator(arguments).translate(sources)
     found = evaluate(
         translations,
@@ -268,6 +265,19 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _read_pairs(source: pathlib.Path, reference: pathlib.Path) -> tuple[list[str], list[str]]:
+    """Returns the lines of two files, as many of each."""
+    from keras_seq2seq.text import read_texts
+
+    sources, references = read_texts(source), read_texts(reference)
+    if len(sources) != len(references):
+        raise ValueError(
+            "Both files must have as many lines. Received: "
+            f"{len(sources)} in {source}, {len(references)} in {reference}."
+        )
+    return sources, references
+
+
 def _add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser("export", help="write a run's model as a bundle and verify it")
     parser.add_argument("run", type=pathlib.Path, help="run folder, or a .keras file")
@@ -279,12 +289,40 @@ def _add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         choices=("saved_model", "litert", "onnx"),
         help="default: all",
     )
+    parser.add_argument(
+        "--quantization",
+        nargs="+",
+        default=["dynamic_int8"],
+        choices=("float32", "float16", "dynamic_int8"),
+        help="of LiteRT and ONNX, beside float32; float32 adds nothing (default: dynamic_int8)",
+    )
+    parser.add_argument(
+        "--evaluation",
+        nargs=2,
+        type=pathlib.Path,
+        metavar=("SOURCE", "REFERENCE"),
+        help="files to translate; quantised artefacts that lose too much are refused",
+    )
+    parser.add_argument(
+        "--max-quality-drop",
+        type=float,
+        default=0.3,
+        help="most points of the metric that they may lose (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--quality-metric",
+        default="bleu",
+        choices=("exact_match", *METRICS),
+        help="default: %(default)s",
+    )
+    _add_tokenize(parser)
     add_beam_options(parser)
     parser.add_argument("--force", action="store_true", help="replace an existing folder")
     parser.set_defaults(command=_export)
 
 
 def _export(arguments: argparse.Namespace) -> int:
+    from keras_seq2seq.bundle import Bundle
     from keras_seq2seq.models.seq2seq import load_model
     from keras_seq2seq.text import read_texts
 
@@ -294,19 +332,32 @@ def _export(arguments: argparse.Namespace) -> int:
             "Rules of a search inside the files need a beam: pass --beam-size above 1. "
             f"Received: {chosen}."
         )
+    evaluation = (
+        list(zip(*_read_pairs(*arguments.evaluation), strict=True))
+        if (arguments.evaluation)
+        else None
+    )
     path = arguments.run / "model.keras" if arguments.run.is_dir() else arguments.run
     sources, report = arguments.run / "sources.txt", arguments.run / "report.json"
     parity = keras_seq2seq.export(
         load_model(path, compile=False),
         arguments.output_dir,
         formats=arguments.formats,
+        quantization=arguments.quantization,
+        evaluation=evaluation,
+        max_quality_drop=arguments.max_quality_drop,
+        quality_metric=arguments.quality_metric,
+        bleu_tokenize=arguments.tokenize,
         sentences=read_texts(sources) if sources.is_file() else None,
         beam=chosen if isinstance(chosen, BeamSearch) else None,
         quality=json.loads(report.read_text("utf-8")).get("test") if report.is_file() else None,
         force=arguments.force,
     )
     print(parity)
-    return 0 if parity.passed else 1
+    refused = Bundle.open(arguments.output_dir).refused
+    for name in refused:
+        print(f"refused: {name}")
+    return 0 if parity.passed and not refused else 1
 
 
 def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

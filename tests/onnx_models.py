@@ -62,8 +62,8 @@ def written(model: Seq2Seq) -> Exported:
     return Exported(model, folder, description, reference, runtime(folder))
 
 
-def runtime(folder: pathlib.Path) -> OnnxRuntime:
-    return OnnxRuntime({name: folder / file for name, file in FILES.items()})
+def runtime(folder: pathlib.Path, files: dict[str, str] = FILES) -> OnnxRuntime:
+    return OnnxRuntime({name: folder / file for name, file in files.items()})
 
 
 def noisy_model(*parts: Any, **options: Any) -> Seq2Seq:

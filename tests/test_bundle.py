@@ -13,6 +13,7 @@ import pytest
 import keras_seq2seq
 from keras_seq2seq.bundle import Bundle, sha256
 from keras_seq2seq.exporters import export as exporter
+from keras_seq2seq.exporters import request
 from keras_seq2seq.exporters.parity import Agreement, Difference, Parity
 
 PAIRS = [(f"{a} {b}", f"{b} {a}") for a in ("red", "blue", "old") for b in ("cat", "dog", "fox")]
@@ -95,7 +96,9 @@ def test_sizes_add_up(folder):
     for quantization in ("float32", "dynamic_int8"):
         file = folder / "litert" / f"model_{quantization}.tflite"
         assert bundle.size("litert", quantization) == file.stat().st_size
-    assert bundle.size("onnx") == sum(p.stat().st_size for p in (folder / "onnx").iterdir())
+    onnx = sum(path.stat().st_size for path in (folder / "onnx").iterdir())
+    assert bundle.size("onnx") + bundle.size("onnx", "dynamic_int8") == onnx
+    assert bundle.size("onnx", "dynamic_int8") < bundle.size("onnx")
 
 
 def test_onnx_and_litert_translate_without_tensorflow_and_keras(folder, model):
@@ -159,7 +162,7 @@ def test_missing_manifest_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format_version": 99}, "reads bundles of format version 2. Received: 99"),
+        ({"format_version": 99}, "reads bundles of format version 3. Received: 99"),
         ({"files": {"../x": {"bytes": 1, "sha256": ""}}}, "must lie in the folder"),
         ({"files": 3}, "must be JSON with the keys of format version 2"),
         ({"beam": {"width": 4}}, "`beam` of a manifest must be null or describe a beam search"),
@@ -210,16 +213,21 @@ def test_export_reports_all_faults_before_writing(tmp_path):
             model,
             tmp_path / "b",
             formats=["onnx", "onnx", "xml"],
+            quantization=["int3"],
+            evaluation=[],
+            max_quality_drop=-1,
+            quality_metric="taste",
             max_length=0,
             beam=keras_seq2seq.BeamSearch(suppress=(10**6,)),
         )
-    for fault in ("xml", "each once", "tokenizers", "max_length", "`suppress`"):
+    faults = "xml", "each once", "int3", "at least one pair", "'taste'", "max_quality_drop"
+    for fault in (*faults, "tokenizers", "max_length", "`suppress`"):
         assert fault in str(caught.value)
     assert not list(tmp_path.iterdir())
 
 
 def test_export_names_the_extra_of_a_missing_package(model, tmp_path, monkeypatch):
-    monkeypatch.setitem(exporter.NEEDED, "onnx", ("no_such_package",))
+    monkeypatch.setitem(request.NEEDED, "onnx", ("no_such_package",))
     with pytest.raises(ImportError, match=r"keras_seq2seq\[onnx\]"):
         keras_seq2seq.export(model, tmp_path / "b", formats=["onnx"])
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as draw
 
-from keras_seq2seq.training.evaluation import METRICS, evaluate
+from keras_seq2seq.evaluation import METRICS, evaluate
 
 REFERENCES = ["the small dog sees the old cat", "a bird is here today"]
 ERROR_RATES = ("wer", "cer")

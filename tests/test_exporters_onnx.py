@@ -106,9 +106,8 @@ def test_description_has_open_axes_and_dtypes():
     description = exported("gru_general").description
     assert json.loads(json.dumps(description)) == description
     assert description["opset_version"] == 17
-    assert description["files"] == dict(
-        zip(("encode", "decode_step", "translate_greedy"), FILES, strict=True)
-    )
+    functions = "encode", "decode_step", "translate_greedy"
+    assert description["files"] == {"float32": dict(zip(functions, FILES, strict=True))}
     encode = description["signatures"]["encode"]
     assert encode["inputs"] == [{"name": "source_ids", "dtype": "int32", "shape": [None, None]}]
     outputs = {value["name"]: (value["dtype"], value["shape"]) for value in encode["outputs"]}

@@ -15,6 +15,7 @@ ALLOWED = {
     "presets": set(),
     "config": {"presets"},
     "text": set(),
+    "evaluation": set(),
     "tokenizer_training": {"config", "text"},
     "tokenizer": {"config", "text", "tokenizer_training"},
     "tokenizer_layer": {"config", "tokenizer"},
@@ -31,9 +32,9 @@ ALLOWED = {
     "search_options": {*BOTTOM, "decoding", "translation", "translator", "root"},
     "bundle": {*BOTTOM, "models", "decoding", "runtimes", "translator"},
     "exporters": {*BOTTOM, "models", "decoding", "runtimes", "translation", "translator", "bundle"}
-    | {"tokenizer_layer", "root"},
+    | {"tokenizer_layer", "evaluation", "progress", "root"},
     "training": {*BOTTOM, "models", "decoding", "runtimes", "translator", "phrasebook"}
-    | {"attention_map"},
+    | {"attention_map", "evaluation"},
 }
 # The one way up, and only inside a function: the convenience Seq2Seq.translate.
 WAY_UP = ("models.seq2seq", "translator")

@@ -74,7 +74,9 @@ def single_search(
             # Not argmax: Keras guards it with bitwise operators, which LiteRT does not have.
             compared, best = ops.top_k(adjusted, 1)
         best = ops.cast(best, "int32")
-        gained = pick(log_probs, rows * log_probs.shape[-1] + best)[:, 0]
+        gained = compared[:, 0]
+        if strategy.repetition_penalty != 1:  # compared by something else than it gains
+            gained = pick(log_probs, rows * log_probs.shape[-1] + best)[:, 0]
         broken = is_nan(gained)
         possible = ops.logical_or(broken, compared[:, 0] > FORBIDDEN / 2)
         takes = ops.logical_and(going, possible)

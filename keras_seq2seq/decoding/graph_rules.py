@@ -36,19 +36,23 @@ def adjust(strategy: Strategy, log_probs: Any, tokens: Any, position: Any) -> An
         position: int32 scalar. Tokens that each row has.
     """
     vocabulary = log_probs.shape[-1]
-    ids = ops.arange(vocabulary, dtype="int32")
-    forbidden = ops.logical_and(ids == EOS_ID, position < strategy.min_length)
-    for token in strategy.forbidden(vocabulary):
-        forbidden = ops.logical_or(forbidden, ids == token)
-    forbidden = forbidden[None, :]
     adjusted = log_probs
     if strategy.repetition_penalty != 1:
         seen = _contains(tokens, vocabulary)
         adjusted = ops.where(seen, log_probs * strategy.repetition_penalty, log_probs)
+    # What is always forbidden is added, not chosen by `where`: one cheap pass over a constant.
+    always = strategy.forbidden(vocabulary)
+    adjusted = adjusted + ops.convert_to_tensor(
+        [[FORBIDDEN if token in always else 0.0 for token in range(vocabulary)]]
+    )
+    if strategy.min_length > 0:
+        is_eos = ops.arange(vocabulary, dtype="int32") == EOS_ID
+        too_early = ops.logical_and(is_eos, position < strategy.min_length)
+        adjusted = ops.where(too_early[None, :], FORBIDDEN, adjusted)
     if 0 < strategy.no_repeat_ngram_size <= tokens.shape[1]:
         completing = _completing(tokens, position, strategy.no_repeat_ngram_size)
-        forbidden = ops.logical_or(forbidden, _contains(completing, vocabulary))
-    return ops.where(forbidden, FORBIDDEN, adjusted)
+        adjusted = ops.where(_contains(completing, vocabulary), FORBIDDEN, adjusted)
+    return adjusted
 
 
 def pick(values: Any, places: Any) -> Any:

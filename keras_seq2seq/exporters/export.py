@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib.metadata
-import importlib.util
 import json
 import os
 import pathlib
@@ -14,22 +13,17 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import keras
-
-from keras_seq2seq.bundle import FORMAT_VERSION, MANIFEST_FILE, sha256
+from keras_seq2seq.bundle import FORMAT_VERSION, MANIFEST_FILE, Bundle, sha256
 from keras_seq2seq.config import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from keras_seq2seq.decoding.strategy import BeamSearch
 from keras_seq2seq.exporters.parity import SENTENCES_FILE, Parity, verify
+from keras_seq2seq.exporters.quality_gate import Verdict, judge
+from keras_seq2seq.exporters.request import Request, check
 from keras_seq2seq.models.contract import source_names, state_names
 from keras_seq2seq.models.seq2seq import Seq2Seq
 from keras_seq2seq.tokenizer import TokenizerPair
 
 MODEL_FILE = "model.keras"
-NEEDED = {
-    "saved_model": ("tensorflow_text",),
-    "litert": ("ai_edge_litert",),
-    "onnx": ("onnx", "tf2onnx", "onnxruntime"),
-}
 VERSIONED = ("keras_seq2seq", "keras", "tensorflow", "tensorflow-text", "tf2onnx", "onnx")
 PROBES, PROBE_PIECES = 50, 8
 
@@ -39,6 +33,11 @@ def export(
     output_dir: str | os.PathLike[str],
     *,
     formats: Sequence[str] = ("saved_model", "litert", "onnx"),
+    quantization: str | Sequence[str] = "dynamic_int8",
+    evaluation: Sequence[tuple[str, str]] | None = None,
+    max_quality_drop: float = 0.3,
+    quality_metric: str = "bleu",
+    bleu_tokenize: str = "13a",
     sentences: Sequence[str] | None = None,
     max_length: int | None = None,
     beam: BeamSearch | None = None,
@@ -54,7 +53,17 @@ def export(
     Args:
         model: A trained model with tokenizers.
         output_dir: The bundle's folder.
-        formats: Any of "saved_model", "litert" (float32 and dynamic int8) and "onnx".
+        formats: Any of "saved_model", "litert" and "onnx".
+        quantization: What LiteRT and ONNX files are written as beside float32: one or several
+            of "float16" (half the bytes, float32 arithmetic) and "dynamic_int8" (a quarter of
+            the bytes, products in int8); "float32" adds nothing.
+        evaluation: Pairs of a source text and its reference. Each quantised artefact translates
+            them, and is refused if it is worse than `max_quality_drop` says or repeats itself
+            more: a warning names it, the manifest keeps its figures, the bundle has not its
+            files. None measures nothing and refuses nothing.
+        max_quality_drop: float >= 0. Most points of the metric that quantisation may cost.
+        quality_metric: "bleu", "chrf", "exact_match", "ter", "wer" or "cer".
+        bleu_tokenize: How "bleu" splits words; "none" for tokenised texts.
         sentences: Source texts that are translated to compare the artefacts, now and by every
             later `verify`; None makes 50 of random pieces.
         max_length: int > 0. Longest translation in tokens, eos included, fixed inside the
@@ -62,101 +71,80 @@ def export(
         beam: A beam search to put beside the greedy one inside every file, fixed there; None
             writes none. On the host any beam search runs over the steps.
         quality: Measured quality of the model for the manifest, such as what `evaluate` of
-            `keras_seq2seq.training.evaluation` returned; plain values for JSON.
+            `keras_seq2seq.evaluation` returned; plain values for JSON.
         force: Replace a bundle that is there.
         verbose: Show what is written, and a progress bar.
     Returns:
-        The parity of all artefacts. A warning tells when it did not pass.
+        The parity of all artefacts that are in the bundle. A warning tells when it did not pass,
+        and which artefacts were refused.
     Raises:
         ValueError: With every fault found before writing.
         FileExistsError: If the folder exists and is not to be replaced.
         ImportError: If a package is missing; the message names the extra.
     """
     output_dir = pathlib.Path(output_dir)
-    tokenizers, length = _check(model, output_dir, formats, max_length, beam, force)
-    texts = list(sentences) if sentences else _probe_sentences(tokenizers)
+    gate = {
+        "evaluation": evaluation,
+        "metric": quality_metric,
+        "max_quality_drop": max_quality_drop,
+        "tokenize": bleu_tokenize,
+    }
+    request = check(
+        model,
+        output_dir,
+        formats=formats,
+        quantization=quantization,
+        max_length=max_length,
+        beam=beam,
+        gate=None if evaluation is None else gate,
+        force=force,
+    )
+    texts = list(sentences) if sentences else _probe_sentences(request.tokenizers)
     output_dir.parent.mkdir(parents=True, exist_ok=True)
     partial = pathlib.Path(tempfile.mkdtemp(prefix=".partial-", dir=output_dir.parent))
     try:
-        artefacts = _write_artefacts(model, partial, formats, length, beam, verbose)
-        tokenizers.save(partial)
+        artefacts = _write_artefacts(model, partial, request, verbose)
+        request.tokenizers.save(partial)
         lines = "".join(f"{' '.join(text.splitlines())}\n" for text in texts)
         (partial / SENTENCES_FILE).write_text(lines, "utf-8")
-        manifest = _manifest(model, partial, tokenizers, artefacts, length, beam)
+        manifest = _manifest(model, partial, request, artefacts)
         manifest["quality"] = None if quality is None else dict(quality)
         _write_manifest(partial, manifest)
+        refused = _refuse(partial, manifest, request, verbose)
         parity = verify(partial, verbose=verbose)
         _write_manifest(partial, {**manifest, "parity": parity.to_dict()})
         partial.chmod(0o755)
         _put(partial, output_dir)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+    for verdict in refused:
+        warnings.warn(f"Refused, and not in {output_dir}: {verdict}", stacklevel=2)
     if not parity.passed:
         warnings.warn(f"The artefacts in {output_dir} differ:\n{parity}", stacklevel=2)
     return parity
 
 
-def _check(
-    model: Seq2Seq,
-    output_dir: pathlib.Path,
-    formats: Sequence[str],
-    max_length: int | None,
-    beam: BeamSearch | None,
-    force: bool,
-) -> tuple[TokenizerPair, int]:
-    """Checks all that can be known before writing; returns the tokenizers and the length."""
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(
-            "Export needs the TensorFlow backend; load the .keras file with "
-            f"KERAS_BACKEND=tensorflow. Received: {keras.backend.backend()!r}."
-        )
-    faults = []
-    if unknown := [name for name in formats if name not in NEEDED]:
-        faults.append(f"`formats` must be of {tuple(NEEDED)}. Received: {unknown}.")
-    if not formats or len(set(formats)) != len(formats):
-        faults.append(f"`formats` must name each once, and at least one. Received: {formats}.")
-    tokenizers = model.tokenizers
-    if tokenizers is None:
-        faults.append("`model.tokenizers` must be set: a bundle holds them. Received: None.")
-    if max_length is None:
-        max_length = model.config.max_length if model.config else 0
-    if max_length < 1:
-        faults.append(f"`max_length` must be at least 1; pass it. Received: {max_length}.")
-    try:
-        model.check_max_length(max_length)
-    except ValueError as error:
-        faults.append(str(error))
-    if beam is not None:
-        try:
-            beam.forbidden(model.decoder.output["logits"].shape[-1])
-        except ValueError as error:
-            faults.append(str(error))
-    if faults or tokenizers is None:
-        raise ValueError("Cannot export:\n- " + "\n- ".join(faults))
-    missing = {
-        name: [p for p in NEEDED[name] if importlib.util.find_spec(p) is None] for name in formats
-    }
-    if lacking := {name: packages for name, packages in missing.items() if packages}:
-        raise ImportError(
-            f"These formats lack packages: {lacking}. Install them: pip install "
-            f'"keras_seq2seq[{",".join(lacking)}]".'
-        )
-    if output_dir.exists():
-        replaceable = (output_dir / MANIFEST_FILE).is_file()
-        if not (force and replaceable):
-            remedy = "pass force=True (--force) to replace it" if replaceable else "name another"
-            raise FileExistsError(
-                f"`output_dir` must be new. Received: {output_dir}, which exists; {remedy}."
-            )
-    return tokenizers, max_length
+def _refuse(
+    folder: pathlib.Path, manifest: dict[str, Any], request: Request, verbose: bool
+) -> list[Verdict]:
+    """Judges the quantised artefacts and removes those that are refused, in the manifest too."""
+    bundle = Bundle.open(folder)
+    verdicts = judge(bundle, request.gate, verbose=verbose) if request.gate else []
+    refused = [verdict for verdict in verdicts if verdict.faults]
+    for verdict in refused:
+        for name in bundle.files(verdict.runtime, verdict.quantization):
+            (folder / name).unlink()
+            del manifest["files"][name]
+        del manifest["artefacts"][verdict.runtime]["files"][verdict.quantization]
+    manifest["quantization"] = [verdict.to_dict() for verdict in verdicts]
+    _write_manifest(folder, manifest)
+    return refused
 
 
 def _write_artefacts(
     model: Seq2Seq,
     folder: pathlib.Path,
-    formats: Sequence[str],
-    max_length: int,
-    beam: BeamSearch | None,
+    request: Request,
     verbose: bool,
 ) -> dict[str, dict[str, Any]]:
     """Writes the files of each format; returns what the manifest says of them."""
@@ -164,7 +152,9 @@ def _write_artefacts(
         print("writing keras")
     model.save(folder / MODEL_FILE, include_optimizer=False)
     artefacts: dict[str, dict[str, Any]] = {"keras": {"path": MODEL_FILE}}
-    for name in formats:
+    options: dict[str, Any] = {"max_length": request.max_length, "beam": request.beam}
+    for name in request.formats:
+        quantizations = request.quantizations_of(name)
         if verbose:
             print(f"writing {name}", flush=True)
         path = folder / name
@@ -172,37 +162,31 @@ def _write_artefacts(
         if name == "saved_model":
             from keras_seq2seq.exporters.saved_model import write_saved_model
 
-            entry = write_saved_model(
-                model, model.tokenizers, path, max_length=max_length, beam=beam
-            )
+            entry = write_saved_model(model, request.tokenizers, path, **options)
         elif name == "litert":
             from keras_seq2seq.exporters.litert import write_litert
 
-            entry = write_litert(model, path, max_length=max_length, beam=beam)
+            entry = write_litert(model, path, quantizations=quantizations, **options)
         else:
             from keras_seq2seq.exporters.onnx import write_onnx
 
-            entry = write_onnx(model, path, max_length=max_length, beam=beam)
+            entry = write_onnx(model, path, quantizations=quantizations, **options)
         artefacts[name] = {"path": name, **entry}
     return artefacts
 
 
 def _manifest(
-    model: Seq2Seq,
-    folder: pathlib.Path,
-    tokenizers: TokenizerPair,
-    artefacts: dict[str, Any],
-    max_length: int,
-    beam: BeamSearch | None,
+    model: Seq2Seq, folder: pathlib.Path, request: Request, artefacts: dict[str, Any]
 ) -> dict[str, Any]:
+    beam = request.beam
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    sides = tokenizers.file_names
+    sides = request.tokenizers.file_names
     return {
         "format_version": FORMAT_VERSION,
         "versions": {"python": platform.python_version(), **_versions()},
         "model": model.config.to_dict() if model.config else None,
         "special_ids": {"pad": PAD_ID, "unk": UNK_ID, "bos": BOS_ID, "eos": EOS_ID},
-        "limits": {"max_length": max_length},
+        "limits": {"max_length": request.max_length},
         "beam": None if beam is None else dataclasses.asdict(beam),
         "tokenizer": {"source": sides[0], "target": sides[-1]},
         "states": state_names(model.decoder),

@@ -17,7 +17,7 @@ from keras_seq2seq.exporters.quiet import quiet
 from keras_seq2seq.exporters.signatures import Signatures
 from keras_seq2seq.models.seq2seq import Seq2Seq
 
-QUANTIZATIONS = ("float32", "dynamic_int8")
+QUANTIZATIONS = ("float32", "float16", "dynamic_int8")
 FOREIGN = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 
 
@@ -26,7 +26,7 @@ def write_litert(
     folder: Path,
     *,
     max_length: int,
-    quantizations: Sequence[str] = QUANTIZATIONS,
+    quantizations: Sequence[str] = ("float32", "dynamic_int8"),
     beam: BeamSearch | None = None,
 ) -> dict[str, Any]:
     """Writes `model_<quantization>.tflite` files for a batch of one and any source length.
@@ -38,7 +38,8 @@ def write_litert(
         model: The trained model.
         folder: Where to write; made if missing.
         max_length: int > 0. Longest translation in tokens, end of sentence included.
-        quantizations: "float32", "dynamic_int8" (int8 weights, float32 arithmetic elsewhere).
+        quantizations: Any of "float32", "float16" (weights in half precision, float32
+            arithmetic) and "dynamic_int8" (int8 weights, float32 arithmetic elsewhere).
         beam: What the signature `translate_beam` searches for; None leaves it out.
     Returns:
         {"files": {quantization: file name}, "signatures": {name: {"inputs", "outputs"}}}, each a
@@ -99,8 +100,10 @@ def _converted(frozen_folder: str, quantization: str, functions: list[str]) -> b
                 frozen_folder, signature_keys=functions
             )
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-            if quantization == "dynamic_int8":
+            if quantization != "float32":
                 converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            if quantization == "float16":
+                converter.target_spec.supported_types = [tf.float16]
             return converter.convert()
     except Exception as error:
         if foreign := sorted(set(FOREIGN.findall(str(error)))):

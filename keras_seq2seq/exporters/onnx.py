@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from keras_seq2seq.decoding.strategy import BeamSearch
@@ -19,6 +19,7 @@ FILES = {
 # ONNX values have one name each: the new value of `state_0` cannot be called `state_0`, too.
 NEXT_PREFIX = "next_"
 OPSET_VERSIONS = (15, 18)
+QUANTIZATIONS = ("float32", "float16", "dynamic_int8")
 OTHER_PRECISIONS = {"bfloat16", "float16", "float64"}
 
 
@@ -27,48 +28,69 @@ def write_onnx(
     folder: pathlib.Path,
     *,
     max_length: int,
+    quantizations: Sequence[str] = ("float32",),
     beam: BeamSearch | None = None,
     opset_version: int = 17,
 ) -> dict[str, Any]:
     """Writes `encoder.onnx`, `decoder_step.onnx`, `translate_greedy.onnx`, `translate_beam.onnx`.
 
     The files use standard operators only and leave batch size and lengths open. Recurrent
-    layers of the encoder become native nodes, see `NativeRNNs`; a search is one Loop.
-    The same model gives the same bytes.
+    layers of the encoder and layer normalisations become native nodes, see `NativeRNNs` and
+    `NativeNorms`; a search is one Loop. The same model gives the same bytes. Quantised files
+    bear the quantisation in their names, such as `encoder_dynamic_int8.onnx`.
 
     Args:
         model: The trained model.
         folder: An existing folder.
         max_length: int > 0. Longest translation in tokens, eos included.
+        quantizations: Any of "float32", "float16" and "dynamic_int8", see `quantized`.
         beam: What `translate_beam.onnx` searches for; None leaves it out.
         opset_version: int, 15 to 18. Version of the ONNX operators; 17 is read by onnxruntime
             1.12 and later.
     Returns:
-        For the manifest: `opset_version`, `files` by function, and `signatures` by function with
-        `inputs` and `outputs`, each a list of {"name", "dtype", "shape"} with None for an open
-        axis. The output `next_state_0` of `decode_step` is its next input `state_0`.
+        For the manifest: `opset_version`, `files` by quantization and function, and `signatures`
+        by function with `inputs` and `outputs`, each a list of {"name", "dtype", "shape"} with
+        None for an open axis. The output `next_state_0` of `decode_step` is its next input
+        `state_0`.
     Raises:
-        ImportError: If tf2onnx or onnx is not installed.
-        ValueError: If the version is out of its range, the model computes in another precision
-            than float32, or has an operator that ONNX has not.
+        ImportError: If tf2onnx or onnx is not installed, or onnxruntime, which quantises.
+        ValueError: If a quantization is unknown, the version is out of its range, the model
+            computes in another precision than float32, or has an operator that ONNX has not.
     """
     _import_tools()
     low, high = OPSET_VERSIONS
     if not low <= opset_version <= high:
         raise ValueError(f"`opset_version` must be {low} to {high}. Received: {opset_version}.")
+    if unknown := [name for name in quantizations if name not in QUANTIZATIONS]:
+        raise ValueError(f"`quantizations` must be among {QUANTIZATIONS}. Received: {unknown}.")
     _check_precision(model)
+    from keras_seq2seq.exporters.native_norm import FIRST_OPSET, NativeNorms
     from keras_seq2seq.exporters.native_rnn import NativeRNNs
+    from keras_seq2seq.exporters.onnx_quantization import quantized
     from keras_seq2seq.exporters.signatures import Signatures
 
-    native = NativeRNNs()
+    rnns, norms = NativeRNNs(), NativeNorms()
+    handlers = {**rnns.handlers, **norms.handlers}
     with _silence():
-        signatures = Signatures(native.replace(model.encoder), model.decoder, max_length, beam)
-        files = {function: FILES[function] for function in signatures.functions}
+        encoder, decoder = rnns.replace(model.encoder), model.decoder
+        if opset_version >= FIRST_OPSET:
+            encoder, decoder = norms.replace(encoder), norms.replace(decoder)
+        signatures = Signatures(encoder, decoder, max_length, beam)
+        files: dict[str, dict[str, str]] = {quantization: {} for quantization in quantizations}
         described = {}
-        for function, file in files.items():
-            proto = _convert(signatures, function, opset_version, native.handlers)
-            (folder / file).write_bytes(proto.SerializeToString(deterministic=True))
+        for function in signatures.functions:
+            proto = _convert(signatures, function, opset_version, handlers)
             described[function] = _describe(proto.graph)
+            for quantization, names in files.items():
+                whole = quantization == "float32"
+                name = (
+                    FILES[function]
+                    if whole
+                    else f"{pathlib.Path(FILES[function]).stem}_{quantization}.onnx"
+                )
+                smaller = proto if whole else quantized(proto, quantization)
+                (folder / name).write_bytes(smaller.SerializeToString(deterministic=True))
+                names[function] = name
     return {"opset_version": opset_version, "files": files, "signatures": described}
 
 

@@ -46,8 +46,9 @@ def simplify(model: Any) -> None:
     _order_equal_outputs(graph)
     _sort(graph)
     _drop_unused_constants(graph)
+    for owner in graphs(graph):
+        del owner.value_info[:]  # of values that get other names now
     _rename_all(graph)
-    del graph.value_info[:]
 
 
 def _make_unique(graph: Any) -> None:

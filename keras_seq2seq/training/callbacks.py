@@ -9,8 +9,8 @@ from typing import Any
 
 import keras
 
+from keras_seq2seq.evaluation import evaluate
 from keras_seq2seq.training.batches import PairBatches
-from keras_seq2seq.training.evaluation import evaluate
 
 SHOWN_SAMPLES = 5
 

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Strategy
+from keras_seq2seq.evaluation import evaluate
 from keras_seq2seq.models.losses import RDrop
 from keras_seq2seq.models.seq2seq import Seq2Seq, load_model
 from keras_seq2seq.tokenizer import TokenizerPair
@@ -24,7 +25,6 @@ from keras_seq2seq.training.callbacks import (
     TranslationQuality,
     save_model,
 )
-from keras_seq2seq.training.evaluation import evaluate
 from keras_seq2seq.training.fitting import resumable_fit
 from keras_seq2seq.training.optimizer import build_optimizer
 from keras_seq2seq.training.parts import Pairs, Parts, read_parts

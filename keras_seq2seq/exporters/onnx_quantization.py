@@ -1,0 +1,200 @@
+"""Makes small ONNX files: weights as int8 or float16, in standard operators alone."""
+
+import logging
+import pathlib
+import tempfile
+from typing import Any
+
+import numpy as np
+
+from keras_seq2seq.exporters.onnx_graph import simplify
+from keras_seq2seq.exporters.onnx_walk import graphs, nodes, rename
+
+RECURRENT = ("GRU", "LSTM", "RNN")
+# Smaller weights are biases, scales and the like, which stay as they are.
+SMALLEST = 1024
+
+
+def quantized(model: Any, quantization: str) -> Any:
+    """Returns a smaller onnx.ModelProto with the same inputs and outputs.
+
+    "float16" stores each weight in half precision and widens it when the file is read: half the
+    bytes, float32 arithmetic. "dynamic_int8" is int8 with a scale for each output column: products
+    by onnxruntime's own `quantize_dynamic` (MatMulInteger, whose other side is quantised as it
+    comes, loops included), embeddings and recurrent nodes as int8 weights that are widened, the
+    latter because no standard operator computes a GRU or an LSTM in int8. A table that embeds and
+    projects is stored once.
+
+    Args:
+        model: What `write_onnx` made, float32.
+        quantization: "float16" or "dynamic_int8".
+    """
+    result = type(model)()
+    result.CopyFrom(model)
+    if quantization == "float16":
+        _store_halves(result.graph)
+    else:
+        _untranspose_tables(result.graph)
+        result = _with_integer_products(result)
+        _store_integers(result.graph)
+    del result.opset_import[1:]
+    simplify(result)
+    return result
+
+
+def _weights(graph: Any) -> dict[str, np.ndarray]:
+    """Returns the float32 weights by name that are large enough to shrink."""
+    from onnx import TensorProto, numpy_helper
+
+    return {
+        tensor.name: numpy_helper.to_array(tensor)
+        for tensor in graph.initializer
+        if tensor.data_type == TensorProto.FLOAT and np.prod(tensor.dims) >= SMALLEST
+    }
+
+
+def _store(graph: Any, name: str, value: np.ndarray) -> None:
+    """Puts a constant in the place of the one with this name, or beside the others."""
+    from onnx import numpy_helper
+
+    kept = [tensor for tensor in graph.initializer if tensor.name != name]
+    copies = [type(tensor).FromString(tensor.SerializeToString()) for tensor in kept]
+    del graph.initializer[:]
+    graph.initializer.extend([*copies, numpy_helper.from_array(value, name)])
+
+
+def _add_first(graph: Any, made: list[Any]) -> None:
+    for i, node in enumerate(made):
+        graph.node.insert(i, node)
+
+
+def _store_halves(graph: Any) -> None:
+    from onnx import TensorProto, helper
+
+    for name, value in _weights(graph).items():
+        # What half precision cannot hold, such as the -1e9 of a mask, stays.
+        if np.abs(value).max() >= np.finfo("float16").max:
+            continue
+        rename(graph, {name: f"{name}_wide"})
+        _store(graph, name, value.astype("float16"))
+        cast = helper.make_node("Cast", [name], [f"{name}_wide"], to=TensorProto.FLOAT)
+        _add_first(graph, [cast])
+
+
+def _untranspose_tables(graph: Any) -> None:
+    """Stores a table that embeds and projects as the projection reads it, (size, vocabulary)."""
+    weights = _weights(graph)
+    for node in nodes(graph):
+        if node.op_type != "Transpose" or node.input[0] not in weights:
+            continue
+        table, turned = node.input[0], node.output[0]
+        readers = {n.op_type for n in nodes(graph) if turned in n.input}
+        if readers == {"MatMul"}:
+            _gather_columns(graph, table, table)
+            rename(graph, {turned: table})
+            _store(graph, table, np.ascontiguousarray(weights[table].T))
+        elif readers == {"Gather"}:
+            _gather_columns(graph, turned, table)
+
+
+def _gather_columns(graph: Any, rows: str, columns: str) -> None:
+    """Reads embeddings (batch, length, size) from the columns of a table in place of its rows."""
+    from onnx import helper
+
+    for owner in graphs(graph):
+        for i, node in reversed(list(enumerate(owner.node))):
+            if node.op_type == "Gather" and node.input[0] == rows:
+                ids, output = node.input[1], node.output[0]
+                read = f"{output}_columns"
+                owner.node.remove(node)
+                gather = helper.make_node("Gather", [columns, ids], [read], axis=1)
+                owner.node.insert(i, gather)
+                last = helper.make_node("Transpose", [read], [output], perm=[1, 2, 0])
+                owner.node.insert(i + 1, last)
+
+
+def _with_integer_products(model: Any) -> Any:
+    """Returns a model whose products with weights are onnxruntime's MatMulInteger."""
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with tempfile.TemporaryDirectory() as room:
+        path = pathlib.Path(room) / "quantized.onnx"
+        # It advises, through the root logger, to prepare the model: `simplify` has done that.
+        logging.disable(logging.WARNING)
+        try:
+            quantize_dynamic(
+                model,
+                path,
+                op_types_to_quantize=["MatMul"],
+                per_channel=True,
+                weight_type=QuantType.QInt8,
+                extra_options={
+                    "EnableSubgraph": True,
+                    "MatMulConstBOnly": True,
+                    "DefaultTensorType": onnx.TensorProto.FLOAT,
+                },
+            )
+        finally:
+            logging.disable(logging.NOTSET)
+        return onnx.load(path)
+
+
+def _store_integers(graph: Any) -> None:
+    """Stores the tables of embeddings and the weights of recurrent nodes as int8."""
+    weights = _weights(graph)
+    for owner in list(graphs(graph)):
+        for node in list(owner.node):
+            if node.op_type == "Gather" and node.input[0] in weights:
+                _shrink_gather(graph, owner, node, weights[node.input[0]])
+            elif node.op_type in RECURRENT:
+                for name in node.input[1:3]:
+                    if name in weights:
+                        _shrink_recurrent(graph, name, weights[name])
+
+
+def _shrink_gather(graph: Any, owner: Any, node: Any, table: np.ndarray) -> None:
+    """Reads int8 rows or columns, and their scales, in place of float32 ones."""
+    from onnx import TensorProto, helper
+
+    name, ids = node.input
+    axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
+    if axis == 0:  # a projection's table has its integers and scales already
+        _store_integer(graph, name, table, axis)
+    output = node.output[0]
+    integers, floats, scales = (f"{output}_{part}" for part in ("int8", "float", "scales"))
+    made = [
+        helper.make_node("Gather", [f"{name}_quantized", ids], [integers], axis=axis),
+        helper.make_node("Cast", [integers], [floats], to=TensorProto.FLOAT),
+        helper.make_node("Gather", [f"{name}_scale", ids], [scales], axis=0),
+    ]
+    if axis == 0:  # (batch, length) scales of (batch, length, size) rows
+        _store(graph, "last_axis", np.array([-1], "int64"))
+        made.append(helper.make_node("Unsqueeze", [scales, "last_axis"], [f"{scales}_last"]))
+        scales = f"{scales}_last"
+    made.append(helper.make_node("Mul", [floats, scales], [output]))
+    position = list(owner.node).index(node)
+    owner.node.remove(node)
+    for i, new in enumerate(made):
+        owner.node.insert(position + i, new)
+
+
+def _shrink_recurrent(graph: Any, name: str, value: np.ndarray) -> None:
+    """Widens int8 weights (directions, gates * units, size) before the node that reads them."""
+    from onnx import helper
+
+    wide = f"{name}_wide"
+    rename(graph, {name: wide})
+    _store_integer(graph, name, value, axis=1)
+    inputs = [f"{name}_quantized", f"{name}_scale"]
+    _add_first(graph, [helper.make_node("DequantizeLinear", inputs, [wide], axis=1)])
+
+
+def _store_integer(graph: Any, name: str, value: np.ndarray, axis: int) -> None:
+    """Adds int8 values and float32 scales, one for each place on an axis."""
+    others = tuple(i for i in range(value.ndim) if i != axis)
+    highest = np.abs(value).max(axis=others)
+    scale = np.where(highest > 0, highest, 1).astype("float32") / np.float32(127)
+    shape = [-1 if i == axis else 1 for i in range(value.ndim)]
+    _store(graph, f"{name}_quantized", np.rint(value / scale.reshape(shape)).astype("int8"))
+    _store(graph, f"{name}_scale", scale)

@@ -1,0 +1,122 @@
+import collections
+
+import numpy as np
+import onnx
+import pytest
+from conftest import random_ids
+from onnx_models import SHARED, noisy_model, runtime
+
+from keras_seq2seq.config import BOS_ID, PAD_ID
+from keras_seq2seq.exporters.onnx import QUANTIZATIONS, write_onnx
+from keras_seq2seq.exporters.onnx_quantization import quantized
+from keras_seq2seq.exporters.onnx_walk import graphs, nodes
+
+MAX_LENGTH = 6
+VOCABULARY, SIZE = 300, 64
+LARGE = {
+    "source_vocabulary_size": VOCABULARY,
+    "target_vocabulary_size": VOCABULARY,
+    "embedding_dim": SIZE,
+    "units": SIZE,
+}
+TRANSFORMER = {"encoder": "transformer", "decoder": "transformer", "num_heads": 2}
+MODELS = {
+    "gru": {"attention": "scaled", **SHARED},
+    "lstm": {"cell": "lstm", "attention": "general"},
+    "transformer": {**TRANSFORMER, "feedforward_dim": 96, "positions": "learned", **SHARED},
+}
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def written(request, tmp_path_factory):
+    """The folder of a model of which weights are most of each file, and its description."""
+    folder = tmp_path_factory.mktemp(request.param)
+    model = noisy_model(**LARGE, **MODELS[request.param])
+    entry = write_onnx(model, folder, max_length=MAX_LENGTH, quantizations=QUANTIZATIONS)
+    return folder, entry["files"], request.param
+
+
+def sizes(folder, files):
+    return {name: (folder / file).stat().st_size for name, file in files.items()}
+
+
+def initializers(graph):
+    return [tensor for owner in graphs(graph) for tensor in owner.initializer]
+
+
+def step_log_probs(folder, files):
+    """Returns what the first step gives for two sources of different lengths."""
+    engine = runtime(folder, files)
+    ids = random_ids(2, 5)
+    log_probs, _ = engine.step(np.full(2, BOS_ID), engine.encode(ids))
+    return log_probs
+
+
+@pytest.mark.parametrize(("quantization", "most"), [("float16", 0.6), ("dynamic_int8", 0.45)])
+def test_files_are_small_valid_and_standard(written, quantization, most):
+    folder, files, _ = written
+    whole, small = sizes(folder, files["float32"]), sizes(folder, files[quantization])
+    for function, file in files[quantization].items():
+        assert small[function] < most * whole[function]
+        proto = onnx.load(folder / file)
+        onnx.checker.check_model(proto, full_check=True)
+        assert [(opset.domain, opset.version) for opset in proto.opset_import] == [("", 17)]
+        assert not any(node.domain for node in nodes(proto.graph))
+
+
+@pytest.mark.parametrize(("quantization", "gap"), [("float16", 0.002), ("dynamic_int8", 0.1)])
+def test_the_first_step_is_near(written, quantization, gap):
+    folder, files, _ = written
+    expected = step_log_probs(folder, files["float32"])
+    found = step_log_probs(folder, files[quantization])
+    assert 0 < np.abs(found - expected).mean() < gap * expected.std()
+
+
+@pytest.mark.parametrize("quantization", ["float16", "dynamic_int8"])
+def test_a_translation_begins_as_its_first_step_says(written, quantization):
+    folder, files, _ = written
+    engine = runtime(folder, files[quantization])
+    allowed = step_log_probs(folder, files[quantization])
+    allowed[:, [PAD_ID, BOS_ID]] = -np.inf
+    found = [best for best, *_ in engine.search(random_ids(2, 5))]
+    assert [best.ids[0] for best in found] == allowed.argmax(-1).tolist()
+
+
+def test_int8_products_are_in_the_loop_too(written):
+    folder, files, _ = written
+    graph = onnx.load(folder / files["dynamic_int8"]["translate_greedy"]).graph
+    (loop,) = (node for node in graph.node if node.op_type == "Loop")
+    (body,) = (attribute.g for attribute in loop.attribute if attribute.HasField("g"))
+    assert sum(node.op_type == "MatMulInteger" for node in body.node) >= 3
+
+
+def test_no_large_weight_stays_float32(written):
+    folder, files, _ = written
+    for quantization in ("float16", "dynamic_int8"):
+        for file in files[quantization].values():
+            for tensor in initializers(onnx.load(folder / file).graph):
+                large = np.prod(tensor.dims) >= 1024
+                assert not (large and tensor.data_type == onnx.TensorProto.FLOAT), tensor.name
+
+
+def test_a_shared_table_is_stored_once(written):
+    folder, files, name = written
+    if "share_embeddings" not in MODELS[name]:
+        return
+    for quantization in QUANTIZATIONS:
+        graph = onnx.load(folder / files[quantization]["translate_greedy"]).graph
+        counts = collections.Counter(np.prod(tensor.dims) for tensor in initializers(graph))
+        assert counts[VOCABULARY * SIZE] == 1
+
+
+@pytest.mark.parametrize("quantization", ["float16", "dynamic_int8"])
+def test_the_same_model_gives_the_same_bytes(written, quantization):
+    folder, files, _ = written
+    again = quantized(onnx.load(folder / files["float32"]["translate_greedy"]), quantization)
+    content = (folder / files[quantization]["translate_greedy"]).read_bytes()
+    assert again.SerializeToString(deterministic=True) == content
+
+
+def test_an_unknown_quantization_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="`quantizations` must be among .* Received: .'int3'"):
+        write_onnx(noisy_model(), tmp_path, max_length=3, quantizations=["float32", "int3"])
