@@ -1,4 +1,6 @@
-"""The command line: keras-seq2seq train | average | translate | evaluate | export | verify."""
+"""The command line: keras-seq2seq train | average | translate | evaluate | export | verify |
+inspect.
+"""
 
 import argparse
 import json
@@ -39,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (_add_train, _add_average, _add_translate, _add_evaluate, _add_export, _add_verify):
         add(commands)
+    _add_inspect(commands)
     return parser
 
 
@@ -320,6 +323,30 @@ def _verify(arguments: argparse.Namespace) -> int:
     parity = keras_seq2seq.verify(arguments.bundle, arguments.text)
     print(parity)
     return 0 if parity.passed else 1
+
+
+def _add_inspect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("inspect", help="say what a shipped file holds and needs")
+    parser.add_argument(
+        "path", type=pathlib.Path, help="bundle, SavedModel, .tflite, .onnx or .keras"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="everything, for programs")
+    form.add_argument(
+        "--summary", action="store_true", help="of a bundle, without its artefacts one by one"
+    )
+    parser.set_defaults(command=_inspect)
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
+    from keras_seq2seq.inspection.text import rendered
+
+    found = keras_seq2seq.inspect(arguments.path)
+    if arguments.json:
+        print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        print(rendered(found, summary=arguments.summary))
+    return 0
 
 
 if __name__ == "__main__":
