@@ -74,21 +74,19 @@ class LiteRTModel:
         ]
         definitions = self._each(model.SignatureDefs, model.SignatureDefsLength())
         self.signatures = [self._signature(definition) for definition in definitions]
+        self.main = self._main()
         self.tensors = tuple(self._stored())
 
-    @property
-    def main(self) -> Signature:
-        """The inputs and outputs of the first graph, for a file without signatures."""
+    def _main(self) -> Signature:
+        """Returns the inputs and outputs of the first graph, for a file without signatures."""
         graph = self._graphs[0]
 
         def specs(indices: Iterator[int]) -> tuple[TensorSpec, ...]:
             tensors = (graph.Tensors(i) for i in indices)
             return tuple(self._spec(_text(tensor.Name()), tensor) for tensor in tensors)
 
-        inputs = self._each(graph.Inputs, graph.InputsLength())
-        return Signature(
-            "main", specs(inputs), specs(self._each(graph.Outputs, graph.OutputsLength()))
-        )
+        inputs = specs(self._each(graph.Inputs, graph.InputsLength()))
+        return Signature("main", inputs, specs(self._each(graph.Outputs, graph.OutputsLength())))
 
     def _each(self, get: Any, length: int) -> Iterator[Any]:
         # Each entry of a vector takes a byte at the least: a longer one is a lie.

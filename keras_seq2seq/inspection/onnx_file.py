@@ -23,8 +23,8 @@ MICROSOFT = "com.microsoft"
 EXTENSIONS = ("ai.onnx.contrib", "com.microsoft.extensions")
 TRAINING = ("ai.onnx.training", "ai.onnx.preview.training")
 ONLY_ONNXRUNTIME = (
-    f"Operators of {MICROSOFT} are in every stock onnxruntime (Python, Node, web, mobile) and in "
-    "no other ONNX runtime. The table of compatibility does not tell since when."
+    f"Operators of {MICROSOFT} are in the stock onnxruntime (Python, Node, web) and in no other "
+    "ONNX runtime. The table of compatibility does not tell since when."
 )
 
 
@@ -41,7 +41,7 @@ def inspect_onnx(path: Path) -> Inspection:
     model = _read(onnx, path)
     try:
         return _inspected(onnx, model, path)
-    # A name that is no UTF-8 comes out of a message as bytes.
+    # A name that is not UTF-8 comes out of a message as bytes.
     except (ValueError, TypeError) as error:
         raise ValueError(
             "An ONNX file must be whole, with tensors of the sizes that they say. "
@@ -50,9 +50,9 @@ def inspect_onnx(path: Path) -> Inspection:
 
 
 def _inspected(onnx: ModuleType, model: Any, path: Path) -> Inspection:
-    opsets = {entry.domain or ONNX: entry.version for entry in model.opset_import}
+    opsets = {_text(entry.domain) or ONNX: entry.version for entry in model.opset_import}
     bodies = [model.graph, *model.functions]
-    own = {(function.domain or ONNX, function.name) for function in model.functions}
+    own = {(_text(function.domain), _text(function.name)) for function in model.functions}
     stored = list(stored_tensors(bodies))
     beside, faults = external_files((tensor for tensor, _ in stored), path.parent)
     operators = counted(collections.Counter(_keys(bodies, opsets)))
@@ -65,7 +65,7 @@ def _inspected(onnx: ModuleType, model: Any, path: Path) -> Inspection:
         facts={
             "ir_version": model.ir_version,
             "opsets": opsets,
-            "producer": f"{model.producer_name} {model.producer_version}".strip(),
+            "producer": f"{_text(model.producer_name)} {_text(model.producer_version)}".strip(),
             "functions": sorted(":".join(key) for key in own),
         },
         signatures=(_signature(model.graph),),
@@ -97,26 +97,32 @@ def _read(onnx: ModuleType, path: Path) -> Any:
 def _signature(graph: Any) -> Signature:
     stored = {tensor.name for tensor in graph.initializer}
     inputs = tuple(_spec(value) for value in graph.input if value.name not in stored)
-    return Signature(graph.name or "main", inputs, tuple(map(_spec, graph.output)))
+    return Signature(_text(graph.name) or "main", inputs, tuple(map(_spec, graph.output)))
 
 
 def _spec(value: Any) -> TensorSpec:
-    kind = value.type.WhichOneof("value")
+    name, kind = _text(value.name), value.type.WhichOneof("value")
     if kind != "tensor_type":
-        return TensorSpec(value.name, (kind or "unknown").removesuffix("_type"), None)
+        return TensorSpec(name, (kind or "unknown").removesuffix("_type"), None)
     tensor = value.type.tensor_type
     shape = None
     if tensor.HasField("shape"):
         sizes = tensor.shape.dim
         shape = tuple(size.dim_value if size.HasField("dim_value") else None for size in sizes)
-    return TensorSpec(value.name, dtype_name(tensor.elem_type), shape)
+    return TensorSpec(name, dtype_name(tensor.elem_type), shape)
 
 
 def _keys(bodies: list[Any], opsets: dict[str, int]) -> Iterator[tuple[str, str, int | None]]:
     for body in bodies:
         for node in nodes(body):
-            domain = node.domain or ONNX
-            yield domain, node.op_type, opsets.get(domain)
+            domain = _text(node.domain) or ONNX
+            yield domain, _text(node.op_type), opsets.get(domain)
+
+
+def _text(given: str | bytes) -> str:
+    if isinstance(given, bytes):
+        raise ValueError(f"a name is not UTF-8: {given!r}")
+    return given
 
 
 def _problems(

@@ -123,13 +123,17 @@ def _spec(name: str, info: Any) -> TensorSpec:
 def _dtype(number: int) -> str:
     import tensorflow as tf
 
-    return tf.as_dtype(number).name
+    try:
+        return tf.as_dtype(number).name
+    except TypeError:
+        return f"type {number}"
 
 
 def _variables(meta: Any) -> Iterator[StoredTensor]:
     for node in meta.object_graph_def.nodes:
         if node.HasField("variable"):
-            shape = tuple(size.size for size in node.variable.shape.dim)
+            # A variable of open shape stores what was assigned last, which is not told here.
+            shape = tuple(max(0, size.size) for size in node.variable.shape.dim)
             yield _stored(node.variable.name, _dtype(node.variable.dtype), shape)
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -26,10 +27,8 @@ def rendered(inspection: Inspection, *, summary: bool = False) -> str:
         inspection: What was found.
         summary: Of a bundle, leave out the artefacts one by one.
     """
-    blocks = list(_blocks(inspection))
-    if not summary:
-        blocks += [block for part in inspection.parts for block in _blocks(part)]
-    return "\n\n".join(blocks)
+    shown = [inspection, *(() if summary else inspection.parts)]
+    return "\n\n\n".join("\n\n".join(_blocks(one)) for one in shown)
 
 
 def _blocks(inspection: Inspection) -> Iterator[str]:
@@ -47,18 +46,18 @@ def _blocks(inspection: Inspection) -> Iterator[str]:
         yield _table(head, [_group(group) for group in inspection.dtypes])
     if inspection.requirements:
         yield "\n".join(
-            f"loads in: {need.runtime} {_release(need.oldest)}. {need.reason}"
+            _wrapped(f"loads in: {need.runtime} {_release(need.oldest)}. {need.reason}")
             for need in inspection.requirements
         )
     found = [(part.path, problem) for part in parts for problem in part.problems]
     found += [("", problem) for problem in inspection.problems]
     if found:
         lines = (f"- {p}{': ' * bool(p)}{e.message} {e.remedy}" for p, e in found)
-        yield "would not load on the stock runtime:\n" + "\n".join(map(_printable, lines))
-    elif not inspection.notes:
+        yield "\n".join(["would not load on the stock runtime:", *map(_wrapped, lines)])
+    else:
         yield "nothing in it that the stock runtime lacks"
     if inspection.notes:
-        yield "\n".join(f"note: {_printable(note)}" for note in inspection.notes)
+        yield "\n".join(_wrapped(f"note: {note}") for note in inspection.notes)
 
 
 def _head(inspection: Inspection) -> str:
@@ -66,8 +65,8 @@ def _head(inspection: Inspection) -> str:
     if inspection.tensors:
         size += f", {inspection.parameters:,} parameters"
     facts = [f"  {key}: {_fact(value)}" for key, value in inspection.facts.items() if value]
-    title = f"{_printable(inspection.path)}: {NAMES[inspection.format]}, {size}"
-    return "\n".join([title, *facts])
+    title = f"{inspection.path}: {NAMES[inspection.format]}, {size}"
+    return "\n".join([_printable(title), *map(_wrapped, facts)])
 
 
 def _fact(value: Any) -> str:
@@ -75,7 +74,7 @@ def _fact(value: Any) -> str:
         return ", ".join(f"{key} {_fact(inner)}" for key, inner in value.items() if inner)
     if isinstance(value, list):
         return ", ".join(map(_fact, value))
-    return _printable(value if isinstance(value, str) else json.dumps(value))
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _overview(parts: Sequence[Inspection]) -> list[Row]:
@@ -160,6 +159,14 @@ def _table(head: Row, rows: Sequence[Row]) -> str:
     output = io.StringIO()
     Console(file=output, width=WIDTH, color_system=None).print(table)
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
+
+
+def _wrapped(line: str) -> str:
+    # Names and paths are not broken: they are there to be copied.
+    wrapper = textwrap.TextWrapper(
+        WIDTH, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False
+    )
+    return wrapper.fill(_printable(line))
 
 
 def _printable(text: str) -> str:
