@@ -173,12 +173,13 @@ def test_file_of_onnxruntimes_quantizer_says_what_is_int8_and_where_it_runs(tmp_
     domains = {operator.name: operator.domain for operator in found.operators}
     assert domains["DynamicQuantizeLSTM"] == "com.microsoft"
     assert domains["MatMulInteger"] == "ai.onnx"
-    small = {t.name: (t.dtype, t.bytes) for t in found.tensors if t.name.endswith("_quantized")}
+    small = {t.name: (t.dtype, t.bytes, t.scales) for t in found.tensors if t.scales}
     assert small == {
-        "rnn/kernel_quantized": ("int8", 48),
-        "rnn/recurrent_quantized": ("int8", 64),
-        "out/kernel_quantized": ("int8", 16),
+        "rnn/kernel_quantized": ("int8", 48, 16),
+        "rnn/recurrent_quantized": ("int8", 64, 16),
+        "out/kernel_quantized": ("int8", 16, 4),
     }
+    assert found.parameters == keras_seq2seq.inspect(tmp_path / "float.onnx").parameters
     assert found.problems == () and loads(tmp_path)
     assert "com.microsoft are in the stock onnxruntime" in found.notes[0]
     assert "in no other ONNX" in str(found)

@@ -12,7 +12,8 @@ from keras_seq2seq.inspection.report import NO_LAYER, StoredTensor, weights
 
 WEIGHTS_FILE = "model.weights.h5"
 OPTIMIZER = "optimizer"
-DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, TypeError)
+# What zipfile and h5py raise for bytes that make no sense.
+DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, TypeError, KeyError)
 EXPANSION = 20  # weights hardly shrink: a member that grows more is made to fill the disk
 
 

@@ -7,7 +7,12 @@ from types import ModuleType
 from typing import Any
 
 from keras_seq2seq.inspection.onnx_graphs import nodes
-from keras_seq2seq.inspection.onnx_tensors import dtype_name, external_files, stored_tensors
+from keras_seq2seq.inspection.onnx_tensors import (
+    dtype_name,
+    external_files,
+    stored_tensors,
+    with_scales,
+)
 from keras_seq2seq.inspection.onnx_versions import ML, OLDEST_OPSET, ONNX, oldest_onnxruntime
 from keras_seq2seq.inspection.report import (
     Inspection,
@@ -70,7 +75,7 @@ def _inspected(onnx: ModuleType, model: Any, path: Path) -> Inspection:
         },
         signatures=(_signature(model.graph),),
         operators=operators,
-        tensors=tuple(tensor for _, tensor in stored),
+        tensors=tuple(with_scales([tensor for _, tensor in stored])),
         requirements=(Requirement("onnxruntime", oldest, reason),),
         problems=(*faults, *_problems(onnx, foreign, opsets)),
         notes=(ONLY_ONNXRUNTIME,) if any(o.domain == MICROSOFT for o in foreign) else (),

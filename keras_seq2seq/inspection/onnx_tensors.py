@@ -1,7 +1,8 @@
 """What an ONNX file stores: initializers, constants, and files of weights beside it."""
 
+import dataclasses
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,23 @@ def stored_tensors(bodies: Iterable[Any]) -> Iterator[tuple[Any, StoredTensor]]:
                     for tensor in (*single, *attribute.tensors):
                         name = node.output[0] if node.output else node.name
                         yield tensor, _described(tensor, tensor.name or name, readers)
+
+
+def with_scales(tensors: Sequence[StoredTensor]) -> Iterator[StoredTensor]:
+    """Yields tensors where scales and zero points are no weights, but counted with theirs.
+
+    They are known by the names that onnxruntime's quantizer gives: `x_quantized`, `x_scale` and
+    `x_zero_point`.
+    """
+    by_name = {tensor.name: tensor for tensor in tensors}
+    for tensor in tensors:
+        base, _, role = tensor.name.rpartition("_")
+        if role == "quantized" and (scale := by_name.get(f"{base}_scale")):
+            yield dataclasses.replace(tensor, scales=math.prod(scale.shape))
+        elif role in ("scale", "point") and f"{base.removesuffix('_zero')}_quantized" in by_name:
+            yield dataclasses.replace(tensor, parameters=0)
+        else:
+            yield tensor
 
 
 def external_files(tensors: Iterable[Any], folder: Path) -> tuple[int, list[Problem]]:
