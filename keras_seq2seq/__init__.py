@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from keras_seq2seq.decoding.strategy import Sampling as Sampling
     from keras_seq2seq.exporters.export import export as export
     from keras_seq2seq.exporters.parity import verify as verify
+    from keras_seq2seq.inspection.artefact import inspect as inspect
+    from keras_seq2seq.inspection.report import Inspection as Inspection
     from keras_seq2seq.models.builders import build_decoder as build_decoder
     from keras_seq2seq.models.builders import build_encoder as build_encoder
     from keras_seq2seq.models.losses import MaskedCrossentropy as MaskedCrossentropy
@@ -64,6 +66,8 @@ _HOME = {
     "load": "keras_seq2seq.bundle",
     "export": "keras_seq2seq.exporters.export",
     "verify": "keras_seq2seq.exporters.parity",
+    "inspect": "keras_seq2seq.inspection.artefact",
+    "Inspection": "keras_seq2seq.inspection.report",
 }
 
 __all__ = ["__version__", *_HOME]

@@ -1,4 +1,4 @@
-"""The command line: keras-seq2seq train | average | translate | evaluate | export | verify."""
+"""The command line: keras-seq2seq train, average, translate, evaluate, export, verify, inspect."""
 
 import argparse
 import json
@@ -7,14 +7,10 @@ import sys
 from collections.abc import Iterator, Sequence
 
 import keras_seq2seq
-from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch
 from keras_seq2seq.evaluation import METRICS
-from keras_seq2seq.search_options import (
-    add_beam_options,
-    add_runtime_options,
-    strategy,
-    translator,
-)
+from keras_seq2seq.export_command import add_export
+from keras_seq2seq.search_options import add_runtime_options, add_tokenize_option, translator
+from keras_seq2seq.text import read_pairs
 from keras_seq2seq.translation import Translation
 from keras_seq2seq.translator import Translator
 
@@ -38,7 +34,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=keras_seq2seq.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_train, _add_average, _add_translate, _add_evaluate, _add_export, _add_verify):
+    before, after = (_add_train, _add_average, _add_translate), (_add_verify, _add_inspect)
+    for add in (*before, _add_evaluate, add_export, *after):
         add(commands)
     return parser
 
@@ -226,7 +223,7 @@ def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         default=1000,
         help="resamplings for confidence intervals (default: %(default)s)",
     )
-    _add_tokenize(parser)
+    add_tokenize_option(parser)
     parser.add_argument(
         "--metrics",
         nargs="+",
@@ -238,22 +235,14 @@ def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     parser.set_defaults(command=_evaluate)
 
 
-def _add_tokenize(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--tokenize",
-        default="13a",
-        help="how BLEU splits words; none for tokenised texts (default: %(default)s)",
-    )
-
-
 def _evaluate(arguments: argparse.Namespace) -> int:
     from keras_seq2seq.evaluation import evaluate
 
-    sources, references = _read_pairs(arguments.source, arguments.reference)
-    translations = translator(arguments).translate(sources)
+    pairs = read_pairs(arguments.source, arguments.reference)
+    translations = translator(arguments).translate([source for source, _ in pairs])
     found = evaluate(
         translations,
-        references,
+        [reference for _, reference in pairs],
         metrics=arguments.metrics,
         num_bootstraps=arguments.bootstrap,
         tokenize=arguments.tokenize,
@@ -263,101 +252,6 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         print(f"{name:12} {interval}  {found[f'{name}_signature']}")
     print(f"exact match  {found['exact_match']:.2f} % of {found['sentences']}")
     return 0
-
-
-def _read_pairs(source: pathlib.Path, reference: pathlib.Path) -> tuple[list[str], list[str]]:
-    """Returns the lines of two files, as many of each."""
-    from keras_seq2seq.text import read_texts
-
-    sources, references = read_texts(source), read_texts(reference)
-    if len(sources) != len(references):
-        raise ValueError(
-            "Both files must have as many lines. Received: "
-            f"{len(sources)} in {source}, {len(references)} in {reference}."
-        )
-    return sources, references
-
-
-def _add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("export", help="write a run's model as a bundle and verify it")
-    parser.add_argument("run", type=pathlib.Path, help="run folder, or a .keras file")
-    parser.add_argument("--output-dir", type=pathlib.Path, required=True, help="folder to make")
-    parser.add_argument(
-        "--formats",
-        nargs="+",
-        default=["saved_model", "litert", "onnx"],
-        choices=("saved_model", "litert", "onnx"),
-        help="default: all",
-    )
-    parser.add_argument(
-        "--quantization",
-        nargs="+",
-        default=["dynamic_int8"],
-        choices=("float32", "float16", "dynamic_int8"),
-        help="of LiteRT and ONNX, beside float32; float32 adds nothing (default: dynamic_int8)",
-    )
-    parser.add_argument(
-        "--evaluation",
-        nargs=2,
-        type=pathlib.Path,
-        metavar=("SOURCE", "REFERENCE"),
-        help="files to translate; quantised artefacts that lose too much are refused",
-    )
-    parser.add_argument(
-        "--max-quality-drop",
-        type=float,
-        default=0.3,
-        help="most points of the metric that they may lose (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--quality-metric",
-        default="bleu",
-        choices=("exact_match", *METRICS),
-        help="default: %(default)s",
-    )
-    _add_tokenize(parser)
-    add_beam_options(parser)
-    parser.add_argument("--force", action="store_true", help="replace an existing folder")
-    parser.set_defaults(command=_export)
-
-
-def _export(arguments: argparse.Namespace) -> int:
-    from keras_seq2seq.bundle import Bundle
-    from keras_seq2seq.models.seq2seq import load_model
-    from keras_seq2seq.text import read_texts
-
-    chosen = strategy(arguments)
-    if not isinstance(chosen, BeamSearch) and chosen != GREEDY:
-        raise ValueError(
-            "Rules of a search inside the files need a beam: pass --beam-size above 1. "
-            f"Received: {chosen}."
-        )
-    evaluation = (
-        list(zip(*_read_pairs(*arguments.evaluation), strict=True))
-        if (arguments.evaluation)
-        else None
-    )
-    path = arguments.run / "model.keras" if arguments.run.is_dir() else arguments.run
-    sources, report = arguments.run / "sources.txt", arguments.run / "report.json"
-    parity = keras_seq2seq.export(
-        load_model(path, compile=False),
-        arguments.output_dir,
-        formats=arguments.formats,
-        quantization=arguments.quantization,
-        evaluation=evaluation,
-        max_quality_drop=arguments.max_quality_drop,
-        quality_metric=arguments.quality_metric,
-        bleu_tokenize=arguments.tokenize,
-        sentences=read_texts(sources) if sources.is_file() else None,
-        beam=chosen if isinstance(chosen, BeamSearch) else None,
-        quality=json.loads(report.read_text("utf-8")).get("test") if report.is_file() else None,
-        force=arguments.force,
-    )
-    print(parity)
-    refused = Bundle.open(arguments.output_dir).refused
-    for name in refused:
-        print(f"refused: {name}")
-    return 0 if parity.passed and not refused else 1
 
 
 def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -371,6 +265,30 @@ def _verify(arguments: argparse.Namespace) -> int:
     parity = keras_seq2seq.verify(arguments.bundle, arguments.text)
     print(parity)
     return 0 if parity.passed else 1
+
+
+def _add_inspect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("inspect", help="say what a shipped file holds and needs")
+    parser.add_argument(
+        "path", type=pathlib.Path, help="bundle, SavedModel, .tflite, .onnx or .keras"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="everything, for programs")
+    form.add_argument(
+        "--summary", action="store_true", help="of a bundle, without its artefacts one by one"
+    )
+    parser.set_defaults(command=_inspect)
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
+    from keras_seq2seq.inspection.text import rendered
+
+    found = keras_seq2seq.inspect(arguments.path)
+    if arguments.json:
+        print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        print(rendered(found, summary=arguments.summary))
+    return 0
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def add_runtime_options(parser: argparse.ArgumentParser) -> None:
         "--quantization",
         default="float32",
         choices=("float32", "float16", "dynamic_int8"),
-        help="of the LiteRT file (default: %(default)s)",
+        help="of the ONNX or LiteRT files (default: %(default)s)",
     )
     group.add_argument(
         "--search",
@@ -71,6 +71,15 @@ def add_beam_options(parser: argparse.ArgumentParser) -> None:
         "no_repeat_ngram_size",
         int,
         "sequences that come once only; 0: off",
+    )
+
+
+def add_tokenize_option(parser: argparse.ArgumentParser) -> None:
+    """Adds how BLEU splits words."""
+    parser.add_argument(
+        "--tokenize",
+        default="13a",
+        help="how BLEU splits words; none for tokenised texts (default: %(default)s)",
     )
 
 

@@ -62,3 +62,20 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[bytes]:
 def read_texts(path: str | os.PathLike[str]) -> list[str]:
     """Returns the lines of a file as texts, by the rules of `read_lines` and `clean_text`."""
     return [clean_text(line) for line in read_lines(path)]
+
+
+def read_pairs(
+    source: str | os.PathLike[str], reference: str | os.PathLike[str]
+) -> list[tuple[str, str]]:
+    """Returns the lines of two files side by side.
+
+    Raises:
+        ValueError: If one has more lines than the other.
+    """
+    sources, references = read_texts(source), read_texts(reference)
+    if len(sources) != len(references):
+        raise ValueError(
+            "Both files must have as many lines. Received: "
+            f"{len(sources)} in {source}, {len(references)} in {reference}."
+        )
+    return list(zip(sources, references, strict=True))

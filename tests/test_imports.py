@@ -31,15 +31,22 @@ ALLOWED = {
     "translator": {*BOTTOM, "models", "decoding", "runtimes", "translation", "progress"},
     "search_options": {*BOTTOM, "decoding", "translation", "translator", "root"},
     "bundle": {*BOTTOM, "models", "decoding", "runtimes", "translator"},
+    "export_command": {*BOTTOM, "models", "decoding", "bundle", "evaluation", "search_options"}
+    | {"exporters"},
+    "inspection": {*BOTTOM, "models", "decoding", "runtimes", "translator", "bundle"},
     "exporters": {*BOTTOM, "models", "decoding", "runtimes", "translation", "translator", "bundle"}
-    | {"tokenizer_layer", "evaluation", "progress", "root"},
+    | {"tokenizer_layer", "evaluation", "inspection", "progress", "root"},
     "training": {*BOTTOM, "models", "decoding", "runtimes", "translator", "phrasebook"}
     | {"attention_map", "evaluation"},
 }
 # The one way up, and only inside a function: the convenience Seq2Seq.translate.
 WAY_UP = ("models.seq2seq", "translator")
 TENSORFLOW_AT_THE_TOP = {"tokenizer_layer"}
-TENSORFLOW_INSIDE = {"training.batches", "runtimes.keras_model", "runtimes.saved_model_folder"}
+TENSORFLOW_INSIDE = {
+    *("training.batches", "runtimes.keras_model", "runtimes.saved_model_folder"),
+    *("inspection.saved_model_folder", "inspection.serving_operators"),
+    "inspection.litert_model",  # only where ai-edge-litert, which has the schema too, is missing
+}
 NEEDS_KERAS = {
     *("models", "decoding.graph", "decoding.graph_beam", "decoding.graph_rules"),
     "decoding.graph_translation",
@@ -167,7 +174,7 @@ def test_keras_is_not_needed_to_run_a_bundle():
 def test_optional_packages_are_imported_where_they_are_used():
     optional = (
         *("sacrebleu", "jiwer", "sentencex", "matplotlib", "rich"),
-        *("onnx", "onnxruntime", "tf2onnx", "ai_edge_litert"),
+        *("onnx", "onnxruntime", "tf2onnx", "ai_edge_litert", "h5py"),
     )
     assert outside(at_the_top, *optional) == set()
 
@@ -189,6 +196,7 @@ assert not loaded & set(sys.argv[1].split(",")), loaded & set(sys.argv[1].split(
         ("keras,tensorflow,jax", ["keras_seq2seq.bundle", "keras_seq2seq.phrasebook"]),
         ("keras,tensorflow,jax,sentencex,numpy", ["keras_seq2seq.sentences"]),
         ("keras,tensorflow,jax", ["keras_seq2seq.runtimes.litert_file"]),
+        ("keras,tensorflow,jax,rich", ["keras_seq2seq.inspection.bundle_folder"]),
     ],
 )
 def test_a_light_import_stays_light(never, names):

@@ -3,23 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-
-def nodes(graph: Any) -> list[Any]:
-    """Returns the nodes of a graph and of every graph inside it."""
-    return [node for owner in graphs(graph) for node in owner.node]
-
-
-def graphs(graph: Any) -> Iterator[Any]:
-    """Yields a graph and every graph inside it."""
-    yield graph
-    for node in graph.node:
-        for inner in inner_graphs(node):
-            yield from graphs(inner)
-
-
-def inner_graphs(node: Any) -> list[Any]:
-    """Returns the graphs that a node holds, such as the body of a Loop."""
-    return [attribute.g for attribute in node.attribute if attribute.HasField("g")]
+from keras_seq2seq.inspection.onnx_graphs import graphs as graphs
+from keras_seq2seq.inspection.onnx_graphs import inner_graphs as inner_graphs
+from keras_seq2seq.inspection.onnx_graphs import nodes as nodes
 
 
 def loops(graph: Any) -> Iterator[tuple[Any, Any]]:

@@ -1,0 +1,1 @@
+"""Reads what a shipped file holds and needs, without running it."""

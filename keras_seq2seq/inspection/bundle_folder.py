@@ -1,0 +1,50 @@
+"""Inspects a bundle: its manifest and every artefact that it lists."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+from keras_seq2seq.bundle import Bundle
+from keras_seq2seq.inspection.report import Inspection
+from keras_seq2seq.inspection.saved_model_folder import GRAPH_FILE
+
+FACTS = ("format_version", "versions", "model", "limits", "beam", "tokenizer", "quality")
+
+
+def inspect_bundle(folder: Path, inspect_part: Callable[[Path], Inspection]) -> Inspection:
+    """Inspects a bundle.
+
+    Args:
+        folder: The bundle.
+        inspect_part: What inspects one artefact.
+    Raises:
+        ImportError: If what reads one of the artefacts is not installed.
+        ValueError: If it is no whole bundle, or an artefact is damaged.
+    """
+    bundle = Bundle.open(folder)
+    parts = []
+    for name in _artefacts(bundle):
+        part = inspect_part(folder / name)
+        parts.append(dataclasses.replace(part, path=name))
+    facts = {key: bundle.manifest.get(key) for key in FACTS}
+    parity = bundle.manifest.get("parity")
+    facts["verified"] = parity.get("passed") if isinstance(parity, dict) else None
+    return Inspection(
+        path=str(folder),
+        format="bundle",
+        bytes=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+        facts=facts,
+        parts=tuple(parts),
+    )
+
+
+def _artefacts(bundle: Bundle) -> list[str]:
+    """Returns the paths of the artefacts among the files of the manifest."""
+    found = []
+    for name in bundle.manifest["files"]:
+        path = PurePosixPath(name)
+        if path.name == GRAPH_FILE:
+            found.append(str(path.parent))
+        elif path.suffix in (".keras", ".tflite", ".onnx"):
+            found.append(name)
+    return sorted(found)

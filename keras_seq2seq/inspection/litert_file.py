@@ -1,0 +1,96 @@
+"""Inspects a .tflite file."""
+
+import collections
+from pathlib import Path
+
+from keras_seq2seq.inspection.litert_model import (
+    BUILTIN,
+    FLEX,
+    UNKNOWN,
+    VERSION_METADATA,
+    LiteRTModel,
+)
+from keras_seq2seq.inspection.report import (
+    Inspection,
+    Operator,
+    Problem,
+    Requirement,
+    counted,
+)
+
+RUNTIME = "TensorFlow Lite (LiteRT)"
+# TensorFlow's guide "Signatures in TensorFlow Lite": converters write them from 2.7.0 on.
+SIGNATURES_SINCE = "2.7.0"
+
+
+def inspect_litert(path: Path) -> Inspection:
+    """Inspects a .tflite file by its schema alone.
+
+    Args:
+        path: The file.
+    Raises:
+        ImportError: If neither ai-edge-litert nor tensorflow is installed.
+        ValueError: If the file is not a LiteRT model, or is cut short or damaged.
+    """
+    model = LiteRTModel(path)
+    signatures = tuple(signature for signature, _ in model.signatures)
+    operators = counted(collections.Counter(key for graph in model.operators for key in graph))
+    stated = model.metadata.get(VERSION_METADATA, b"").rstrip(b"\0").decode("ascii", "replace")
+    return Inspection(
+        path=str(path),
+        format="litert",
+        bytes=model.size,
+        facts={
+            "schema_version": model.schema_version,
+            "description": model.description,
+            "min_runtime_version": stated or None,
+            "graphs": len(model.operators),
+        },
+        signatures=signatures or (model.main,),
+        operators=operators,
+        tensors=model.tensors,
+        requirements=(_requirement(stated, len(signatures)),),
+        problems=tuple(_problem(operator) for operator in operators if operator.domain != BUILTIN),
+        notes=() if signatures else ("The file has no signatures: its tensors go by index.",),
+    )
+
+
+def _requirement(stated: str, signatures: int) -> Requirement:
+    """Reads the release that the converter found by the version of each builtin operator."""
+    if not stated:
+        reason = (
+            f"The metadata {VERSION_METADATA!r}, which TensorFlow's converter fills in by the "
+            "versions of builtin operators, is not there or is empty."
+        )
+        return Requirement(RUNTIME, None, reason)
+    reason = f"The operators need {stated}, says the metadata {VERSION_METADATA!r}"
+    oldest = stated
+    if signatures > 1 and _numbers(stated) < _numbers(SIGNATURES_SINCE):
+        reason += f"; calling one of several signatures needs {SIGNATURES_SINCE}"
+        oldest = SIGNATURES_SINCE
+    return Requirement(RUNTIME, oldest, f"{reason}.")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def _problem(operator: Operator) -> Problem:
+    if operator.domain == FLEX:
+        return Problem(
+            operator.name,
+            f"{operator.name} runs TensorFlow's own kernel, which the stock runtime lacks.",
+            "Replace the layer by one with builtin operators, or ship the Flex delegate "
+            "(tensorflow-lite-select-tf-ops).",
+        )
+    if operator.domain == UNKNOWN:
+        return Problem(
+            operator.name,
+            f"{operator.name} is not in the schema that is installed here.",
+            "Update ai-edge-litert, and the runtime that loads the file.",
+        )
+    return Problem(
+        operator.name,
+        f"{operator.name} is a custom operator, which the stock runtime lacks.",
+        "Register its kernel with the interpreter, or replace the layer that needs it.",
+    )

@@ -1,0 +1,160 @@
+"""What an ONNX file stores: initializers, constants, and files of weights beside it."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from keras_seq2seq.inspection.onnx_graphs import graphs
+from keras_seq2seq.inspection.report import (
+    NO_LAYER,
+    Problem,
+    StoredTensor,
+    layer_of,
+    stored_bytes,
+    weights,
+)
+
+NAMES = {"float": "float32", "double": "float64"}
+# Fields of a TensorProto that hold one entry for each number.
+PLAIN = ("float_data", "double_data", "int64_data", "uint64_data", "string_data", "int32_data")
+
+
+def dtype_name(number: int) -> str:
+    """Returns the dtype of an ONNX element type, as NumPy spells it."""
+    import onnx
+
+    try:
+        name = onnx.TensorProto.DataType.Name(number).lower()
+    except ValueError:
+        return f"type {number}"
+    return NAMES.get(name, name)
+
+
+def stored_tensors(bodies: Iterable[Any]) -> Iterator[tuple[Any, StoredTensor]]:
+    """Yields each tensor that graphs and functions store, as the file has it and described.
+
+    Raises:
+        ValueError: If a tensor has other bytes than its shape asks for.
+    """
+    for body in bodies:
+        for graph in graphs(body):
+            readers = _readers(graph)
+            sparse = [part.values for part in getattr(graph, "sparse_initializer", ())]
+            for tensor in (*getattr(graph, "initializer", ()), *sparse):
+                yield tensor, _described(tensor, tensor.name, readers)
+            for node in graph.node:
+                for attribute in node.attribute:
+                    single = [attribute.t] if attribute.HasField("t") else []
+                    for tensor in (*single, *attribute.tensors):
+                        name = node.output[0] if node.output else node.name
+                        yield tensor, _described(tensor, tensor.name or name, readers)
+
+
+def with_scales(tensors: Sequence[StoredTensor]) -> Iterator[StoredTensor]:
+    """Yields tensors where scales and zero points are no weights, but counted with theirs.
+
+    They are known by the names that onnxruntime's quantizer gives: `x_quantized`, `x_scale` and
+    `x_zero_point`.
+    """
+    by_name = {tensor.name: tensor for tensor in tensors}
+    for tensor in tensors:
+        base, _, role = tensor.name.rpartition("_")
+        if role == "quantized" and (scale := by_name.get(f"{base}_scale")):
+            yield dataclasses.replace(tensor, scales=math.prod(scale.shape))
+        elif role in ("scale", "point") and f"{base.removesuffix('_zero')}_quantized" in by_name:
+            yield dataclasses.replace(tensor, parameters=0)
+        else:
+            yield tensor
+
+
+def external_files(tensors: Iterable[Any], folder: Path) -> tuple[int, list[Problem]]:
+    """Looks at the files beside the model that hold weights, without reading them.
+
+    Args:
+        tensors: TensorProtos.
+        folder: Where the model lies.
+    Returns:
+        The bytes of all those files, and what is wrong with them.
+    """
+    ends: dict[str, int] = {}
+    for tensor in tensors:
+        if _is_external(tensor):
+            entries = {entry.key: entry.value for entry in tensor.external_data}
+            end = _number(entries.get("offset", "0")) + _external_length(tensor, entries)
+            location = entries.get("location", "")
+            ends[location] = max(end, ends.get(location, 0))
+    found, problems = 0, []
+    for location, end in ends.items():
+        path = folder / location
+        if not path.resolve().is_relative_to(folder.resolve()):
+            message = f"Weights must lie in the folder of the model. Received: {location!r}."
+            problems.append(Problem(None, message, "Do not load the file: it reaches for others."))
+        elif not path.is_file() or path.stat().st_size < end:
+            size = f"{path.stat().st_size} bytes" if path.is_file() else "no such file"
+            message = f"Weights must be in {location}, {end} bytes at least. Received: {size}."
+            problems.append(Problem(None, message, "Copy that file whole beside the model."))
+        else:
+            found += path.stat().st_size
+    return found, problems
+
+
+def _described(tensor: Any, name: str, readers: dict[str, list[str]]) -> StoredTensor:
+    dtype, shape = dtype_name(tensor.data_type), tuple(tensor.dims)
+    if any(size < 0 for size in shape):
+        raise ValueError(f"{name} has the shape {shape}")
+    size = math.prod(shape)
+    expected = stored_bytes(dtype, size)
+    if _is_external(tensor):
+        entries = {entry.key: entry.value for entry in tensor.external_data}
+        stored = _external_length(tensor, entries)
+    elif tensor.raw_data:
+        stored = len(tensor.raw_data)
+    else:
+        count = sum(len(getattr(tensor, field)) for field in PLAIN)
+        if dtype in ENTRIES and count != size * ENTRIES[dtype]:
+            raise ValueError(f"{name} has {count} numbers for shape {shape} {dtype}")
+        stored = sum(map(len, tensor.string_data)) if expected is None else expected
+    if expected is not None and stored != expected:
+        raise ValueError(f"{name} has {stored} bytes for shape {shape} {dtype}")
+    names = [name, *readers.get(name, ())]
+    layer = next((found for found in map(layer_of, names) if found != NO_LAYER), NO_LAYER)
+    return StoredTensor(name, layer, dtype, shape, weights(dtype, size), stored)
+
+
+# Entries of the typed fields for one number.
+ENTRIES = {
+    **dict.fromkeys(("bool", "int8", "uint8", "int16", "uint16", "int32", "float16"), 1),
+    **dict.fromkeys(("bfloat16", "float32", "float64", "int64", "uint64", "uint32"), 1),
+    **{"string": 1, "complex64": 2, "complex128": 2},
+}
+
+
+def _readers(graph: Any) -> dict[str, list[str]]:
+    """Returns, for each value, the other inputs of the nodes that read it.
+
+    A bias often lost its layer's name, while the product that it is added to has it still.
+    """
+    found: dict[str, list[str]] = {}
+    for node in graph.node:
+        for name in node.input:
+            found.setdefault(name, []).extend(other for other in node.input if other != name)
+    return found
+
+
+def _is_external(tensor: Any) -> bool:
+    import onnx
+
+    return tensor.data_location == onnx.TensorProto.EXTERNAL
+
+
+def _external_length(tensor: Any, entries: dict[str, str]) -> int:
+    size = stored_bytes(dtype_name(tensor.data_type), math.prod(tensor.dims)) or 0
+    return _number(entries["length"]) if "length" in entries else size
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"external data has {text!r} for a number of bytes")
+    return int(text)

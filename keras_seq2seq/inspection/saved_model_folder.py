@@ -1,0 +1,201 @@
+"""Inspects a SavedModel folder: its messages are parsed, nothing is loaded."""
+
+import collections
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from keras_seq2seq.inspection.report import (
+    Inspection,
+    Operator,
+    Problem,
+    Requirement,
+    Signature,
+    StoredTensor,
+    TensorSpec,
+    counted,
+    layer_of,
+    stored_bytes,
+    weights,
+)
+from keras_seq2seq.inspection.serving_operators import (
+    CUSTOM,
+    PYTHON_OPERATORS,
+    TENSORFLOW_TEXT,
+    domain_of,
+)
+
+GRAPH_FILE = "saved_model.pb"
+INTERNAL = ("__saved_model_init_op", "__saved_model_train_op")
+LARGE = 1024  # bytes; smaller constants of a graph are not listed one by one
+
+
+def inspect_saved_model(folder: Path) -> Inspection:
+    """Inspects a SavedModel by `saved_model.pb` alone; the variables' bytes are not read.
+
+    Args:
+        folder: The folder with `saved_model.pb`.
+    Raises:
+        ImportError: If tensorflow is not installed.
+        ValueError: If the file is no SavedModel, or its variables are cut short.
+    """
+    meta = _meta_graph(folder / GRAPH_FILE)
+    variables = tuple(_variables(meta))
+    _check_variables(folder, variables)
+    functions = {function.signature.name for function in meta.graph_def.library.function}
+    keys = (
+        (domain_of(node.op), node.op, None)
+        for node in _nodes(meta.graph_def)
+        if node.op not in functions
+    )
+    operators = counted(collections.Counter(keys))
+    info, versions = meta.meta_info_def, meta.graph_def.versions
+    return Inspection(
+        path=str(folder),
+        format="saved_model",
+        bytes=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+        facts={
+            "tensorflow_version": info.tensorflow_version,
+            "producer": versions.producer,
+            "min_consumer": versions.min_consumer,
+            "tags": list(info.tags),
+        },
+        signatures=tuple(
+            _signature(name, definition)
+            for name, definition in sorted(meta.signature_def.items())
+            if name not in INTERNAL
+        ),
+        operators=operators,
+        tensors=(*variables, *_constants(meta.graph_def)),
+        requirements=(_requirement(info.tensorflow_version, versions.min_consumer),),
+        problems=tuple(_problems(operators)),
+        notes=tuple(_notes(operators, meta)),
+    )
+
+
+def _meta_graph(path: Path) -> Any:
+    try:
+        from tensorflow.core.protobuf import saved_model_pb2
+    except ImportError as error:
+        raise ImportError(
+            f"Reading a SavedModel needs tensorflow: pip install tensorflow. Received: {error}."
+        ) from error
+    from google.protobuf.message import DecodeError
+
+    try:
+        saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    except DecodeError as error:
+        raise ValueError(
+            f"{GRAPH_FILE} must be a whole protobuf message. Received: {path}: {error}."
+        ) from None
+    # The server loads the graph with this tag.
+    served = [meta for meta in saved.meta_graphs if "serve" in meta.meta_info_def.tags]
+    if not (found := served or list(saved.meta_graphs)):
+        raise ValueError(
+            f"{GRAPH_FILE} must hold a graph. Received: {path} without; it is cut short."
+        )
+    return found[0]
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    yield from graph.node
+    for function in graph.library.function:
+        yield from function.node_def
+
+
+def _signature(name: str, definition: Any) -> Signature:
+    inputs, outputs = (
+        tuple(_spec(key, info) for key, info in sorted(tensors.items()))
+        for tensors in (definition.inputs, definition.outputs)
+    )
+    return Signature(name, inputs, outputs)
+
+
+def _spec(name: str, info: Any) -> TensorSpec:
+    if info.tensor_shape.unknown_rank:
+        return TensorSpec(name, _dtype(info.dtype), None)
+    sizes = (size.size for size in info.tensor_shape.dim)
+    shape = tuple(None if size < 0 else size for size in sizes)
+    return TensorSpec(name, _dtype(info.dtype), shape)
+
+
+def _dtype(number: int) -> str:
+    import tensorflow as tf
+
+    try:
+        return tf.as_dtype(number).name
+    except TypeError:
+        return f"type {number}"
+
+
+def _variables(meta: Any) -> Iterator[StoredTensor]:
+    for node in meta.object_graph_def.nodes:
+        if node.HasField("variable"):
+            # A variable of open shape stores what was assigned last, which is not told here.
+            shape = tuple(max(0, size.size) for size in node.variable.shape.dim)
+            yield _stored(node.variable.name, _dtype(node.variable.dtype), shape)
+
+
+def _stored(name: str, dtype: str, shape: tuple[int, ...], size: int | None = None) -> StoredTensor:
+    count = math.prod(shape)
+    size = stored_bytes(dtype, count) or 0 if size is None else size
+    return StoredTensor(name, layer_of(name), dtype, shape, weights(dtype, count), size)
+
+
+def _constants(graph: Any) -> Iterator[StoredTensor]:
+    """Yields the large constants of a graph, and tokenizers that operators hold as bytes."""
+    for node in _nodes(graph):
+        for attribute in node.attr.values():
+            tensor = attribute.tensor
+            if len(attribute.s) >= LARGE:
+                yield StoredTensor(node.name, node.op, "string", (), 0, len(attribute.s))
+            elif tensor.ByteSize() >= LARGE:
+                shape = tuple(size.size for size in tensor.tensor_shape.dim)
+                size = len(tensor.tensor_content) or tensor.ByteSize()
+                yield _stored(node.name, _dtype(tensor.dtype), shape, size)
+
+
+def _check_variables(folder: Path, variables: tuple[StoredTensor, ...]) -> None:
+    needed = sum(tensor.bytes for tensor in variables)
+    found = sum(path.stat().st_size for path in folder.glob("variables/variables.data-*"))
+    if found < needed:
+        raise ValueError(
+            f"The variables of a SavedModel must be whole, {needed} bytes at least. "
+            f"Received: {found} bytes in {folder / 'variables'}; export or copy it again."
+        )
+
+
+def _requirement(version: str, min_consumer: int) -> Requirement:
+    reason = (
+        "TensorFlow promises that later releases of the same major version load it, and nothing "
+        f"of earlier ones; its min_consumer {min_consumer} does not tell a release."
+    )
+    return Requirement("TensorFlow Serving", version or None, reason)
+
+
+def _problems(operators: tuple[Operator, ...]) -> Iterator[Problem]:
+    for operator in operators:
+        if operator.domain == CUSTOM:
+            yield Problem(
+                operator.name,
+                f"{operator.name} is known neither to TensorFlow nor to tensorflow-text: the stock "
+                "TensorFlow Serving lacks it.",
+                "Replace the layer that needs it, or build a server with its library linked in.",
+            )
+        elif operator.name in PYTHON_OPERATORS:
+            yield Problem(
+                operator.name,
+                f"{operator.name} calls Python code that the SavedModel does not hold.",
+                "Replace tf.py_function or tf.numpy_function by TensorFlow operators.",
+            )
+
+
+def _notes(operators: tuple[Operator, ...], meta: Any) -> Iterator[str]:
+    if any(operator.domain == TENSORFLOW_TEXT for operator in operators):
+        yield (
+            "Operators of tensorflow_text are linked into the stock TensorFlow Serving; a Python "
+            "program has to import tensorflow_text before it loads the folder."
+        )
+    if not meta.object_graph_def.nodes:
+        yield "The SavedModel is of TensorFlow 1: its variables are not listed."

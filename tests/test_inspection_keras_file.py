@@ -1,0 +1,193 @@
+"""Keras files, honest and hostile; no model is built to read them."""
+
+import io
+import json
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from conftest import run_python, tiny_model
+
+import keras_seq2seq
+
+
+@keras.saving.register_keras_serializable("strangers")
+class Doubled(keras.layers.Dense):
+    """A layer of somebody else."""
+
+
+def functional(*layers):
+    x = keras.Input((3,), name="features")
+    y = x
+    for layer in layers:
+        y = layer(y)
+    return keras.Model(x, y)
+
+
+def saved(tmp_path, model):
+    path = tmp_path / "model.keras"
+    model.save(path)
+    return keras_seq2seq.inspect(path)
+
+
+def test_a_seq2seq_tells_its_configuration_and_every_weight_by_layer(tmp_path, translating_model):
+    found = saved(tmp_path, translating_model)
+    assert found.parameters == translating_model.count_params()
+    assert found.facts["config"] == translating_model.config.to_dict()
+    assert found.facts["keras_version"] == found.requirements[0].oldest == keras.__version__
+    assert found.facts["assets"] == [
+        "assets/source_tokenizer.model",
+        "assets/target_tokenizer.model",
+    ]
+    layers = {group.name: group.parameters for group in found.layers}
+    embedding = translating_model.encoder.get_layer("source_embedding")
+    assert layers["encoder/source_embedding"] == embedding.count_params()
+    (signature,) = found.signatures
+    assert signature.outputs[0].shape == (None, None, 17)
+    assert found.problems == ()
+
+
+def test_optimizer_state_is_stored_and_is_no_parameter(tmp_path):
+    model = functional(keras.layers.Dense(4))
+    model.compile("adam", "mse")
+    model.fit(np.ones((2, 3)), np.ones((2, 4)), verbose=0)
+    found = saved(tmp_path, model)
+    assert found.parameters == model.count_params() == 16
+    state = [tensor for tensor in found.tensors if tensor.layer == "optimizer"]
+    assert sum(tensor.bytes for tensor in state) >= 2 * 4 * 16
+
+
+def test_a_functional_model_tells_inputs_and_classes(tmp_path):
+    found = saved(tmp_path, functional(keras.layers.Dense(4), keras.layers.ReLU()))
+    (signature,) = found.signatures
+    assert [(t.name, t.dtype, t.shape) for t in signature.inputs] == [
+        ("features", "float32", (None, 3))
+    ]
+    classes = {o.name: o.count for o in found.operators if o.domain == "keras"}
+    assert (classes["Dense"], classes["ReLU"], classes["Functional"]) == (1, 1, 1)
+
+
+def test_classes_of_others_and_lambdas_are_problems(tmp_path):
+    found = saved(tmp_path, functional(Doubled(2), keras.layers.Lambda(lambda x: x * 2)))
+    problems = {problem.operator: problem for problem in found.problems}
+    assert "of 'strangers' is no class of Keras" in problems["Doubled"].message
+    assert "Import the module" in problems["Doubled"].remedy
+    assert "does not load in safe mode" in problems["Lambda"].message
+    with pytest.raises(ValueError, match="safe mode|unsafe"):
+        keras.saving.load_model(tmp_path / "model.keras")
+
+
+def test_half_precision_weights_say_so(tmp_path):
+    for dtype in ("float16", "bfloat16"):
+        model = functional(keras.layers.Dense(4, dtype=keras.DTypePolicy(dtype)))
+        assert [group.name for group in saved(tmp_path, model).dtypes] == [dtype]
+
+
+def archive(tmp_path, weights, *, config=None, compression=zipfile.ZIP_STORED):
+    """Writes an archive with these bytes for weights and this text for configuration."""
+    path = tmp_path / "made.keras"
+    with zipfile.ZipFile(path, "w", compression) as file:
+        file.writestr("metadata.json", json.dumps({"keras_version": "3.15.1"}))
+        file.writestr("config.json", config or json.dumps({"class_name": "Model"}))
+        file.writestr("model.weights.h5", weights)
+    return path
+
+
+def hdf5(make):
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        make(file)
+    return content.getvalue()
+
+
+def far_away(file):
+    file.create_dataset("vars/0", (100,), "float32", external=[("/etc/passwd", 0, 400)])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        # Chunks that are never written: gigabytes by name, bytes on the disk.
+        lambda file: file.create_dataset("vars/0", (10**9,), "float32", chunks=(10**6,)),
+        far_away,
+    ],
+    ids=["unwritten", "external"],
+)
+def test_weights_that_are_not_in_the_file_are_refused(tmp_path, make):
+    path = archive(tmp_path, hdf5(make))
+    with pytest.raises(ValueError, match=r"made\.keras: the weight vars/0 of .* is not stored"):
+        keras_seq2seq.inspect(path)
+
+
+def test_links_out_of_the_file_are_not_followed(tmp_path):
+    def make(file):
+        file["outside"] = h5py.ExternalLink("/etc/passwd", "/")
+        file["loop"] = file["/"]
+        file["vars/0"] = np.ones(3, "float32")
+
+    assert keras_seq2seq.inspect(archive(tmp_path, hdf5(make))).parameters == 3
+
+
+def test_an_archive_that_grows_without_measure_is_refused(tmp_path):
+    path = archive(tmp_path, bytes(10**7), compression=zipfile.ZIP_DEFLATED)
+    with pytest.raises(ValueError, match=r"weights\.h5 would grow from .* to 10000000 bytes"):
+        keras_seq2seq.inspect(path)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("[" * 200_000, "nested too deeply|Expecting|recursion"),
+        ("[1]", "config.json is not a JSON object"),
+        ("{", "Expecting property name"),
+    ],
+)
+def test_a_configuration_that_is_none_is_refused(tmp_path, config, message):
+    with pytest.raises(ValueError, match=message):
+        keras_seq2seq.inspect(archive(tmp_path, b"", config=config))
+
+
+def test_configurations_of_unexpected_types_do_not_matter(tmp_path):
+    weights = hdf5(lambda file: file.create_dataset("vars/0", data=np.ones(2, "float32")))
+    for inner in (None, 3, [], "x", {"config": 5, "layers": [7, {"class_name": "InputLayer"}]}):
+        described = {"class_name": "Model", "registered_name": "keras_seq2seq>Seq2Seq"}
+        config = json.dumps({**described, "config": inner})
+        found = keras_seq2seq.inspect(archive(tmp_path, weights, config=config))
+        assert found.signatures[0].outputs[0].shape == (None, None, None)
+
+
+def test_another_or_a_damaged_file_is_refused(tmp_path):
+    tiny_model().save(tmp_path / "model.keras")
+    content = (tmp_path / "model.keras").read_bytes()
+    path = tmp_path / "bad.keras"
+    middle = len(content) // 2
+    flipped = content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :]
+    for damaged in (b"", b"text", content[:middle], content[:-30], flipped):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"whole archive of Keras 3.*bad\.keras"):
+            keras_seq2seq.inspect(path)
+
+
+def test_an_archive_without_weights_is_refused(tmp_path):
+    path = tmp_path / "empty.keras"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("config.json", "{}")
+        file.writestr("metadata.json", "{}")
+    with pytest.raises(ValueError, match=r"empty\.keras: model\.weights\.h5 is missing"):
+        keras_seq2seq.inspect(path)
+
+
+CHECK = """
+import sys
+import keras_seq2seq
+assert keras_seq2seq.inspect(sys.argv[1]).parameters == 16
+loaded = {name.split(".")[0] for name in sys.modules} & {"keras", "tensorflow", "jax"}
+assert not loaded, loaded
+"""
+
+
+def test_neither_keras_nor_tensorflow_is_needed(tmp_path):
+    saved(tmp_path, functional(keras.layers.Dense(4)))
+    run_python(CHECK, tmp_path / "model.keras")

@@ -1,0 +1,183 @@
+"""LiteRT files of every quantization; the runtime is the witness."""
+
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from ai_edge_litert import interpreter, schema_py_generated
+from conftest import run_python
+
+import keras_seq2seq
+from keras_seq2seq.exporters.quiet import quiet
+
+ROWS, COLUMNS = 64, 48
+KERNEL = np.random.default_rng(1).normal(size=(ROWS, COLUMNS)).astype("float32")
+
+
+def difference(x):
+    """A kernel, and an operator of another version in int8 than in float32."""
+    product = tf.matmul(x, tf.constant(KERNEL))
+    return {"y": tf.math.squared_difference(product, tf.reverse(product, [1]))}
+
+
+def rolled(x):
+    return {"y": tf.roll(x, 1, 1)}
+
+
+def samples():
+    draw = np.random.default_rng(0)
+    for _ in range(4):
+        yield {"x": draw.normal(size=(1, ROWS)).astype("float32")}
+
+
+@functools.cache
+def converted(kind):
+    """Returns the bytes of a file: float32, float16, dynamic_int8, int8 or flex."""
+    with tf.init_scope(), quiet():
+        spec = tf.TensorSpec((None if kind == "flex" else 1, ROWS), name="x")
+        run = tf.function(rolled if kind == "flex" else difference).get_concrete_function(spec)
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([run], tf.Module())
+        if kind == "flex":
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.SELECT_TF_OPS]
+        elif kind != "float32":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if kind == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        if kind == "int8":
+            converter.representative_dataset = samples
+        return converter.convert()
+
+
+def inspected(tmp_path, kind):
+    path = tmp_path / f"{kind}.tflite"
+    path.write_bytes(converted(kind))
+    return keras_seq2seq.inspect(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype", "size", "scales"),
+    [
+        ("float32", "float32", 4, 0),
+        ("float16", "float16", 2, 0),
+        ("dynamic_int8", "int8", 1, COLUMNS),
+        ("int8", "int8", 1, COLUMNS),
+    ],
+)
+def test_dtype_bytes_and_scales_of_a_kernel(tmp_path, kind, dtype, size, scales):
+    found = inspected(tmp_path, kind)
+    kernel = max(found.tensors, key=lambda tensor: tensor.parameters)
+    assert (kernel.dtype, kernel.scales) == (dtype, scales)
+    assert (kernel.parameters, kernel.bytes) == (ROWS * COLUMNS, size * ROWS * COLUMNS)
+    assert found.problems == ()
+    assert sum(tensor.bytes for tensor in found.tensors) < found.bytes
+
+
+@pytest.mark.parametrize(
+    ("kind", "operator", "version", "oldest"),
+    [
+        # The releases that TensorFlow's table gives these versions of the operators.
+        ("float32", "SQUARED_DIFFERENCE", 1, "1.14.0"),
+        ("float16", "DEQUANTIZE", 3, "1.15.0"),
+        ("int8", "SQUARED_DIFFERENCE", 2, "2.5.0"),
+        ("dynamic_int8", "FULLY_CONNECTED", 12, "2.17.0"),
+    ],
+)
+def test_oldest_runtime_follows_from_the_versions_of_the_operators(
+    tmp_path, kind, operator, version, oldest
+):
+    found = inspected(tmp_path, kind)
+    assert {o.name: o.version for o in found.operators}[operator] == version
+    assert found.requirements[0].oldest == oldest
+
+
+def test_flex_operators_are_named_and_the_stock_runtime_refuses_them(tmp_path):
+    found = inspected(tmp_path, "flex")
+    problem = next(p for p in found.problems if p.operator == "FlexRoll")
+    assert "TensorFlow's own kernel" in problem.message and "Flex delegate" in problem.remedy
+    assert {o.domain for o in found.operators if o.name.startswith("Flex")} == {"flex"}
+    model = interpreter.Interpreter(model_content=converted("flex"))
+    with pytest.raises(RuntimeError, match="FlexRoll"):
+        model.allocate_tensors()
+
+
+def changed(kind, change):
+    """Returns a file whose tables were changed and packed again."""
+    import flatbuffers
+
+    model = schema_py_generated.ModelT.InitFromPackedBuf(converted(kind), 0)
+    change(model)
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def test_custom_and_unknown_operators_are_problems(tmp_path):
+    def change(model):
+        model.operatorCodes[0].builtinCode = schema_py_generated.BuiltinOperator.CUSTOM
+        model.operatorCodes[0].deprecatedBuiltinCode = 32
+        model.operatorCodes[0].customCode = b"MyOp"
+        model.operatorCodes[1].builtinCode = 9999
+
+    path = tmp_path / "foreign.tflite"
+    path.write_bytes(changed("float32", change))
+    problems = keras_seq2seq.inspect(path).problems
+    messages = {problem.operator: problem.message for problem in problems}
+    assert "is a custom operator" in messages["MyOp"]
+    assert "not in the schema" in messages["operator 9999"]
+
+
+def test_file_without_metadata_and_signatures_says_so(tmp_path):
+    def change(model):
+        model.metadata, model.signatureDefs = [], []
+
+    path = tmp_path / "bare.tflite"
+    path.write_bytes(changed("float32", change))
+    found = keras_seq2seq.inspect(path)
+    assert found.requirements[0].oldest is None
+    assert "is not there or is empty" in found.requirements[0].reason
+    assert found.signatures[0].name == "main" and "no signatures" in found.notes[0]
+    assert [len(found.signatures[0].inputs), len(found.signatures[0].outputs)] == [1, 1]
+
+
+def test_sizes_that_lie_are_refused(tmp_path):
+    def change(model):
+        kernel = max(model.subgraphs[0].tensors, key=lambda tensor: np.prod(tensor.shape))
+        kernel.shape = [10**6, 10**6]
+
+    path = tmp_path / "liar.tflite"
+    path.write_bytes(changed("float32", change))
+    with pytest.raises(ValueError, match=r"sizes that agree.*liar.*has 12288 bytes for shape"):
+        keras_seq2seq.inspect(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no model, but some text"])
+def test_another_file_is_refused(tmp_path, content):
+    path = tmp_path / "other.tflite"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"must bear b'TFL3'.*other\.tflite"):
+        keras_seq2seq.inspect(path)
+
+
+def test_a_file_cut_anywhere_is_refused(tmp_path):
+    content = converted("float32")
+    path = tmp_path / "cut.tflite"
+    for end in range(8, len(content) - 16, len(content) // 40):
+        path.write_bytes(content[:end])
+        with pytest.raises(ValueError, match=r"A LiteRT file must be whole.*cut\.tflite"):
+            keras_seq2seq.inspect(path)
+
+
+CHECK = """
+import sys
+import keras_seq2seq
+text = str(keras_seq2seq.inspect(sys.argv[1]))
+assert "squared_difference" in text.lower()
+loaded = {name.split(".")[0] for name in sys.modules} & {"keras", "tensorflow"}
+assert not loaded, loaded
+"""
+
+
+def test_tensorflow_is_not_needed(tmp_path):
+    inspected(tmp_path, "float32")
+    run_python(CHECK, tmp_path / "float32.tflite")
