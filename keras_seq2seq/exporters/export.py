@@ -78,7 +78,7 @@ def export(
     output_dir.parent.mkdir(parents=True, exist_ok=True)
     partial = pathlib.Path(tempfile.mkdtemp(prefix=".partial-", dir=output_dir.parent))
     try:
-        artefacts = _write_artefacts(model, partial, formats, length, beam, verbose)
+        artefacts = _write_artefacts(model, partial, formats, length, beam, texts, verbose)
         tokenizers.save(partial)
         lines = "".join(f"{' '.join(text.splitlines())}\n" for text in texts)
         (partial / SENTENCES_FILE).write_text(lines, "utf-8")
@@ -157,6 +157,7 @@ def _write_artefacts(
     formats: Sequence[str],
     max_length: int,
     beam: BeamSearch | None,
+    sentences: list[str],
     verbose: bool,
 ) -> dict[str, dict[str, Any]]:
     """Writes the files of each format; returns what the manifest says of them."""
@@ -173,7 +174,12 @@ def _write_artefacts(
             from keras_seq2seq.exporters.saved_model import write_saved_model
 
             entry = write_saved_model(
-                model, model.tokenizers, path, max_length=max_length, beam=beam
+                model,
+                model.tokenizers,
+                path,
+                max_length=max_length,
+                beam=beam,
+                sentences=sentences,
             )
         elif name == "litert":
             from keras_seq2seq.exporters.litert import write_litert

@@ -1,7 +1,7 @@
 """Writes a SavedModel that TensorFlow Serving runs as it is: text in, text out."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from keras_seq2seq.exporters.request_checks import (
     cut_ids,
 )
 from keras_seq2seq.exporters.signatures import Signatures
+from keras_seq2seq.exporters.warmup import write_warmup
 from keras_seq2seq.models.seq2seq import Seq2Seq
 from keras_seq2seq.tokenizer import TokenizerPair
 
@@ -34,6 +35,7 @@ def write_saved_model(
     *,
     max_length: int,
     beam: BeamSearch | None = None,
+    sentences: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Writes version 1 of a SavedModel for any batch size and any source length.
 
@@ -42,7 +44,8 @@ def write_saved_model(
     (of given translations). Over ids: `translate_greedy`, `translate_ids` (as `translate`),
     `encode` and `decode_step`. `translate` and `translate_ids` take `beam_size`, `num_hypotheses`
     and `alpha`, with defaults for gRPC requests; everything else of the beam search is fixed.
-    Without tokenizers `serving_default` is `translate_greedy` and `score` takes ids.
+    Without tokenizers `serving_default` is `translate_greedy` and `score` takes ids. A text of more
+    than `longest_text` tokens is cut; beside the model lie requests to warm up a server.
 
     Args:
         model: The trained model.
@@ -50,9 +53,11 @@ def write_saved_model(
         folder: Where to write the folder "1".
         max_length: int > 0. Longest translation in tokens, end of sentence included.
         beam: The beam search and its default sizes; None takes `BeamSearch()`.
+        sentences: Source texts for the warm-up; if empty, they are made of pieces.
     Returns:
-        {"files": {"float32": "1"}, "beam": the beam search, "signatures": {name: {"inputs",
-        "outputs"}}}, each a list of {"name", "dtype", "shape"} with None for an open axis.
+        {"files": {"float32": "1"}, "beam": the beam search, "longest_text": most tokens of a
+        text or None, "signatures": {name: {"inputs", "outputs"}}}, each a list of {"name",
+        "dtype", "shape"} with None for an open axis.
     Raises:
         ImportError: If tokenizers are given and tensorflow-text is not installed.
         ValueError: If the tokenizers have other ids than the model.
@@ -73,11 +78,12 @@ def write_saved_model(
             module.tokenizer = GraphTokenizer(tokenizers)
             functions |= _text_functions(signatures, module.tokenizer, longest)
         tf.saved_model.save(module, str(folder / VERSION), signatures=functions)
+    write_warmup(folder / VERSION, tokenizers, beam or BeamSearch(), sentences)
     traced = {name: function.get_concrete_function() for name, function in functions.items()}
     return {
         "files": {"float32": VERSION},
         "beam": dataclasses.asdict(beam or BeamSearch()),
-        "longest_text": longest,
+        "longest_text": longest if tokenizers else None,
         "signatures": {name: described(function) for name, function in traced.items()},
     }
 
