@@ -1,9 +1,11 @@
 """Loads a SavedModel through TensorFlow's C API, as a server does: no Python TensorFlow.
 
-Run as a program it reads requests, a JSON list of {signature, inputs}, from standard input and
-writes the list of {outputs} or {error} to standard output.
+Run as a program it reads requests, a JSON list of {signature, inputs, dtypes}, from standard input
+and writes the list of {outputs} or {error, code} to standard output. Bytes are {"b64": ...}, as in
+TensorFlow Serving's REST interface; `dtypes` sends inputs as another type than the signature's.
 """
 
+import base64
 import contextlib
 import ctypes
 import importlib.util
@@ -49,6 +51,7 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "TF_DeleteTensor": (None, Pointer),
     "TF_StringInit": (None, Pointer),
     "TF_StringCopy": (None, Pointer, ctypes.c_char_p, ctypes.c_size_t),
+    "TF_StringDealloc": (None, Pointer),
     "TF_StringGetDataPointer": (Pointer, Pointer),
     "TF_StringGetSize": (ctypes.c_size_t, Pointer),
 }
@@ -60,6 +63,14 @@ class Buffer(ctypes.Structure):
 
 class Output(ctypes.Structure):
     _fields_ = [("operation", Pointer), ("index", ctypes.c_int)]
+
+
+class StatusError(RuntimeError):
+    """What TensorFlow refused, with the code of tsl/protobuf/error_codes.proto (3: invalid)."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Library:
@@ -84,8 +95,8 @@ class Library:
         status = self.TF_NewStatus()
         try:
             yield status
-            if self.TF_GetCode(status):
-                raise RuntimeError(self.TF_Message(status).decode(errors="replace"))
+            if code := self.TF_GetCode(status):
+                raise StatusError(self.TF_Message(status).decode(errors="replace"), code)
         finally:
             self.TF_DeleteStatus(status)
 
@@ -101,10 +112,19 @@ class Library:
             ctypes.memmove(data, array.ctypes.data, array.nbytes)
             return tensor
         for i, text in enumerate(array.ravel()):
-            content = text.encode()
+            content = text if isinstance(text, bytes) else text.encode()
             self.TF_StringInit(data + STRING_SIZE * i)
             self.TF_StringCopy(data + STRING_SIZE * i, content, len(content))
         return tensor
+
+    def delete_input(self, tensor: int) -> None:
+        """Frees what `tensor` made; the library does not know that it may free the strings."""
+        if self.TF_TensorType(tensor) == STRING:
+            data = self.TF_TensorData(tensor) or 0
+            size = self.TF_TensorByteSize(tensor)
+            for place in range(data, data + size, STRING_SIZE):
+                self.TF_StringDealloc(place)
+        self.TF_DeleteTensor(tensor)
 
     def values(self, tensor: int) -> Any:
         """Returns a tensor as nested lists."""
@@ -137,14 +157,20 @@ class SavedModelSession:
         content = ctypes.string_at(description.data, description.length)
         self.signatures = _signatures(content)
 
-    def run(self, signature: str, inputs: dict[str, Any]) -> dict[str, Any]:
-        """Runs a signature on nested lists by name; fills in defaults as TF Serving does."""
+    def run(
+        self, signature: str, inputs: dict[str, Any], dtypes: dict[str, int] | None = None
+    ) -> dict[str, Any]:
+        """Runs a signature on nested lists by name; fills in defaults as TF Serving does.
+
+        `dtypes` sends inputs, by name, as another type than the signature's.
+        """
         takes, gives, defaults = self.signatures[signature]
         inputs = {**defaults, **inputs}
         if set(inputs) != set(takes):
             raise ValueError(f"{signature} takes {sorted(takes)}. Received: {sorted(inputs)}.")
         library, names = self.library, sorted(inputs)
-        tensors = [library.tensor(inputs[name], takes[name][1]) for name in names]
+        kinds = {**{name: takes[name][1] for name in names}, **(dtypes or {})}
+        tensors = [library.tensor(inputs[name], kinds[name]) for name in names]
         results = (Pointer * len(gives))()
         places = (Output * len(names))(*(self._output(takes[name][0]) for name in names))
         wanted = (Output * len(gives))(*(self._output(gives[name][0]) for name in gives))
@@ -156,7 +182,9 @@ class SavedModelSession:
                 )
             return {n: library.values(r) for n, r in zip(gives, results, strict=True)}
         finally:
-            for tensor in (*tensors, *filter(None, results)):
+            for tensor in tensors:
+                library.delete_input(tensor)
+            for tensor in filter(None, results):
                 library.TF_DeleteTensor(tensor)
 
     def _output(self, name: str) -> Output:
@@ -227,12 +255,18 @@ def _signatures(meta_graph: bytes) -> dict[str, tuple[dict[str, Any], ...]]:
     return signatures
 
 
+def _bytes(value: dict[str, Any]) -> Any:
+    return base64.b64decode(value["b64"]) if set(value) == {"b64"} else value
+
+
 def main(folder: str) -> int:
     session, answers = SavedModelSession(Path(folder)), []
-    for request in json.load(sys.stdin):
+    for request in json.load(sys.stdin, object_hook=_bytes):
         try:
-            answers.append({"outputs": session.run(request["signature"], request["inputs"])})
-        except (RuntimeError, ValueError) as error:
+            answers.append({"outputs": session.run(**request)})
+        except StatusError as error:
+            answers.append({"error": str(error), "code": error.code})
+        except ValueError as error:
             answers.append({"error": str(error)})
     if "tensorflow" in sys.modules:
         raise RuntimeError("Python TensorFlow was imported.")

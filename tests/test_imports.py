@@ -179,6 +179,10 @@ def test_optional_packages_are_imported_where_they_are_used():
     assert outside(at_the_top, *optional) == set()
 
 
+def test_an_export_needs_no_package_of_the_server():
+    assert outside(anywhere, "tensorflow_serving", "grpc") == set()
+
+
 CHECK = """
 import sys
 for name in sys.argv[2:]:

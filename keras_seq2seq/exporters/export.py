@@ -103,7 +103,7 @@ def export(
     output_dir.parent.mkdir(parents=True, exist_ok=True)
     partial = pathlib.Path(tempfile.mkdtemp(prefix=".partial-", dir=output_dir.parent))
     try:
-        artefacts = _write_artefacts(model, partial, request, verbose)
+        artefacts = _write_artefacts(model, partial, request, texts, verbose)
         request.tokenizers.save(partial)
         lines = "".join(f"{' '.join(text.splitlines())}\n" for text in texts)
         (partial / SENTENCES_FILE).write_text(lines, "utf-8")
@@ -145,6 +145,7 @@ def _write_artefacts(
     model: Seq2Seq,
     folder: pathlib.Path,
     request: Request,
+    sentences: list[str],
     verbose: bool,
 ) -> dict[str, dict[str, Any]]:
     """Writes the files of each format; returns what the manifest says of them."""
@@ -162,7 +163,9 @@ def _write_artefacts(
         if name == "saved_model":
             from keras_seq2seq.exporters.saved_model import write_saved_model
 
-            entry = write_saved_model(model, request.tokenizers, path, **options)
+            entry = write_saved_model(
+                model, request.tokenizers, path, sentences=sentences, **options
+            )
         elif name == "litert":
             from keras_seq2seq.exporters.litert import write_litert
 

@@ -1,22 +1,31 @@
 """Writes a SavedModel that TensorFlow Serving runs as it is: text in, text out."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from keras_seq2seq.config import PAD_ID
-from keras_seq2seq.decoding.graph_beam import BeamSizes
-from keras_seq2seq.decoding.strategy import MAX_BEAM_SIZE, BeamSearch
+from keras_seq2seq.decoding.strategy import BeamSearch
 from keras_seq2seq.exporters.description import described
 from keras_seq2seq.exporters.quiet import quiet
+from keras_seq2seq.exporters.request_checks import (
+    checked_ids,
+    checked_sizes,
+    checked_texts,
+    cut_ids,
+)
 from keras_seq2seq.exporters.signatures import Signatures
+from keras_seq2seq.exporters.warmup import write_warmup
 from keras_seq2seq.models.seq2seq import Seq2Seq
 from keras_seq2seq.tokenizer import TokenizerPair
 
 VERSION = "1"
+NAN = float("nan")
+# Tokens: more than any sentence has, and few enough that a line of megabytes costs little.
+LONGEST_TEXT = 1024
 
 
 def write_saved_model(
@@ -26,6 +35,7 @@ def write_saved_model(
     *,
     max_length: int,
     beam: BeamSearch | None = None,
+    sentences: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Writes version 1 of a SavedModel for any batch size and any source length.
 
@@ -34,7 +44,8 @@ def write_saved_model(
     (of given translations). Over ids: `translate_greedy`, `translate_ids` (as `translate`),
     `encode` and `decode_step`. `translate` and `translate_ids` take `beam_size`, `num_hypotheses`
     and `alpha`, with defaults for gRPC requests; everything else of the beam search is fixed.
-    Without tokenizers `serving_default` is `translate_greedy` and `score` takes ids.
+    Without tokenizers `serving_default` is `translate_greedy` and `score` takes ids. A text of more
+    than `longest_text` tokens is cut; beside the model lie requests to warm up a server.
 
     Args:
         model: The trained model.
@@ -42,37 +53,42 @@ def write_saved_model(
         folder: Where to write the folder "1".
         max_length: int > 0. Longest translation in tokens, end of sentence included.
         beam: The beam search and its default sizes; None takes `BeamSearch()`.
+        sentences: Source texts for the warm-up; if empty, they are made of pieces.
     Returns:
-        {"files": {"float32": "1"}, "beam": the beam search, "signatures": {name: {"inputs",
-        "outputs"}}}, each a list of {"name", "dtype", "shape"} with None for an open axis.
+        {"files": {"float32": "1"}, "beam": the beam search, "longest_text": most tokens of a
+        text or None, "signatures": {name: {"inputs", "outputs"}}}, each a list of {"name",
+        "dtype", "shape"} with None for an open axis.
     Raises:
         ImportError: If tokenizers are given and tensorflow-text is not installed.
         ValueError: If the tokenizers have other ids than the model.
     """
     if tokenizers is not None:
         _check_vocabularies(model, tokenizers)
+    longest = max(LONGEST_TEXT, 4 * max_length)
     signatures = Signatures(model.encoder, model.decoder_step, max_length, beam)
     module = tf.Module()
     # Variables alone: a Keras model would write its layers and its training beside them.
     module.variables_of_parts = [weight.value for weight in model.weights]
     with quiet():
-        functions = _id_functions(signatures)
+        functions = _id_functions(signatures, _vocabulary_sizes(model))
         functions["serving_default"] = functions["translate_greedy"]
         if tokenizers is not None:
             from keras_seq2seq.tokenizer_layer import GraphTokenizer
 
             module.tokenizer = GraphTokenizer(tokenizers)
-            functions |= _text_functions(signatures, module.tokenizer)
+            functions |= _text_functions(signatures, module.tokenizer, longest)
         tf.saved_model.save(module, str(folder / VERSION), signatures=functions)
+    write_warmup(folder / VERSION, tokenizers, beam or BeamSearch(), sentences)
     traced = {name: function.get_concrete_function() for name, function in functions.items()}
     return {
         "files": {"float32": VERSION},
         "beam": dataclasses.asdict(beam or BeamSearch()),
+        "longest_text": longest if tokenizers else None,
         "signatures": {name: described(function) for name, function in traced.items()},
     }
 
 
-def _id_functions(signatures: Signatures) -> dict[str, Any]:
+def _id_functions(signatures: Signatures, sizes: dict[str, int | None]) -> dict[str, Any]:
     beam_size_, num_hypotheses_, alpha_ = _default_sizes(signatures)
 
     def translate_ids(
@@ -81,16 +97,18 @@ def _id_functions(signatures: Signatures) -> dict[str, Any]:
         num_hypotheses: tf.Tensor = num_hypotheses_,
         alpha: tf.Tensor = alpha_,
     ) -> dict[str, tf.Tensor]:
-        sizes = _checked(beam_size, num_hypotheses, alpha)
-        return signatures.translate_beam(source_ids, sizes)
+        (source_ids,) = checked_ids(sizes, source_ids=source_ids)
+        found = checked_sizes(beam_size, num_hypotheses, alpha)
+        return signatures.translate_beam(source_ids, found)
 
     def score(source_ids: tf.Tensor, target_ids: tf.Tensor) -> dict[str, tf.Tensor]:
+        source_ids, target_ids = checked_ids(sizes, source_ids=source_ids, target_ids=target_ids)
         return signatures.score(source_ids, target_ids)
 
     ids = tf.TensorSpec((None, None), tf.int32, "source_ids")
     target_ids = tf.TensorSpec((None, None), tf.int32, "target_ids")
     named = {
-        name: _by_name(getattr(signatures, name), signatures.specs(name))
+        name: _by_name(getattr(signatures, name), signatures.specs(name), sizes)
         for name in ("encode", "decode_step", "translate_greedy")
     }
     return {
@@ -100,11 +118,12 @@ def _id_functions(signatures: Signatures) -> dict[str, Any]:
     }
 
 
-def _text_functions(signatures: Signatures, tokenizer: Any) -> dict[str, Any]:
+def _text_functions(signatures: Signatures, tokenizer: Any, longest: int) -> dict[str, Any]:
     beam_size_, num_hypotheses_, alpha_ = _default_sizes(signatures)
 
     def serving_default(text: tf.Tensor) -> dict[str, tf.Tensor]:
-        source_ids = tokenizer.encode(text)
+        (text,) = checked_texts(text=text)
+        source_ids, too_long = cut_ids(tokenizer.encode(text), longest)
         if signatures.beam is None:
             found = signatures.translate_greedy(source_ids)
         else:
@@ -113,7 +132,7 @@ def _text_functions(signatures: Signatures, tokenizer: Any) -> dict[str, Any]:
             "translation": tokenizer.decode(found["target_ids"]),
             "score": found["scores"],
             "confidence": _confidence(found),
-            "finished": found["finished"],
+            "finished": found["finished"] & ~too_long,
         }
 
     def translate(
@@ -122,8 +141,10 @@ def _text_functions(signatures: Signatures, tokenizer: Any) -> dict[str, Any]:
         num_hypotheses: tf.Tensor = num_hypotheses_,
         alpha: tf.Tensor = alpha_,
     ) -> dict[str, tf.Tensor]:
-        sizes = _checked(beam_size, num_hypotheses, alpha)
-        found = signatures.translate_beam(tokenizer.encode(text), sizes)
+        (text,) = checked_texts(text=text)
+        sizes = checked_sizes(beam_size, num_hypotheses, alpha)
+        source_ids, too_long = cut_ids(tokenizer.encode(text), longest)
+        found = signatures.translate_beam(source_ids, sizes)
         shape = tf.shape(found["target_ids"])
         flat = tokenizer.decode(tf.reshape(found["target_ids"], (-1, shape[2])))
         return {
@@ -131,11 +152,20 @@ def _text_functions(signatures: Signatures, tokenizer: Any) -> dict[str, Any]:
             "scores": found["scores"],
             "rankings": found["rankings"],
             "confidences": _confidence(found),
-            "finished": found["finished"],
+            "finished": found["finished"] & ~too_long[:, None],
         }
 
     def score(text: tf.Tensor, translation: tf.Tensor) -> dict[str, tf.Tensor]:
-        return signatures.score(tokenizer.encode(text), tokenizer.encode_target(translation))
+        text, translation = checked_texts(text=text, translation=translation)
+        source_ids, source_cut = cut_ids(tokenizer.encode(text), longest)
+        target_ids, target_cut = cut_ids(tokenizer.encode_target(translation), longest)
+        unknown = source_cut | target_cut
+        scored = signatures.score(source_ids, target_ids)
+        return {
+            # Of a part there is no score; NaN leaves the other rows alone.
+            name: tf.where(unknown if values.shape.rank == 1 else unknown[:, None], NAN, values)
+            for name, values in scored.items()
+        }
 
     text, translation = (tf.TensorSpec((None,), tf.string, n) for n in ("text", "translation"))
     return {
@@ -158,42 +188,31 @@ def _default_sizes(signatures: Signatures) -> tuple[tf.Tensor, tf.Tensor, tf.Ten
     return *sizes, tf.constant(beam.alpha, tf.float32)
 
 
-def _by_name(function: Callable[..., Any], specs: dict[str, tf.TensorSpec]) -> Any:
+def _by_name(
+    function: Callable[..., Any], specs: dict[str, tf.TensorSpec], sizes: dict[str, int | None]
+) -> Any:
     """Returns a function that takes tensors by name as one that takes them in order."""
 
     def call(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        return function(**dict(zip(specs, tensors, strict=True)))
+        given = dict(zip(specs, tensors, strict=True))
+        ids = {name: given[name] for name in sizes if name in given}
+        given.update(zip(ids, checked_ids(sizes, **ids), strict=True))
+        return function(**given)
 
     return tf.function(call, input_signature=list(specs.values()))
-
-
-def _checked(beam_size: tf.Tensor, num_hypotheses: tf.Tensor, alpha: tf.Tensor) -> BeamSizes:
-    rules = [
-        (
-            (beam_size >= 1) & (beam_size <= MAX_BEAM_SIZE),
-            f"`beam_size` must be 1 to {MAX_BEAM_SIZE}. Received:",
-            beam_size,
-        ),
-        (
-            (num_hypotheses >= 1) & (num_hypotheses <= beam_size),
-            "`num_hypotheses` must be 1 to `beam_size`. Received:",
-            num_hypotheses,
-        ),
-        (
-            (alpha >= 0) & tf.math.is_finite(alpha),
-            "`alpha` must be finite and at least 0. Received:",
-            alpha,
-        ),
-    ]
-    checks = [tf.debugging.Assert(holds, [rule, value]) for holds, rule, value in rules]
-    with tf.control_dependencies(checks):
-        return BeamSizes(*map(tf.identity, (beam_size, num_hypotheses, alpha)))
 
 
 def _confidence(found: dict[str, tf.Tensor]) -> tf.Tensor:
     """Returns the geometric mean of the probabilities of the tokens; 0 of no hypothesis."""
     lengths = tf.reduce_sum(tf.cast(found["target_ids"] != PAD_ID, tf.float32), -1)
     return tf.exp(found["scores"] / tf.maximum(lengths, 1.0))
+
+
+def _vocabulary_sizes(model: Seq2Seq) -> dict[str, int | None]:
+    return {
+        "source_ids": model.config.source_vocabulary_size if model.config else None,
+        "target_ids": model.decoder.output["logits"].shape[-1],
+    }
 
 
 def _check_vocabularies(model: Seq2Seq, tokenizers: TokenizerPair) -> None:
