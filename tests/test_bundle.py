@@ -13,7 +13,7 @@ import pytest
 import keras_seq2seq
 from keras_seq2seq.bundle import Bundle, sha256
 from keras_seq2seq.exporters import export as exporter
-from keras_seq2seq.exporters import request
+from keras_seq2seq.exporters import export_request
 from keras_seq2seq.exporters.parity import Agreement, Difference, Parity
 
 PAIRS = [(f"{a} {b}", f"{b} {a}") for a in ("red", "blue", "old") for b in ("cat", "dog", "fox")]
@@ -227,7 +227,7 @@ def test_export_reports_all_faults_before_writing(tmp_path):
 
 
 def test_export_names_the_extra_of_a_missing_package(model, tmp_path, monkeypatch):
-    monkeypatch.setitem(request.NEEDED, "onnx", ("no_such_package",))
+    monkeypatch.setitem(export_request.NEEDED, "onnx", ("no_such_package",))
     with pytest.raises(ImportError, match=r"keras_seq2seq\[onnx\]"):
         keras_seq2seq.export(model, tmp_path / "b", formats=["onnx"])
 

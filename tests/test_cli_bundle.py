@@ -190,8 +190,9 @@ def test_verify_takes_a_text_file(bundle, tmp_path, capsys):
     (tmp_path / "text.txt").write_text("dog red\n\ncat\n", "utf-8")
     assert main(["verify", str(bundle), "--text", str(tmp_path / "text.txt")]) == 0
     printed = capsys.readouterr().out
-    ways = [line for line in printed.splitlines() if "3 of 3" in line]
-    assert len(ways) == 8  # two runtimes, two searches, greedy and beam
+    exact = [line for line in printed.splitlines() if " float32 " in line]
+    ways = [line for line in exact if "3 of 3" in line]
+    assert len(ways) == len(exact) == 8  # two runtimes, two searches, greedy and beam
     assert sum("beam in_file" in way for way in ways) == 2
 
 

@@ -16,9 +16,9 @@ from typing import Any
 from keras_seq2seq.bundle import FORMAT_VERSION, MANIFEST_FILE, Bundle, sha256
 from keras_seq2seq.config import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from keras_seq2seq.decoding.strategy import BeamSearch
+from keras_seq2seq.exporters.export_request import Request, check
 from keras_seq2seq.exporters.parity import SENTENCES_FILE, Parity, verify
 from keras_seq2seq.exporters.quality_gate import Verdict, judge
-from keras_seq2seq.exporters.request import Request, check
 from keras_seq2seq.models.contract import source_names, state_names
 from keras_seq2seq.models.seq2seq import Seq2Seq
 from keras_seq2seq.tokenizer import TokenizerPair
