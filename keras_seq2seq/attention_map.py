@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_seq2seq.whole_file import whole_file
+
 
 def draw_attention(
     weights: np.ndarray,
@@ -22,13 +24,8 @@ def draw_attention(
         As `attention_png`.
     """
     picture = attention_png(weights, source_tokens, target_tokens)
-    path = pathlib.Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    with whole_file(path) as partial:
         partial.write_bytes(picture)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def attention_png(

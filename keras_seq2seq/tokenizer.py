@@ -14,6 +14,7 @@ import sentencepiece
 from keras_seq2seq.config import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from keras_seq2seq.text import Text, clean_text
 from keras_seq2seq.tokenizer_training import train_model
+from keras_seq2seq.whole_file import whole_file
 
 _SPECIAL_IDS = {"pad_id": PAD_ID, "unk_id": UNK_ID, "bos_id": BOS_ID, "eos_id": EOS_ID}
 _JOINT_FILES = ("tokenizer.model",)
@@ -111,16 +112,8 @@ class Tokenizer:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the model; a reader of `path` sees the old file or the whole new one."""
-        path = Path(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            with open(temporary, "wb") as file:
-                file.write(self._model)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with whole_file(path) as partial:
+            partial.write_bytes(self._model)
 
     # str is an Iterable[str] too; the first overload goes before.
     @overload

@@ -15,6 +15,7 @@ from keras_seq2seq.exporters.onnx import write_onnx
 from keras_seq2seq.exporters.onnx_walk import nodes
 from keras_seq2seq.models.builders import build_decoder
 from keras_seq2seq.models.contract import attends as attends_to_source
+from keras_seq2seq.models.gru import GRU
 from keras_seq2seq.models.layers import ClearPadding, PaddingMask
 from keras_seq2seq.models.seq2seq import Seq2Seq
 
@@ -204,6 +205,8 @@ SEQUENCES = {"return_sequences": True}
     [
         (keras.layers.LSTM(4, use_bias=False), True),
         (keras.layers.Bidirectional(keras.layers.SimpleRNN(4, **SEQUENCES)), True),
+        (keras.layers.Bidirectional(GRU(4)), True),
+        (GRU(4, go_backwards=True), False),
         (keras.layers.LSTM(4, go_backwards=True), False),
         (keras.layers.LSTM(4, stateful=True), False),
         (keras.layers.GRU(4, recurrent_activation="hard_sigmoid"), False),

@@ -7,7 +7,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-KINDS = {keras.layers.SimpleRNN: "RNN", keras.layers.GRU: "GRU", keras.layers.LSTM: "LSTM"}
+from keras_seq2seq.models.gru import GRU
+
+KINDS = {
+    keras.layers.SimpleRNN: "RNN",
+    keras.layers.GRU: "GRU",
+    GRU: "GRU",
+    keras.layers.LSTM: "LSTM",
+}
 # ONNX orders the gates of an LSTM i o f c, Keras i f c o; those of a GRU are z r h in both.
 GATE_ORDER = {"RNN": (0,), "GRU": (0, 1, 2), "LSTM": (0, 3, 1, 2)}
 
@@ -19,11 +26,11 @@ class NativeRNNs:
     raw operator CudnnRNNV3, which is never run, so no GPU is needed; the handler then writes one
     native node with the lengths of the sources in its place.
 
-    Covered are keras.layers.SimpleRNN, GRU and LSTM with tanh and sigmoid gates, alone or in a
-    Bidirectional with merge_mode="concat". Other recurrent layers (other activations,
-    go_backwards, stateful, other merge modes, subclasses) stay as they are and become a Loop:
-    correct, but slower. Masks must be padding on the right; padded positions of the output are
-    zero, where Keras repeats the last real one.
+    Covered are SimpleRNN, GRU and LSTM of Keras and `models.gru.GRU` with tanh and sigmoid gates,
+    alone or in a Bidirectional with merge_mode="concat". Other recurrent layers (other
+    activations, go_backwards, stateful, other merge modes, subclasses) stay as they are and become
+    a Loop: correct, but slower. Masks must be padding on the right; padded positions of the output
+    are zero, where Keras repeats the last real one.
     """
 
     def __init__(self) -> None:

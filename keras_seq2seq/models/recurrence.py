@@ -4,12 +4,13 @@ from typing import Any
 
 import keras
 
+from keras_seq2seq.models.gru import GRU
 from keras_seq2seq.models.layers import PACKAGE, Attention
 from keras_seq2seq.models.ssru import SSRU, SSRUCell
 
 RNN_LAYERS = {
     "simple_rnn": keras.layers.SimpleRNN,
-    "gru": keras.layers.GRU,
+    "gru": GRU,
     "lstm": keras.layers.LSTM,
 }
 RNN_CELLS = {

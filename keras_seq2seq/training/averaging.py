@@ -13,6 +13,7 @@ from keras_seq2seq.training.callbacks import save_model
 from keras_seq2seq.training.history import read_history
 from keras_seq2seq.training.recipe_sections import METRICS
 from keras_seq2seq.training.run_folder import RunFolder
+from keras_seq2seq.whole_file import whole_file
 
 SUFFIX = ".weights.h5"
 
@@ -46,7 +47,8 @@ class KeepEpochs(keras.callbacks.Callback):
         self.values = {name: self.values[name] for name in best}
         self.folder.mkdir(parents=True, exist_ok=True)
         if str(epoch + 1) in best:
-            _save_weights(self.model, self.folder / f"{epoch + 1:04d}{SUFFIX}")
+            with whole_file(self.folder / f"{epoch + 1:04d}{SUFFIX}") as partial:
+                self.model.save_weights(partial)
         for path in self.folder.glob(f"[0-9]*{SUFFIX}"):
             if str(_epoch(path)) not in best:
                 path.unlink()
@@ -132,12 +134,3 @@ def average_run(
 
 def _epoch(path: pathlib.Path) -> int:
     return int(path.name.removesuffix(SUFFIX))
-
-
-def _save_weights(model: keras.Model, path: pathlib.Path) -> None:
-    partial = path.with_name(f".partial-{path.name}")
-    try:
-        model.save_weights(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

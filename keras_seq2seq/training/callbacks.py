@@ -1,7 +1,6 @@
 """Callbacks of a training run: throughput, validation by translating, what is kept of it."""
 
 import math
-import os
 import pathlib
 import time
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ import keras
 
 from keras_seq2seq.evaluation import evaluate
 from keras_seq2seq.training.batches import PairBatches
+from keras_seq2seq.whole_file import whole_file
 
 SHOWN_SAMPLES = 5
 
@@ -162,10 +162,6 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
 
 
 def save_model(model: keras.Model, path: pathlib.Path) -> None:
-    """Saves a model to a temporary file and renames it: `path` never holds half a model."""
-    partial = path.with_name(f".partial-{path.name}")
-    try:
+    """Saves a model; `path` never holds half of it."""
+    with whole_file(path) as partial:
         model.save(partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -11,6 +10,7 @@ from typing import Any
 
 from keras_seq2seq.training.recipe import Recipe
 from keras_seq2seq.training.state import completed_epochs
+from keras_seq2seq.whole_file import whole_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,6 +145,5 @@ class RunFolder:
 
 
 def _replace(path: pathlib.Path, text: str) -> None:
-    partial = path.with_name(f".partial-{path.name}")
-    partial.write_text(text, "utf-8")
-    os.replace(partial, path)
+    with whole_file(path) as partial:
+        partial.write_text(text, "utf-8")

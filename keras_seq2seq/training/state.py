@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import json
-import os
 import pathlib
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +10,8 @@ from typing import Any
 
 import keras
 import numpy as np
+
+from keras_seq2seq.whole_file import whole_file
 
 FORMAT_VERSION = 1
 META = "meta"
@@ -47,18 +48,14 @@ class TrainingState:
     stopped: bool = False
 
     def save(self, path: pathlib.Path) -> None:
-        """Writes a temporary file, flushes it to the disk and renames it to `path`."""
+        """Writes the state to a file that is never half there."""
         values = dataclasses.asdict(self)
         arrays = {f"variable_{i}": v for i, v in enumerate(values.pop("variables"))}
         arrays |= {f"metric_{i}": v for i, v in enumerate(values.pop("metrics"))}
         meta = json.dumps({"format_version": FORMAT_VERSION, **values}).encode()
         arrays[META] = np.frombuffer(meta, "uint8")
-        partial = path.with_name(f".partial-{path.name}")
-        with partial.open("wb") as file:
+        with whole_file(path) as partial, partial.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
 
     @classmethod
     def load(cls, path: pathlib.Path) -> "TrainingState":
