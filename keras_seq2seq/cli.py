@@ -280,6 +280,11 @@ def _add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="default: all",
     )
     add_beam_options(parser)
+    parser.add_argument(
+        "--text-onnx",
+        action="store_true",
+        help="write an ONNX file from text to text too, for onnxruntime-extensions",
+    )
     parser.add_argument("--force", action="store_true", help="replace an existing folder")
     parser.set_defaults(command=_export)
 
@@ -302,6 +307,7 @@ def _export(arguments: argparse.Namespace) -> int:
         formats=arguments.formats,
         sentences=read_texts(sources) if sources.is_file() else None,
         beam=chosen if isinstance(chosen, BeamSearch) else None,
+        text_onnx=arguments.text_onnx,
         quality=json.loads(report.read_text("utf-8")).get("test") if report.is_file() else None,
         force=arguments.force,
     )

@@ -25,10 +25,13 @@ from keras_seq2seq.models.seq2seq import Seq2Seq
 from keras_seq2seq.tokenizer import TokenizerPair
 
 MODEL_FILE = "model.keras"
+FORMATS = ("saved_model", "litert", "onnx")
+TEXT_EXTRA = "onnx-text"
 NEEDED = {
     "saved_model": ("tensorflow_text",),
     "litert": ("ai_edge_litert",),
     "onnx": ("onnx", "tf2onnx", "onnxruntime"),
+    TEXT_EXTRA: ("onnxruntime_extensions",),
 }
 VERSIONED = ("keras_seq2seq", "keras", "tensorflow", "tensorflow-text", "tf2onnx", "onnx")
 PROBES, PROBE_PIECES = 50, 8
@@ -42,6 +45,7 @@ def export(
     sentences: Sequence[str] | None = None,
     max_length: int | None = None,
     beam: BeamSearch | None = None,
+    text_onnx: bool = False,
     quality: Mapping[str, Any] | None = None,
     force: bool = False,
     verbose: bool = True,
@@ -61,6 +65,8 @@ def export(
             files; None takes the configuration's.
         beam: A beam search to put beside the greedy one inside every file, fixed there; None
             writes none. On the host any beam search runs over the steps.
+        text_onnx: Write `translate_text_greedy.onnx` beside the other ONNX files: text in, text
+            out. It alone needs onnxruntime-extensions, wherever it runs.
         quality: Measured quality of the model for the manifest, such as what `evaluate` of
             `keras_seq2seq.training.evaluation` returned; plain values for JSON.
         force: Replace a bundle that is there.
@@ -73,12 +79,12 @@ def export(
         ImportError: If a package is missing; the message names the extra.
     """
     output_dir = pathlib.Path(output_dir)
-    tokenizers, length = _check(model, output_dir, formats, max_length, beam, force)
+    tokenizers, length = _check(model, output_dir, formats, max_length, beam, text_onnx, force)
     texts = list(sentences) if sentences else _probe_sentences(tokenizers)
     output_dir.parent.mkdir(parents=True, exist_ok=True)
     partial = pathlib.Path(tempfile.mkdtemp(prefix=".partial-", dir=output_dir.parent))
     try:
-        artefacts = _write_artefacts(model, partial, formats, length, beam, verbose)
+        artefacts = _write_artefacts(model, partial, formats, length, beam, text_onnx, verbose)
         tokenizers.save(partial)
         lines = "".join(f"{' '.join(text.splitlines())}\n" for text in texts)
         (partial / SENTENCES_FILE).write_text(lines, "utf-8")
@@ -102,6 +108,7 @@ def _check(
     formats: Sequence[str],
     max_length: int | None,
     beam: BeamSearch | None,
+    text_onnx: bool,
     force: bool,
 ) -> tuple[TokenizerPair, int]:
     """Checks all that can be known before writing; returns the tokenizers and the length."""
@@ -111,8 +118,8 @@ def _check(
             f"KERAS_BACKEND=tensorflow. Received: {keras.backend.backend()!r}."
         )
     faults = []
-    if unknown := [name for name in formats if name not in NEEDED]:
-        faults.append(f"`formats` must be of {tuple(NEEDED)}. Received: {unknown}.")
+    if unknown := [name for name in formats if name not in FORMATS]:
+        faults.append(f"`formats` must be of {FORMATS}. Received: {unknown}.")
     if not formats or len(set(formats)) != len(formats):
         faults.append(f"`formats` must name each once, and at least one. Received: {formats}.")
     tokenizers = model.tokenizers
@@ -131,10 +138,13 @@ def _check(
             beam.forbidden(model.decoder.output["logits"].shape[-1])
         except ValueError as error:
             faults.append(str(error))
+    if text_onnx and "onnx" not in formats:
+        faults.append(f'`text_onnx` needs the format "onnx". Received: formats={formats}.')
     if faults or tokenizers is None:
         raise ValueError("Cannot export:\n- " + "\n- ".join(faults))
+    extras = [*formats, *([TEXT_EXTRA] if text_onnx else [])]
     missing = {
-        name: [p for p in NEEDED[name] if importlib.util.find_spec(p) is None] for name in formats
+        name: [p for p in NEEDED[name] if importlib.util.find_spec(p) is None] for name in extras
     }
     if lacking := {name: packages for name, packages in missing.items() if packages}:
         raise ImportError(
@@ -157,6 +167,7 @@ def _write_artefacts(
     formats: Sequence[str],
     max_length: int,
     beam: BeamSearch | None,
+    text_onnx: bool,
     verbose: bool,
 ) -> dict[str, dict[str, Any]]:
     """Writes the files of each format; returns what the manifest says of them."""
@@ -182,7 +193,10 @@ def _write_artefacts(
         else:
             from keras_seq2seq.exporters.onnx import write_onnx
 
-            entry = write_onnx(model, path, max_length=max_length, beam=beam)
+            inside = model.tokenizers if text_onnx else None
+            entry = write_onnx(
+                model, path, max_length=max_length, beam=beam, text_tokenizers=inside
+            )
         artefacts[name] = {"path": name, **entry}
     return artefacts
 

@@ -9,12 +9,14 @@ from typing import Any
 from keras_seq2seq.decoding.strategy import BeamSearch
 from keras_seq2seq.exporters.quiet import quiet
 from keras_seq2seq.models.seq2seq import Seq2Seq
+from keras_seq2seq.tokenizer import TokenizerPair
 
 FILES = {
     "encode": "encoder.onnx",
     "decode_step": "decoder_step.onnx",
     "translate_greedy": "translate_greedy.onnx",
     "translate_beam": "translate_beam.onnx",
+    "translate_text_greedy": "translate_text_greedy.onnx",
 }
 # ONNX values have one name each: the new value of `state_0` cannot be called `state_0`, too.
 NEXT_PREFIX = "next_"
@@ -29,11 +31,13 @@ def write_onnx(
     max_length: int,
     beam: BeamSearch | None = None,
     opset_version: int = 17,
+    text_tokenizers: TokenizerPair | None = None,
 ) -> dict[str, Any]:
     """Writes `encoder.onnx`, `decoder_step.onnx`, `translate_greedy.onnx`, `translate_beam.onnx`.
 
-    The files use standard operators only and leave batch size and lengths open. Recurrent
-    layers of the encoder become native nodes, see `NativeRNNs`; a search is one Loop.
+    The files use standard operators only, but for `translate_text_greedy.onnx`, which needs
+    onnxruntime-extensions, and leave batch size and lengths open. Recurrent layers of the encoder
+    become native nodes, see `NativeRNNs`; a search is one Loop.
     The same model gives the same bytes.
 
     Args:
@@ -43,6 +47,8 @@ def write_onnx(
         beam: What `translate_beam.onnx` searches for; None leaves it out.
         opset_version: int, 15 to 18. Version of the ONNX operators; 17 is read by onnxruntime
             1.12 and later.
+        text_tokenizers: What `translate_text_greedy.onnx` has inside: text in, text out; None
+            leaves it out.
     Returns:
         For the manifest: `opset_version`, `files` by function, and `signatures` by function with
         `inputs` and `outputs`, each a list of {"name", "dtype", "shape"} with None for an open
@@ -63,12 +69,16 @@ def write_onnx(
     native = NativeRNNs()
     with _silence():
         signatures = Signatures(native.replace(model.encoder), model.decoder, max_length, beam)
-        files = {function: FILES[function] for function in signatures.functions}
         described = {}
-        for function, file in files.items():
+        for function in signatures.functions:
             proto = _convert(signatures, function, opset_version, native.handlers)
-            (folder / file).write_bytes(proto.SerializeToString(deterministic=True))
-            described[function] = _describe(proto.graph)
+            described[function] = _write(proto, folder / FILES[function])
+            if function == "translate_greedy" and text_tokenizers is not None:
+                from keras_seq2seq.exporters.onnx_text import FUNCTION, add_tokenizers
+
+                add_tokenizers(proto, text_tokenizers)
+                described[FUNCTION] = _write(proto, folder / FILES[FUNCTION])
+        files = {function: FILES[function] for function in described}
     return {"opset_version": opset_version, "files": files, "signatures": described}
 
 
@@ -187,14 +197,22 @@ def _name_axes(graph: Any) -> None:
                 axis.dim_param = {0: "batch", 1: length}.get(i, f"{value.name}_axis_{i}")
 
 
+def _write(proto: Any, path: pathlib.Path) -> dict[str, Any]:
+    """Writes a file and returns its description."""
+    path.write_bytes(proto.SerializeToString(deterministic=True))
+    return _describe(proto.graph)
+
+
 def _describe(graph: Any) -> dict[str, list[dict[str, Any]]]:
     """Returns the names, dtypes and shapes of a file's inputs and outputs."""
-    from onnx import helper
+    from onnx import TensorProto, helper
 
     def describe(value: Any) -> dict[str, Any]:
         tensor = value.type.tensor_type
         shape = [a.dim_value if a.HasField("dim_value") else None for a in tensor.shape.dim]
         dtype = str(helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+        if tensor.elem_type == TensorProto.STRING:
+            dtype = "string"
         return {"name": value.name, "dtype": dtype, "shape": shape}
 
     return {
