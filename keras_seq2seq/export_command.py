@@ -50,6 +50,11 @@ def add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_tokenize_option(parser)
     add_beam_options(parser)
+    parser.add_argument(
+        "--text-onnx",
+        action="store_true",
+        help="write an ONNX file from text to text too, for onnxruntime-extensions",
+    )
     parser.add_argument("--force", action="store_true", help="replace an existing folder")
     parser.set_defaults(command=_export)
 
@@ -78,6 +83,7 @@ def _export(arguments: argparse.Namespace) -> int:
         bleu_tokenize=arguments.tokenize,
         sentences=read_texts(sources) if sources.is_file() else None,
         beam=chosen if isinstance(chosen, BeamSearch) else None,
+        text_onnx=arguments.text_onnx,
         quality=json.loads(report.read_text("utf-8")).get("test") if report.is_file() else None,
         force=arguments.force,
     )

@@ -127,3 +127,35 @@ def test_ids_into_a_table_of_any_size_are_used_as_they_are(axis, expected):
     inputs = {"table": np.eye(3, 2, dtype="float32"), "ids": np.array([0, -1, 2], "int32")}
     model = simplified(OPEN_TABLE % (axis, axis + 1), inputs)
     assert len(kinds(model)) == expected
+
+
+@pytest.mark.parametrize(("shape", "reshapes"), [([-1, 2, 6], 0), ([-1, 2, 2, 3], 2)])
+def test_a_tensordot_is_one_product_unless_its_reshape_splits_into_heads(shape, reshapes):
+    weights = np.arange(24, dtype="float32").reshape(4, 6)
+    constants = {"rows": np.array([-1, 4]), "shape": np.array(shape), "weights": weights}
+    given, made = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, axes)
+        for name, axes in (("x", ["n", 2, 4]), ("y", [None] * len(shape)))
+    )
+    layer = "layer/Tensordot/"
+    steps = [
+        ("Reshape", ["x", "rows"], f"{layer}flat"),
+        ("MatMul", [f"{layer}flat", "weights"], f"{layer}product"),
+        ("Reshape", [f"{layer}product", "shape"], "split"),
+        ("Neg", ["split"], "y"),
+    ]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node(kind, read, [name]) for kind, read, name in steps],
+        "agraph",
+        [given],
+        [made],
+        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    opset = onnx.helper.make_opsetid("", 17)
+    model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8)
+    inputs = {"x": np.arange(24, dtype="float32").reshape(3, 2, 4)}
+    (wanted,) = run(model, inputs)
+    simplify(model)
+    (received,) = run(model, inputs)
+    np.testing.assert_array_equal(received, wanted)
+    assert kinds(model).count("Reshape") == reshapes

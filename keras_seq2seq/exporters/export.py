@@ -41,6 +41,7 @@ def export(
     sentences: Sequence[str] | None = None,
     max_length: int | None = None,
     beam: BeamSearch | None = None,
+    text_onnx: bool = False,
     quality: Mapping[str, Any] | None = None,
     force: bool = False,
     verbose: bool = True,
@@ -70,6 +71,8 @@ def export(
             files; None takes the configuration's.
         beam: A beam search to put beside the greedy one inside every file, fixed there; None
             writes none. On the host any beam search runs over the steps.
+        text_onnx: Write `translate_text_greedy.onnx` beside the other ONNX files: text in, text
+            out. It alone needs onnxruntime-extensions, wherever it runs.
         quality: Measured quality of the model for the manifest, such as what `evaluate` of
             `keras_seq2seq.evaluation` returned; plain values for JSON.
         force: Replace a bundle that is there.
@@ -96,6 +99,7 @@ def export(
         quantization=quantization,
         max_length=max_length,
         beam=beam,
+        text_onnx=text_onnx,
         gate=None if evaluation is None else gate,
         force=force,
     )
@@ -173,7 +177,10 @@ def _write_artefacts(
         else:
             from keras_seq2seq.exporters.onnx import write_onnx
 
-            entry = write_onnx(model, path, quantizations=quantizations, **options)
+            inside = request.tokenizers if request.text_onnx else None
+            entry = write_onnx(
+                model, path, quantizations=quantizations, text_tokenizers=inside, **options
+            )
         artefacts[name] = {"path": name, **entry}
     return artefacts
 

@@ -14,10 +14,13 @@ from keras_seq2seq.exporters.quality_gate import Gate
 from keras_seq2seq.models.seq2seq import Seq2Seq
 from keras_seq2seq.tokenizer import TokenizerPair
 
+FORMATS = ("saved_model", "litert", "onnx")
+TEXT_EXTRA = "onnx-text"
 NEEDED = {
     "saved_model": ("tensorflow_text",),
     "litert": ("ai_edge_litert",),
     "onnx": ("onnx", "tf2onnx", "onnxruntime"),
+    TEXT_EXTRA: ("onnxruntime_extensions",),
 }
 # What each format can be beside float32.
 QUANTIZATIONS = {
@@ -37,6 +40,7 @@ class Request:
         quantizations: What to write beside float32, where a format can be that.
         max_length: int > 0. Longest translation in tokens.
         beam: The beam search inside the files, or None.
+        text_onnx: Write the ONNX file from text to text.
         gate: What quantised files have to keep, or None.
     """
 
@@ -45,6 +49,7 @@ class Request:
     quantizations: tuple[str, ...]
     max_length: int
     beam: BeamSearch | None
+    text_onnx: bool
     gate: Gate | None
 
     def quantizations_of(self, name: str) -> list[str]:
@@ -60,6 +65,7 @@ def check(
     quantization: str | Sequence[str],
     max_length: int | None,
     beam: BeamSearch | None,
+    text_onnx: bool,
     gate: dict[str, Any] | None,
     force: bool,
 ) -> Request:
@@ -93,6 +99,8 @@ def check(
             beam.forbidden(model.decoder.output["logits"].shape[-1])
         except ValueError as error:
             faults.append(str(error))
+    if text_onnx and "onnx" not in formats:
+        faults.append(f'`text_onnx` needs the format "onnx". Received: formats={formats}.')
     checked = None
     if gate is not None:
         try:
@@ -101,15 +109,15 @@ def check(
             faults.append(str(error))
     if faults or model.tokenizers is None:
         raise ValueError("Cannot export:\n- " + "\n- ".join(faults))
-    _check_packages(formats)
+    _check_packages([*formats, *([TEXT_EXTRA] if text_onnx else [])])
     _check_folder(output_dir, force)
-    return Request(model.tokenizers, tuple(formats), wanted, max_length, beam, checked)
+    return Request(model.tokenizers, tuple(formats), wanted, max_length, beam, text_onnx, checked)
 
 
 def _format_faults(formats: Sequence[str]) -> list[str]:
     faults = []
-    if unknown := [name for name in formats if name not in NEEDED]:
-        faults.append(f"`formats` must be of {tuple(NEEDED)}. Received: {unknown}.")
+    if unknown := [name for name in formats if name not in FORMATS]:
+        faults.append(f"`formats` must be of {FORMATS}. Received: {unknown}.")
     if not formats or len(set(formats)) != len(formats):
         faults.append(f"`formats` must name each once, and at least one. Received: {formats}.")
     return faults
@@ -122,9 +130,9 @@ def _quantization_faults(formats: Sequence[str], wanted: Sequence[str]) -> list[
     return []
 
 
-def _check_packages(formats: Sequence[str]) -> None:
+def _check_packages(extras: Sequence[str]) -> None:
     missing = {
-        name: [p for p in NEEDED[name] if importlib.util.find_spec(p) is None] for name in formats
+        name: [p for p in NEEDED[name] if importlib.util.find_spec(p) is None] for name in extras
     }
     if lacking := {name: packages for name, packages in missing.items() if packages}:
         raise ImportError(

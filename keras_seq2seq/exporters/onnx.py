@@ -9,12 +9,14 @@ from typing import Any
 from keras_seq2seq.decoding.strategy import BeamSearch
 from keras_seq2seq.exporters.quiet import quiet
 from keras_seq2seq.models.seq2seq import Seq2Seq
+from keras_seq2seq.tokenizer import TokenizerPair
 
 FILES = {
     "encode": "encoder.onnx",
     "decode_step": "decoder_step.onnx",
     "translate_greedy": "translate_greedy.onnx",
     "translate_beam": "translate_beam.onnx",
+    "translate_text_greedy": "translate_text_greedy.onnx",
 }
 # ONNX values have one name each: the new value of `state_0` cannot be called `state_0`, too.
 NEXT_PREFIX = "next_"
@@ -31,13 +33,15 @@ def write_onnx(
     quantizations: Sequence[str] = ("float32",),
     beam: BeamSearch | None = None,
     opset_version: int = 17,
+    text_tokenizers: TokenizerPair | None = None,
 ) -> dict[str, Any]:
     """Writes `encoder.onnx`, `decoder_step.onnx`, `translate_greedy.onnx`, `translate_beam.onnx`.
 
-    The files use standard operators only and leave batch size and lengths open. Recurrent
-    layers of the encoder and layer normalisations become native nodes, see `NativeRNNs` and
-    `NativeNorms`; a search is one Loop. The same model gives the same bytes. Quantised files
-    bear the quantisation in their names, such as `encoder_dynamic_int8.onnx`.
+    The files use standard operators only, but for `translate_text_greedy.onnx`, which needs
+    onnxruntime-extensions, and leave batch size and lengths open. Recurrent layers of the encoder
+    and layer normalisations become native nodes, see `NativeRNNs` and `NativeNorms`; a search is
+    one Loop. The same model gives the same bytes. Quantised files bear the quantisation in their
+    names, such as `encoder_dynamic_int8.onnx`; the text file is float32.
 
     Args:
         model: The trained model.
@@ -47,6 +51,8 @@ def write_onnx(
         beam: What `translate_beam.onnx` searches for; None leaves it out.
         opset_version: int, 15 to 18. Version of the ONNX operators; 17 is read by onnxruntime
             1.12 and later.
+        text_tokenizers: What `translate_text_greedy.onnx` has inside: text in, text out; None
+            leaves it out.
     Returns:
         For the manifest: `opset_version`, `files` by quantization and function, and `signatures`
         by function with `inputs` and `outputs`, each a list of {"name", "dtype", "shape"} with
@@ -82,15 +88,20 @@ def write_onnx(
             proto = _convert(signatures, function, opset_version, handlers)
             described[function] = _describe(proto.graph)
             for quantization, names in files.items():
-                whole = quantization == "float32"
-                name = (
-                    FILES[function]
-                    if whole
-                    else f"{pathlib.Path(FILES[function]).stem}_{quantization}.onnx"
-                )
-                smaller = proto if whole else quantized(proto, quantization)
-                (folder / name).write_bytes(smaller.SerializeToString(deterministic=True))
-                names[function] = name
+                path = folder / FILES[function]
+                written = proto
+                if quantization != "float32":
+                    path = path.with_stem(f"{path.stem}_{quantization}")
+                    written = quantized(proto, quantization)
+                _write(written, path)
+                names[function] = path.name
+            if function == "translate_greedy" and text_tokenizers is not None:
+                from keras_seq2seq.exporters.onnx_text import FUNCTION, add_tokenizers
+
+                add_tokenizers(proto, text_tokenizers)
+                _write(proto, folder / FILES[FUNCTION])
+                described[FUNCTION] = _describe(proto.graph)
+                files["float32"][FUNCTION] = FILES[FUNCTION]
     return {"opset_version": opset_version, "files": files, "signatures": described}
 
 
@@ -209,14 +220,22 @@ def _name_axes(graph: Any) -> None:
                 axis.dim_param = {0: "batch", 1: length}.get(i, f"{value.name}_axis_{i}")
 
 
+def _write(proto: Any, path: pathlib.Path) -> dict[str, Any]:
+    """Writes a file and returns its description."""
+    path.write_bytes(proto.SerializeToString(deterministic=True))
+    return _describe(proto.graph)
+
+
 def _describe(graph: Any) -> dict[str, list[dict[str, Any]]]:
     """Returns the names, dtypes and shapes of a file's inputs and outputs."""
-    from onnx import helper
+    from onnx import TensorProto, helper
 
     def describe(value: Any) -> dict[str, Any]:
         tensor = value.type.tensor_type
         shape = [a.dim_value if a.HasField("dim_value") else None for a in tensor.shape.dim]
         dtype = str(helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+        if tensor.elem_type == TensorProto.STRING:
+            dtype = "string"
         return {"name": value.name, "dtype": dtype, "shape": shape}
 
     return {

@@ -113,8 +113,12 @@ class _Rules:
         if flat is None or "/Tensordot/" not in product.output[0]:
             return
         matrix, shape = self.shapes.get(product.input[1]), self.shapes.get(flat.input[0])
-        rows = self._constant(flat.input[1])
+        rows, rank = self._constant(flat.input[1]), self.shapes.get(node.input[1])
         if matrix is None or shape is None or rows is None or len(matrix) != 2:
+            return
+        # Without a bias after it, the last reshape may be one that also splits into heads.
+        result = self.shapes.get(node.output[0], [None])
+        if rank != [len(shape)] or result[-1] not in (None, matrix[1]):
             return
         if list(rows) == [-1, matrix[0]] and shape[-1] == matrix[0]:
             node.op_type = "MatMul"

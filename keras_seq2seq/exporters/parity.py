@@ -9,6 +9,7 @@ import keras
 
 from keras_seq2seq.bundle import Bundle
 from keras_seq2seq.decoding.strategy import GREEDY, Strategy
+from keras_seq2seq.runtimes.onnx_files import OnnxRuntime
 from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.runtimes.saved_model_folder import SavedModelRuntime
 from keras_seq2seq.text import read_texts
@@ -44,9 +45,9 @@ class Agreement:
     Args:
         runtime: "keras", "saved_model", "litert" or "onnx".
         quantization: "float32" or "dynamic_int8".
-        search: "in_file", "host", or "text" (text in, text out in the SavedModel, by its default
-            search); "beam in_file" or "beam host" for the beam search of a bundle that has one
-            inside, by all its hypotheses.
+        search: "in_file", "host", or "text" (text in, text out: in the SavedModel by its default
+            search, in ONNX, where there is such a file, greedy); "beam in_file" or "beam host" for
+            the beam search of a bundle that has one inside, by all its hypotheses.
         sentences: Number of sentences.
         differences: Those translated differently.
         largest_gap: Largest difference of scores over the sentences translated alike.
@@ -169,8 +170,10 @@ def verify(
         name = search if strategy == GREEDY else f"beam {search}"
         way = (runtime, quantization, name)
         agreements.append(_compare(way, texts, expected, found))
-        if (search, strategy) == ("in_file", default) and isinstance(engine, SavedModelRuntime):
-            agreements.append(_compare_texts(engine, texts, [best.text for best, *_ in expected]))
+        if search == "in_file":
+            in_words = _translated_texts(engine, texts, strategy, default)
+            if in_words is not None:
+                agreements.append(_compare_texts(runtime, texts, expected, in_words))
         progress.add(1)
     return Parity(tuple(agreements), tuple(opened.altered_files()))
 
@@ -207,11 +210,23 @@ def _compare(
     return Agreement(*way, len(texts), tuple(differences), largest)
 
 
-def _compare_texts(engine: SavedModelRuntime, texts: list[str], expected: list[str]) -> Agreement:
-    found = engine.translate_texts(texts)
+def _translated_texts(
+    engine: Runtime, texts: list[str], strategy: Strategy, default: Strategy
+) -> list[str] | None:
+    """Returns the translations of an artefact that takes texts and searches so, or None."""
+    if isinstance(engine, SavedModelRuntime) and strategy == default:
+        return engine.translate_texts(texts)
+    if isinstance(engine, OnnxRuntime) and engine.takes_texts and strategy == GREEDY:
+        return engine.translate_texts(texts)
+    return None
+
+
+def _compare_texts(
+    runtime: str, texts: list[str], expected: list[list[Translation]], found: list[str]
+) -> Agreement:
     differences = tuple(
-        Difference(text, a, b, float("nan"))
-        for text, a, b in zip(texts, expected, found, strict=True)
-        if a != b
+        Difference(text, best.text, got, float("nan"))
+        for text, (best, *_), got in zip(texts, expected, found, strict=True)
+        if best.text != got
     )
-    return Agreement("saved_model", "float32", "text", len(texts), differences, 0.0)
+    return Agreement(runtime, "float32", "text", len(texts), differences, 0.0)

@@ -1,0 +1,249 @@
+"""The kit of export/web: the ONNX files of a bundle say in JavaScript what they say in Python."""
+
+import functools
+import html
+import http.server
+import json
+import pathlib
+import shutil
+import subprocess
+import threading
+import urllib.parse
+
+import pytest
+from conftest import TEXTS, tiny_config, tiny_model
+from exported_models import TRANSFORMER
+
+import keras_seq2seq
+
+KIT = pathlib.Path(__file__).parent.parent / "export" / "web"
+pytestmark = [
+    pytest.mark.skipif(not KIT.exists(), reason="needs the checkout: the wheel has no export/"),
+    pytest.mark.skipif(not shutil.which("npm"), reason="npm and node are not installed"),
+]
+BEAM = keras_seq2seq.BeamSearch(3, 2)
+MODELS = {"gru": {"attention": "general"}, "transformer": TRANSFORMER}
+RUNTIMES = {"node": "onnxruntime-node", "web": "onnxruntime-web"}
+HOSTILE = [
+    "\0the\0dog\0",
+    "  the \t dog\r\n",
+    "zebra ☂ 日本語 العربية",
+    "👩‍👩‍👧 🇫🇷",
+    "e\u0301 ﬁ ① ½ ｆｕｌｌ",
+    "\ufeff\u200b\u202ethe\ufffd\uffff\x01\x7f",
+    "</s> <s> <unk> <0x41> ▁",
+    "dog " * 40,
+]
+# Reads {bundle: {search: texts}}, prints {bundle: {search: hypotheses}}; an error is its message.
+# A search may be followed by a quantization; int8 products depend on the batch, so texts go alone.
+DRIVER = """
+import { readFileSync } from "node:fs";
+import { openTranslator } from "./translate.mjs";
+const ort = await import(process.argv[2]);
+ort.env.wasm.numThreads = 1;
+const found = {};
+for (const [bundle, searches] of Object.entries(JSON.parse(readFileSync(0, "utf8")))) {
+  found[bundle] = {};
+  for (const [search, texts] of Object.entries(searches)) {
+    const [name, quantization = "float32"] = search.split(" ");
+    const options = { search: name, quantization, sessionOptions: { intraOpNumThreads: 1 } };
+    const batchSize = quantization === "float32" ? 5 : 1;
+    try {
+      const translator = await openTranslator(bundle, ort, options);
+      found[bundle][search] = await translator.translate(texts, { batchSize });
+    } catch (error) {
+      found[bundle][search] = error.message;
+    }
+  }
+}
+console.log(JSON.stringify(found));
+"""
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory):
+    """A copy of the kit with its packages, which come from the npm registry."""
+    folder = tmp_path_factory.mktemp("kit") / "web"
+    shutil.copytree(KIT, folder, ignore=shutil.ignore_patterns("node_modules"))
+    # The scripts of the packages only fetch what a GPU needs.
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    waiting = ["--fetch-retries=0", "--fetch-timeout=60000"]
+    try:
+        done = subprocess.run(
+            [*command, *waiting], cwd=folder, capture_output=True, text=True, timeout=300
+        )
+    except subprocess.TimeoutExpired:
+        pytest.skip("the npm registry did not answer in time")
+    if done.returncode and any(code in done.stderr for code in ("ENOTFOUND", "EAI_AGAIN", "ECONN")):
+        pytest.skip(f"the npm registry does not answer: {done.stderr[-300:]}")
+    assert done.returncode == 0, done.stderr
+    (folder / "driver.mjs").write_text(DRIVER, "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory, subword_tokenizers):
+    """A bundle of each model; that of the GRU has a beam search inside."""
+    sizes = {
+        "source_vocabulary_size": subword_tokenizers.source.vocabulary_size,
+        "target_vocabulary_size": subword_tokenizers.target.vocabulary_size,
+    }
+    folders = {}
+    for name, options in MODELS.items():
+        model = tiny_model(tiny_config(**sizes, **options), tokenizers=subword_tokenizers)
+        folders[name] = tmp_path_factory.mktemp("bundles") / name
+        parity = keras_seq2seq.export(
+            model,
+            folders[name],
+            formats=["onnx"],
+            quantization=["float16", "dynamic_int8"],
+            beam=BEAM if name == "gru" else None,
+            sentences=TEXTS,
+            verbose=False,
+        )
+        assert parity.passed, str(parity)
+    return folders
+
+
+def run_driver(kit, runtime, asked):
+    done = subprocess.run(
+        ["node", "driver.mjs", RUNTIMES[runtime]],
+        input=json.dumps({str(folder): searches for folder, searches in asked.items()}),
+        cwd=kit,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def same(received, expected):
+    """Compares hypotheses of JavaScript with those of Python."""
+    assert [(h["ids"], h["text"], h["finished"]) for h in received] == [
+        (list(t.hypothesis.ids), t.text, t.hypothesis.finished) for t in expected
+    ]
+    for one, other in zip(received, expected, strict=True):
+        assert one["score"] == pytest.approx(other.score, abs=1e-4)
+        assert one["ranking"] == pytest.approx(other.hypothesis.ranking, abs=1e-4)
+
+
+def changed_copy(folder, copy, **changes):
+    """Returns a copy of a bundle with another manifest."""
+    shutil.copytree(folder, copy)
+    path = copy / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), **changes}), "utf-8")
+    return copy
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_every_search_gives_the_ids_and_the_texts_of_python(kit, bundles, runtime):
+    texts = [*TEXTS, *HOSTILE]
+    searches = {"gru": ("greedy", "beam", "steps"), "transformer": ("greedy", "steps")}
+    asked = {bundles[name]: dict.fromkeys(searches[name], texts) for name in searches}
+    found = run_driver(kit, runtime, asked)
+    for folder, names in asked.items():
+        for search in names:
+            strategy = BEAM if search == "beam" else None
+            expected = keras_seq2seq.load(folder, "onnx", strategy=strategy).n_best(texts)
+            assert len({best.text for best, *_ in expected}) > 3
+            received = found[str(folder)][search]
+            assert len(received) == len(texts)
+            for row, wanted in zip(received, expected, strict=True):
+                same(row, wanted)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_quantised_files_say_what_they_say_in_python(kit, bundles, runtime):
+    searches = ("greedy float16", "steps float16", "greedy dynamic_int8", "steps dynamic_int8")
+    asked = {folder: dict.fromkeys(searches, TEXTS) for folder in bundles.values()}
+    found = run_driver(kit, runtime, asked)
+    for folder in asked:
+        for quantization in ("float16", "dynamic_int8"):
+            translator = keras_seq2seq.load(folder, "onnx", quantization=quantization)
+            expected = [best.text for best, *_ in translator.n_best(TEXTS, batch_size=1)]
+            for search in ("greedy", "steps"):
+                received = found[str(folder)][f"{search} {quantization}"]
+                assert [row[0]["text"] for row in received] == expected
+
+
+def test_what_is_no_whole_bundle_is_refused(kit, bundles, tmp_path):
+    folder = bundles["transformer"]
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    outside = {"source": "../secret", "target": "../secret"}
+    files = {**manifest["files"], "../secret": {"bytes": 6, "sha256": ""}}
+    (tmp_path / "secret").write_text("secret")
+    cut = changed_copy(folder, tmp_path / "cut")
+    altered = changed_copy(folder, tmp_path / "altered")
+    model = cut / "onnx" / "translate_greedy.onnx"
+    content = model.read_bytes()
+    model.write_bytes(content[:-1])
+    (altered / "onnx" / "translate_greedy.onnx").write_bytes(content[:-1] + b"x")
+    keras_only = {"keras": manifest["artefacts"]["keras"]}
+    messages = {
+        tmp_path / "absent": "must hold a manifest.json",
+        changed_copy(folder, tmp_path / "newer", format_version=99): "Received: 99",
+        changed_copy(folder, tmp_path / "keras", artefacts=keras_only): "must hold ONNX files",
+        changed_copy(
+            folder, tmp_path / "way_out", tokenizer=outside, files=files
+        ): "lie in the bundle. Received: ../secret",
+        cut: f"must have {len(content)} bytes. Received: {len(content) - 1}",
+        altered: "must have the SHA-256",
+    }
+    found = run_driver(kit, "node", {path: {"greedy": ["the dog"]} for path in messages})
+    for path, message in messages.items():
+        assert message in found[str(path)]["greedy"]
+    found = run_driver(kit, "node", {folder: {"beam": []}})
+    assert "must be one that the bundle has, of greedy,steps" in found[str(folder)]["beam"]
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_lines_become_lines(kit, bundles, runtime):
+    lines = [b"the dog", b"", b"a \xff\xfe bird", "zebra ☂".encode(), b"the\0dog"]
+    command = ["node", "translate_lines.mjs", str(bundles["gru"]), "--runtime", runtime]
+    done = subprocess.run(
+        [*command, "--search", "beam"], input=b"\r\n".join(lines), cwd=kit, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    translator = keras_seq2seq.load(bundles["gru"], "onnx", strategy=BEAM)
+    expected = translator.translate([line.decode("utf-8", "replace") for line in lines])
+    assert done.stdout.decode().split("\n") == [*expected, ""]
+
+
+def test_the_command_names_what_is_wrong(kit, bundles):
+    command = ["node", "translate_lines.mjs", str(bundles["gru"]), "--runtime", "deno"]
+    done = subprocess.run(command, input=b"", cwd=kit, capture_output=True)
+    assert done.returncode == 1
+    assert b"--runtime must be one of node,web. Received: " in done.stderr
+
+
+@pytest.fixture
+def address(kit, bundles):
+    """Where the kit is served over HTTP, with a bundle beside its page."""
+    shutil.copytree(bundles["gru"], kit / "bundle")
+    handler = functools.partial(Quiet, directory=str(kit))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
+def test_the_page_translates_in_a_browser(address, bundles):
+    texts = ["the red dog", "zebra ☂", "a bird"]
+    query = urllib.parse.urlencode({"text": "\n".join(texts), "search": "beam"})
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=60000"]
+    done = subprocess.run(
+        ["chromium", *options, "--dump-dom", f"{address}/index.html?{query}"],
+        capture_output=True,
+        timeout=300,
+    )
+    page = done.stdout.decode()
+    expected = keras_seq2seq.load(bundles["gru"], "onnx", strategy=BEAM).translate(texts)
+    items = "".join(f"<li>{html.escape(text, quote=False)}</li>" for text in expected)
+    assert f"<ol>{items}</ol>" in page, page
