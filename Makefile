@@ -24,7 +24,7 @@ types: .venv/dev
 
 # All parts, the files of benchmarks/, or one: make bench PART=search
 PART ?= $(basename $(notdir $(wildcard benchmarks/*.py)))
-bench: .venv/dev $(if $(filter training,$(PART)),.venv/bench)
+bench: .venv/dev $(if $(filter training inference,$(PART)),.venv/bench)
 	set -e; for part in $(PART); do $(BIN)/python benchmarks/$$part.py; done
 
 clean:

@@ -14,16 +14,13 @@ import tempfile
 import time
 import warnings
 
-import keras
+from systems.phrasebook_model import VOCABULARY_SIZE, trained
 
-from keras_seq2seq import BeamSearch, PairBatches, Seq2Seq, Seq2SeqConfig, TokenizerPair, export
+from keras_seq2seq import BeamSearch, Seq2Seq, TokenizerPair, export
 from keras_seq2seq.exporters.parity import Parity
 from keras_seq2seq.phrasebook import generate
-from keras_seq2seq.phrasebook.corpus import Phrasebook
 from keras_seq2seq.presets import PRESETS
 
-VOCABULARY_SIZE, MAX_LENGTH = 1000, 24
-PEAK = {"transformer_base": 3e-4}
 HEADER = (
     "| preset | parameters | loss | SavedModel MB | LiteRT MB | ONNX MB | "
     "same words, float32 | dynamic int8 | largest score gap, float32 |"
@@ -44,7 +41,8 @@ def main() -> int:
     passed = True
     for name in arguments.presets:
         started = time.perf_counter()
-        model, loss = _trained(name, book, tokenizers, arguments.steps)
+        model = trained(name, book, steps=arguments.steps, tokenizers=tokenizers)
+        loss = model.history.history["loss"][-1]
         with tempfile.TemporaryDirectory() as room, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a failed parity is told below
             folder = pathlib.Path(room) / "bundle"
@@ -54,22 +52,6 @@ def main() -> int:
         passed = passed and parity.passed
         print(f"{name}: {time.perf_counter() - started:.0f} s\n{parity}\n", file=sys.stderr)
     return 0 if passed else 1
-
-
-def _trained(
-    name: str, book: Phrasebook, tokenizers: TokenizerPair, steps: int
-) -> tuple[Seq2Seq, float]:
-    keras.utils.set_random_seed(0)
-    config = Seq2SeqConfig.from_preset(
-        name, VOCABULARY_SIZE, VOCABULARY_SIZE, max_length=MAX_LENGTH, dropout=0.0
-    )
-    model = Seq2Seq(config, tokenizers=tokenizers)
-    model.compile(keras.optimizers.Adam(PEAK.get(name, 1e-3), global_clipnorm=1.0))
-    batches = PairBatches(
-        book.train, tokenizers, tokens_per_batch=600, max_length=MAX_LENGTH, num_shapes=4
-    )
-    history = model.fit(batches, epochs=1, steps_per_epoch=steps, verbose=0).history
-    return model, history["loss"][-1]
 
 
 def _row(name: str, model: Seq2Seq, loss: float, folder: pathlib.Path, parity: Parity) -> str:

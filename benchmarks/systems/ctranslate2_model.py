@@ -17,12 +17,13 @@ EPSILON = 1e-5
 TOKENS = {"unk_token": str(UNK_ID), "bos_token": str(BOS_ID), "eos_token": str(EOS_ID)}
 
 
-def write_ctranslate2(model: Seq2Seq, folder: pathlib.Path) -> None:
-    """Writes a float32 model, which CTranslate2 quantises on loading if it is told to.
+def write_ctranslate2(model: Seq2Seq, folder: pathlib.Path, quantization: str) -> None:
+    """Writes a model.
 
     Args:
         model: A Transformer with tied embeddings, post-norm, ReLU and sinusoidal positions.
         folder: Where to write; made if missing.
+        quantization: "float32" or "int8".
     """
     config = model.config
     layers = config.num_encoder_layers, config.num_decoder_layers
@@ -34,7 +35,7 @@ def write_ctranslate2(model: Seq2Seq, folder: pathlib.Path) -> None:
     spec.encoder.embeddings[0].weight = spec.decoder.embeddings.weight = table
     spec.decoder.projection.weight = table
     for part in (spec.encoder, spec.decoder):
-        part.position_encodings.encodings = _positions(config.max_length, config.units)
+        part.position_encodings.encodings = positions(config.max_length, config.units)
     for i, layer in enumerate(spec.encoder.layer):
         _attention(layer.self_attention, weights, f"encoder_{i}_attention")
         _feedforward(layer.ffn, weights, f"encoder_{i}_feedforward")
@@ -53,11 +54,12 @@ def write_ctranslate2(model: Seq2Seq, folder: pathlib.Path) -> None:
     for name, token in TOKENS.items():
         setattr(spec.config, name, token)
     spec.validate()
+    spec.optimize(None if quantization == "float32" else quantization)
     folder.mkdir(parents=True, exist_ok=True)
     spec.save(str(folder))
 
 
-def _positions(length: int, size: int) -> np.ndarray:
+def positions(length: int, size: int) -> np.ndarray:
     """Returns the encodings (length, size) that our model adds."""
     nothing = np.zeros((1, length, size), "float32")
     return keras.ops.convert_to_numpy(PositionEncoding("sinusoidal", length)(nothing))[0]

@@ -220,10 +220,8 @@ def _name_axes(graph: Any) -> None:
                 axis.dim_param = {0: "batch", 1: length}.get(i, f"{value.name}_axis_{i}")
 
 
-def _write(proto: Any, path: pathlib.Path) -> dict[str, Any]:
-    """Writes a file and returns its description."""
+def _write(proto: Any, path: pathlib.Path) -> None:
     path.write_bytes(proto.SerializeToString(deterministic=True))
-    return _describe(proto.graph)
 
 
 def _describe(graph: Any) -> dict[str, list[dict[str, Any]]]:

@@ -1,0 +1,91 @@
+"""Translates ids by one system, in a process of its own that stands still between its turns.
+
+The first line of standard input describes the job; each further one is a turn: a list of batches
+of source ids. Each answer is a line of JSON.
+"""
+
+import json
+import pathlib
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+Ids = list[list[int]]
+# What is left of a translation: no eos and nothing after it.
+EOS_ID = 3
+
+
+def main() -> None:
+    job = json.loads(sys.stdin.readline())
+    translate = SYSTEMS[job["system"]](job)
+    print(json.dumps({"first": translate(job["first"])}), flush=True)
+    for line in sys.stdin:
+        milliseconds, found = [], []
+        for batch in json.loads(line):
+            start = time.perf_counter()
+            found += translate(batch)
+            milliseconds.append(1000 * (time.perf_counter() - start))
+        answer = {"milliseconds": milliseconds, "ids": found, "rss_mb": _peak_rss_mb()}
+        print(json.dumps(answer), flush=True)
+
+
+def _peak_rss_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _runtime(job: dict[str, Any]) -> Callable[[Ids], Ids]:
+    from keras_seq2seq.bundle import Bundle
+    from keras_seq2seq.decoding.strategy import GREEDY
+    from keras_seq2seq.tokenizer import pad_batch
+
+    bundle = Bundle.open(pathlib.Path(job["folder"]))
+    runtime = bundle.runtime(job["runtime"], job["quantization"], num_threads=job["threads"])
+    strategy = bundle.beam if job["beam_size"] > 1 else GREEDY
+    most = runtime.max_batch_size
+
+    def translate(batch: Ids) -> Ids:
+        parts = [batch[i : i + most] for i in range(0, len(batch), most)] if most else [batch]
+        found = [best for part in parts for best, *_ in runtime.search(pad_batch(part), strategy)]
+        return [list(best.ids) for best in found]
+
+    return translate
+
+
+def _ctranslate2(job: dict[str, Any]) -> Callable[[Ids], Ids]:
+    import ctranslate2
+
+    translator = ctranslate2.Translator(
+        job["folder"],
+        device="cpu",
+        compute_type=job["quantization"],
+        inter_threads=1,
+        intra_threads=job["threads"],
+    )
+
+    def translate(batch: Ids) -> Ids:
+        results = translator.translate_batch(
+            [[str(i) for i in ids] for ids in batch],
+            beam_size=job["beam_size"],
+            max_decoding_length=job["max_length"],
+            max_batch_size=0,
+        )
+        return [[int(token) for token in result.hypotheses[0]] for result in results]
+
+    return translate
+
+
+def _pytorch(job: dict[str, Any]) -> Callable[[Ids], Ids]:
+    import torch
+    from pytorch_translator import PyTorchTranslator
+
+    torch.set_num_threads(job["threads"])
+    return PyTorchTranslator(pathlib.Path(job["folder"]), job["max_length"]).translate
+
+
+SYSTEMS = {"runtime": _runtime, "ctranslate2": _ctranslate2, "pytorch": _pytorch}
+
+
+if __name__ == "__main__":
+    main()
