@@ -131,9 +131,10 @@ class CachedSelfAttention(_Heads):
         new_values = self._split(new_values, size)
         if inputs.shape[1] == 1:
             places = ops.arange(longest, dtype="int32")[None, :]
-            here = (places == position)[:, None]
-            keys = ops.where(here[:, :, None, :], new_keys, keys)
-            values = ops.where(here[:, :, :, None], new_values, values)
+            # Caches are zero where nothing was written: a sum is cheaper than a choice.
+            here = ops.cast(places == position, keys.dtype)[:, None]
+            keys = keys + here[:, :, None, :] * new_keys
+            values = values + here[:, :, :, None] * new_values
             visible = (places <= position)[:, None, None, :]
             read, _ = self._attend(query, keys, values, visible, training)
             return self.output_projection(read), keys, values
