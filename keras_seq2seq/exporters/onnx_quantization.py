@@ -19,11 +19,11 @@ def quantized(model: Any, quantization: str) -> Any:
     """Returns a smaller onnx.ModelProto with the same inputs and outputs.
 
     "float16" stores each weight in half precision and widens it when the file is read: half the
-    bytes, float32 arithmetic. "dynamic_int8" is int8 with a scale for each output column: products
-    (of seven bits, with which no processor overflows) by onnxruntime's own `quantize_dynamic` (MatMulInteger, whose other side is quantised as it
-    comes, loops included), embeddings and recurrent nodes as int8 weights that are widened, the
-    latter because no standard operator computes a GRU or an LSTM in int8. A table that embeds and
-    projects is stored once.
+    bytes, float32 arithmetic. "dynamic_int8" is int8 with a scale for each output column. Products,
+    of seven bits with which no processor overflows, are those of onnxruntime's `quantize_dynamic`:
+    MatMulInteger, whose other side is quantised as it comes, loops included. Embeddings and
+    recurrent nodes get int8 weights that are widened, the latter because no standard operator
+    computes a GRU or an LSTM in int8. A table that embeds and projects is stored once.
 
     Args:
         model: What `write_onnx` made, float32.
