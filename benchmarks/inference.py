@@ -32,7 +32,7 @@ from systems.ctranslate2_model import positions, write_ctranslate2
 from systems.phrasebook_model import trained
 
 import keras_seq2seq
-from keras_seq2seq import BeamSearch, Seq2Seq
+from keras_seq2seq import BeamSearch, Seq2Seq, TokenizerPair
 from keras_seq2seq.bundle import Bundle
 from keras_seq2seq.config import EOS_ID
 from keras_seq2seq.evaluation import evaluate
@@ -57,13 +57,20 @@ class System:
         name: What the table calls it.
         job: What `translate_worker.py` is told, but for threads and beam.
         megabytes: Of its files.
+        tokenizers: Those of its model.
         greedy_only: It has no beam search.
     """
 
     name: str
     job: dict[str, Any]
     megabytes: float
+    tokenizers: TokenizerPair
     greedy_only: bool = False
+
+    def batches(self, sources: list[str], batch_size: int) -> list[list[list[int]]]:
+        """Returns the ids of sources in their order, in batches."""
+        ids = [[*self.tokenizers.source.encode(source), EOS_ID] for source in sources]
+        return [ids[i : i + batch_size] for i in range(0, len(ids), batch_size)]
 
 
 @dataclasses.dataclass
@@ -144,7 +151,8 @@ def main() -> int:
     else:
         book = generate(size=20_000)
         model, pairs = trained("transformer_tiny", book, steps=300), book.test
-    pairs = pairs[: arguments.sentences]
+    encode = model.tokenizers.source.encode
+    pairs = sorted(pairs[: arguments.sentences], key=lambda pair: len(encode(pair[0])))
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, ", end="")
     print(f"{len(pairs)} sentences\n")
     passed = True
@@ -152,10 +160,10 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as room:
             systems = list(_prepared(model, arguments.others, pathlib.Path(room), beam_size))
             for threads in arguments.threads:
-                results = _timed(systems, model, pairs, threads, beam_size)
+                results = _timed(systems, pairs, threads, beam_size)
                 print(f"{threads} thread{'s' * (threads > 1)}, ", end="")
                 print("greedy" if beam_size == 1 else f"beam {beam_size}", end="\n\n")
-                passed &= _print_table(systems, results, model, pairs, arguments.tokenize)
+                passed &= _print_table(systems, results, pairs, arguments.tokenize)
     return 0 if passed else 1
 
 
@@ -186,39 +194,38 @@ def _prepared(
             size = sum(bundle.manifest["files"][name]["bytes"] for name in names) / 1e6
             job = {"folder": str(folder), "runtime": runtime, "quantization": quantization}
             name = f"{prefix}{runtime} {quantization}"
-            yield System(name, {"system": "runtime", **job}, size)
+            yield System(name, {"system": "runtime", **job}, size, each.tokenizers)
     weights = {weight.path: weight.numpy() for weight in model.weights}
     places = positions(model.config.max_length, model.config.units)
     np.savez(room / "weights.npz", positions=places, num_heads=model.config.num_heads, **weights)
     job = {"folder": str(room / "weights.npz"), "max_length": model.config.max_length}
     megabytes = (room / "weights.npz").stat().st_size / 1e6
-    yield System("PyTorch, a loop", {"system": "pytorch", **job}, megabytes, greedy_only=True)
+    loop = {"system": "pytorch", **job}
+    yield System("PyTorch, a loop", loop, megabytes, model.tokenizers, greedy_only=True)
     for quantization in ("float32", "int8"):
         folder = room / quantization
         write_ctranslate2(model, folder, quantization)
         job["folder"], job["quantization"] = str(folder), quantization
         megabytes = (folder / "model.bin").stat().st_size / 1e6
-        yield System(f"{REFERENCE} {quantization}", {"system": "ctranslate2", **job}, megabytes)
+        told = {"system": "ctranslate2", **job}
+        yield System(f"{REFERENCE} {quantization}", told, megabytes, model.tokenizers)
 
 
 def _timed(
-    systems: list[System],
-    model: Seq2Seq,
-    pairs: list[tuple[str, str]],
-    threads: int,
-    beam_size: int,
+    systems: list[System], pairs: list[tuple[str, str]], threads: int, beam_size: int
 ) -> dict[str, Result]:
-    """Returns what each system did; the sentences are sorted by length."""
-    encode = model.tokenizers.source.encode
-    ids = sorted(([*encode(source), EOS_ID] for source, _ in pairs), key=len)
+    """Returns what each system did."""
+    sources = [source for source, _ in pairs]
     asked = [s for s in systems if beam_size == 1 or not s.greedy_only]
-    workers = {s.name: Worker(s, threads, beam_size, ids[len(ids) // 2]) for s in asked}
+    middle = [sources[len(sources) // 2]]
+    workers = {s.name: Worker(s, threads, beam_size, s.batches(middle, 1)[0][0]) for s in asked}
     for batch_size in BATCH_SIZES:
-        batches = [ids[i : i + batch_size] for i in range(0, len(ids), batch_size)]
-        size = -(-len(batches) // PARTS)
-        for start in range(0, len(batches), size):
-            for worker in workers.values():
-                worker.translate(batches[start : start + size], batch_size)
+        batches = {system.name: system.batches(sources, batch_size) for system in asked}
+        count = -(-len(sources) // batch_size)
+        size = -(-count // PARTS)
+        for start in range(0, count, size):
+            for name, worker in workers.items():
+                worker.translate(batches[name][start : start + size], batch_size)
     for worker in workers.values():
         worker.stop()
     return {name: worker.result for name, worker in workers.items()}
@@ -227,13 +234,11 @@ def _timed(
 def _print_table(
     systems: list[System],
     results: dict[str, Result],
-    model: Seq2Seq,
     pairs: list[tuple[str, str]],
     tokenize: str,
 ) -> bool:
     """Prints a row for each system; returns False where CTranslate2 says other words."""
-    encode, decode = model.tokenizers.source.encode, model.tokenizers.target.decode
-    references = [target for _, target in sorted(pairs, key=lambda pair: len(encode(pair[0])))]
+    references = [target for _, target in pairs]
     expected = results["keras float32"].found[1]
     best = {
         size: max(r.rate(size) for name, r in results.items() if name.startswith(REFERENCE))
@@ -247,8 +252,8 @@ def _print_table(
         result = results[system.name]
         alone, together = (result.rate(size) for size in BATCH_SIZES)
         times = result.milliseconds[1]
-        same = sum(a == b for a, b in zip(result.found[1], expected, strict=True))
-        found = [decode(ids) for ids in result.found[1]]
+        same = f"{_same(result, expected)} of {len(expected)}" if ":" not in system.name else "-"
+        found = [system.tokenizers.target.decode(ids) for ids in result.found[1]]
         bleu = evaluate(found, references, metrics=["bleu"], tokenize=tokenize)["bleu"]
         columns = [
             system.name,
@@ -261,13 +266,16 @@ def _print_table(
             f"{alone / best[1]:.2f}",
             f"{together / best[32]:.2f}",
             f"{result.rss_mb:.0f}",
-            f"{same} of {len(expected)}",
+            same,
             f"{bleu:.1f}",
         ]
         print(f"| {' | '.join(columns)} |")
     print(flush=True)
-    reference = results[f"{REFERENCE} float32"].found[1]
-    return sum(a == b for a, b in zip(reference, expected, strict=True)) >= 0.99 * len(expected)
+    return _same(results[f"{REFERENCE} float32"], expected) >= 0.99 * len(expected)
+
+
+def _same(result: Result, expected: list[list[int]]) -> int:
+    return sum(a == b for a, b in zip(result.found[1], expected, strict=True))
 
 
 if __name__ == "__main__":
