@@ -107,6 +107,7 @@ class Int8Model:
         """Replaces the products that the recipe names, in every function and loop."""
         for graph in self.model.subgraphs:
             Int8Graph(self, graph).quantize(recipe, vocabulary_size)
+        self._drop_unread()
         self.model.description = f"int8 recipe: {recipe.name}"
 
     def name(self, operator: Any) -> str:
@@ -159,6 +160,16 @@ class Int8Model:
         names = [graph.tensors[index].name.decode() for index in indices]
         found = [self.ranges[name] for name in names if name in self.ranges]
         return found if len(found) == len(names) and np.isfinite(found).all() else None
+
+    def _drop_unread(self) -> None:
+        """Empties the constants that no operator reads any more: biases in float32."""
+        read = {entry.buffer for entry in self.model.metadata}
+        for graph in self.model.subgraphs:
+            inputs = {int(i) for operator in graph.operators for i in operator.inputs if i >= 0}
+            read |= {graph.tensors[i].buffer for i in inputs | {int(i) for i in graph.outputs}}
+        for index, buffer in enumerate(self.model.buffers):
+            if index not in read:
+                buffer.data = None
 
     def _ranges_by_weights(self) -> dict[int, list[tuple[float, float]]]:
         """Returns what all products with the same weights take and give, by their buffer."""
