@@ -7,6 +7,7 @@ from exported_models import searched_on_host, tiny_model
 
 import keras_seq2seq
 from keras_seq2seq.bundle import Bundle
+from keras_seq2seq.decoding.strategy import BeamSearch
 from keras_seq2seq.exporters.litert import write_litert
 from keras_seq2seq.exporters.litert_calibration import RangeProfiler, measured_ranges
 from keras_seq2seq.exporters.litert_int8 import PRODUCTS, Scale, int8_content
@@ -98,6 +99,20 @@ def test_whole_translations_and_single_steps_say_the_same(written):
         found = runtime._run("translate_greedy", {"source_ids": batch})["target_ids"][0]
         ((hypothesis,),) = searched_on_host(runtime, batch, max_length=LENGTH)
         assert found[: len(hypothesis.ids)].tolist() == list(hypothesis.ids)
+
+
+def test_a_beam_in_the_file_says_what_it_says_on_the_host(tmp_path):
+    beam = BeamSearch(3)
+    model = tiny_model(**KINDS["gru"], **SIZES)
+    options = {"quantizations": ["int8"], "calibration": sources(5, seed=1), "beam": beam}
+    write_litert(model, tmp_path, max_length=LENGTH, **options)
+    runtime = LiteRTRuntime(path(tmp_path, "int8"), beam=beam)
+    for ids in sources(10, seed=3):
+        batch = np.array([ids], "int32")
+        found = runtime._run("translate_beam", {"source_ids": batch})["target_ids"]
+        (hypotheses,) = searched_on_host(runtime, batch, beam, max_length=LENGTH)
+        best = hypotheses[0].ids
+        assert found.reshape(-1, LENGTH)[0, : len(best)].tolist() == list(best)
 
 
 def test_a_recipe_may_leave_the_attention_and_take_the_projection(written):

@@ -1,6 +1,8 @@
 """Turns a dynamic int8 LiteRT file into one whose products take and give int8 numbers."""
 
+import collections
 import dataclasses
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,6 +13,8 @@ from keras_seq2seq.exporters.litert_packing import packed, unpacked
 from keras_seq2seq.inspection.litert_model import litert_schema
 
 LEAST, LEVELS = -128, 255
+# What a loop puts before the names of its layers.
+LOOPS = re.compile(r"while[_\d]*/")
 # The first versions of operators that know int8; FULLY_CONNECTED is already in a later one.
 VERSIONS = {"QUANTIZE": 1, "DEQUANTIZE": 2, "BATCH_MATMUL": 2}
 
@@ -82,6 +86,8 @@ class Scale:
 
 
 Scales = list[Scale]
+# Of a product: the buffer of its weights, or its layer, and which of that layer it is.
+Key = tuple[int | str, int]
 
 
 class Int8Model:
@@ -101,7 +107,9 @@ class Int8Model:
             for name, number in vars(self.schema.BuiltinOperator).items()
             if isinstance(number, int)
         }
-        self._by_weights = self._ranges_by_weights()
+        self._keys: dict[int, Key] = {}
+        self._ranges: dict[Key | None, list[tuple[float, float]]] = {}
+        self._join_ranges()
 
     def quantize(self, recipe: Int8Recipe, vocabulary_size: int) -> None:
         """Replaces the products that the recipe names, in every function and loop."""
@@ -143,16 +151,13 @@ class Int8Model:
         self.model.buffers.append(buffer)
         return len(self.model.buffers) - 1
 
-    def scales(self, graph: Any, operator: Any) -> Scales | None:
+    def scales(self, operator: Any) -> Scales | None:
         """Returns the scales of the float inputs and of the output, or None if they are unknown.
 
-        A layer's product stands in several functions over the same weights: it has the same
-        scales in all, so that all say the same words.
+        A layer's product stands in several functions: it has the same scales in all, so that all
+        say the same words.
         """
-        if self.name(operator) == "FULLY_CONNECTED":
-            found = self._by_weights.get(graph.tensors[operator.inputs[1]].buffer)
-        else:
-            found = self._seen(graph, (*operator.inputs, *operator.outputs))
+        found = self._ranges.get(self._keys.get(id(operator)))
         return None if found is None else [Scale.of(*limits) for limits in found]
 
     def _seen(self, graph: Any, indices: Sequence[int]) -> list[tuple[float, float]] | None:
@@ -171,19 +176,27 @@ class Int8Model:
             if index not in read:
                 buffer.data = None
 
-    def _ranges_by_weights(self) -> dict[int, list[tuple[float, float]]]:
-        """Returns what all products with the same weights take and give, by their buffer."""
-        joined: dict[int, list[tuple[float, float]]] = {}
+    def _join_ranges(self) -> None:
+        """Joins the ranges of the products of one layer over all functions."""
         for graph in self.model.subgraphs:
+            numbers: collections.Counter[str] = collections.Counter()
             for operator in graph.operators:
-                if not self.has_int8_weights(graph, operator):
+                key: Key
+                if self.has_int8_weights(graph, operator):
+                    key = (graph.tensors[operator.inputs[1]].buffer, 0)
+                    found = self._seen(graph, (operator.inputs[0], operator.outputs[0]))
+                elif self.name(operator) == "BATCH_MATMUL":
+                    layer = LOOPS.sub("", graph.tensors[operator.outputs[0]].name.decode())
+                    layer = layer.partition(";")[0].rpartition("/")[0]
+                    key = (layer, numbers[layer])
+                    numbers[layer] += 1
+                    found = self._seen(graph, (*operator.inputs, *operator.outputs))
+                else:
                     continue
-                found = self._seen(graph, (operator.inputs[0], operator.outputs[0]))
+                self._keys[id(operator)] = key
                 if found is not None:
-                    buffer = graph.tensors[operator.inputs[1]].buffer
-                    pairs = zip(joined.get(buffer, found), found, strict=True)
-                    joined[buffer] = [(min(a[0], b[0]), max(a[1], b[1])) for a, b in pairs]
-        return joined
+                    pairs = zip(self._ranges.get(key, found), found, strict=True)
+                    self._ranges[key] = [(min(a[0], b[0]), max(a[1], b[1])) for a, b in pairs]
 
 
 class Int8Graph:
@@ -208,7 +221,7 @@ class Int8Graph:
         for operator in self.graph.operators:
             scales = None
             if self._is_wanted(operator, recipe, vocabulary_size):
-                scales = self.model.scales(self.graph, operator)
+                scales = self.model.scales(operator)
             if scales is None:
                 self._operators.append(operator)
             else:
