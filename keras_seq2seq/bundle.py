@@ -203,7 +203,7 @@ def load(
         bundle: The exported folder.
         runtime: "onnx", "litert", "saved_model" or "keras"; None takes the first of these that
             the bundle holds.
-        quantization: "float32", or "float16" or "dynamic_int8" where the bundle holds it.
+        quantization: "float32", or "float16", "dynamic_int8" or "int8" where the bundle holds it.
         search: "in_file" (a search inside the artefact) or "host" (NumPy over its steps); None
             takes "in_file" where that has the strategy.
         strategy: `Greedy()`, the default, or `BeamSearch(...)`.

@@ -30,7 +30,7 @@ def add_runtime_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--quantization",
         default="float32",
-        choices=("float32", "float16", "dynamic_int8"),
+        choices=("float32", "float16", "dynamic_int8", "int8"),
         help="of the ONNX or LiteRT files (default: %(default)s)",
     )
     group.add_argument(

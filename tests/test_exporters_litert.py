@@ -89,7 +89,8 @@ def test_decode_step_has_no_loop(name):
 
 
 def test_unknown_quantization_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"among \('float32', 'float16', 'dynamic_int8'\).*'int4'"):
+    known = r"\('float32', 'float16', 'dynamic_int8', 'int8'\)"
+    with pytest.raises(ValueError, match=rf"among {known}.*'int4'"):
         write_litert(tiny_model(), tmp_path, max_length=2, quantizations=["int4"])
 
 

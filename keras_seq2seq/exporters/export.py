@@ -26,6 +26,7 @@ from keras_seq2seq.tokenizer import TokenizerPair
 MODEL_FILE = "model.keras"
 VERSIONED = ("keras_seq2seq", "keras", "tensorflow", "tensorflow-text", "tf2onnx", "onnx")
 PROBES, PROBE_PIECES = 50, 8
+CALIBRATION_SENTENCES = 200
 
 
 def export(
@@ -56,8 +57,9 @@ def export(
         output_dir: The bundle's folder.
         formats: Any of "saved_model", "litert" and "onnx".
         quantization: What LiteRT and ONNX files are written as beside float32: one or several
-            of "float16" (half the bytes, float32 arithmetic) and "dynamic_int8" (a quarter of
-            the bytes, products in int8); "float32" adds nothing.
+            of "float16" (half the bytes, float32 arithmetic), "dynamic_int8" (a quarter of
+            the bytes, products in int8) and, for LiteRT alone, "int8" (products of int8 numbers
+            whose scales are fixed, measured on `sentences`); "float32" adds nothing.
         evaluation: Pairs of a source text and its reference. Each quantised artefact translates
             them, and is refused if it is worse than `max_quality_drop` says or repeats itself
             more: a warning names it, the manifest keeps its figures, the bundle has not its
@@ -66,7 +68,8 @@ def export(
         quality_metric: "bleu", "chrf", "exact_match", "ter", "wer" or "cer".
         bleu_tokenize: How "bleu" splits words; "none" for tokenised texts.
         sentences: Source texts that are translated to compare the artefacts, now and by every
-            later `verify`; None makes 50 of random pieces.
+            later `verify`; None makes 50 of random pieces. "int8" needs them, of the kind that
+            will be translated.
         max_length: int > 0. Longest translation in tokens, eos included, fixed inside the
             files; None takes the configuration's.
         beam: A beam search to put beside the greedy one inside every file, fixed there; None
@@ -101,6 +104,7 @@ def export(
         beam=beam,
         text_onnx=text_onnx,
         gate=None if evaluation is None else gate,
+        sentences=sentences,
         force=force,
     )
     texts = list(sentences) if sentences else _probe_sentences(request.tokenizers)
@@ -173,7 +177,11 @@ def _write_artefacts(
         elif name == "litert":
             from keras_seq2seq.exporters.litert import write_litert
 
-            entry = write_litert(model, path, quantizations=quantizations, **options)
+            ids = request.tokenizers.source.encode(sentences[:CALIBRATION_SENTENCES])
+            calibration = [[*row, EOS_ID] for row in ids]
+            entry = write_litert(
+                model, path, quantizations=quantizations, calibration=calibration, **options
+            )
         else:
             from keras_seq2seq.exporters.onnx import write_onnx
 

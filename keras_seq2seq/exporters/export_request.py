@@ -25,7 +25,7 @@ NEEDED = {
 # What each format can be beside float32.
 QUANTIZATIONS = {
     "saved_model": (),
-    "litert": ("float16", "dynamic_int8"),
+    "litert": ("float16", "dynamic_int8", "int8"),
     "onnx": ("float16", "dynamic_int8"),
 }
 
@@ -67,6 +67,7 @@ def check(
     beam: BeamSearch | None,
     text_onnx: bool,
     gate: dict[str, Any] | None,
+    sentences: Sequence[str] | None,
     force: bool,
 ) -> Request:
     """Checks all that can be known before writing.
@@ -84,6 +85,11 @@ def check(
     quantizations = [quantization] if isinstance(quantization, str) else list(quantization)
     wanted = tuple(name for name in quantizations if name != "float32")
     faults = [*_format_faults(formats), *_quantization_faults(formats, wanted)]
+    if "int8" in wanted and not sentences:
+        faults.append(
+            "`quantization` 'int8' measures its scales on `sentences`; pass some of the corpus. "
+            f"Received: {sentences}."
+        )
     if model.tokenizers is None:
         faults.append("`model.tokenizers` must be set: a bundle holds them. Received: None.")
     if max_length is None:

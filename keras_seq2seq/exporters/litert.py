@@ -6,18 +6,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from keras_seq2seq.decoding.strategy import BeamSearch
 from keras_seq2seq.exporters.description import described
 from keras_seq2seq.exporters.embedding_lookup import with_embedding_lookup
+from keras_seq2seq.exporters.litert_int8 import int8_content
+from keras_seq2seq.exporters.litert_packing import packed, unpacked
 from keras_seq2seq.exporters.operators import BUILTIN_ONLY, check_builtin_only
 from keras_seq2seq.exporters.quiet import quiet
 from keras_seq2seq.exporters.signatures import Signatures
 from keras_seq2seq.models.seq2seq import Seq2Seq
 
-QUANTIZATIONS = ("float32", "float16", "dynamic_int8")
+QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "int8")
 FOREIGN = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 
 
@@ -28,6 +31,7 @@ def write_litert(
     max_length: int,
     quantizations: Sequence[str] = ("float32", "dynamic_int8"),
     beam: BeamSearch | None = None,
+    calibration: Sequence[Sequence[int]] = (),
 ) -> dict[str, Any]:
     """Writes `model_<quantization>.tflite` files for a batch of one and any source length.
 
@@ -39,16 +43,25 @@ def write_litert(
         folder: Where to write; made if missing.
         max_length: int > 0. Longest translation in tokens, end of sentence included.
         quantizations: Any of "float32", "float16" (weights in half precision, float32
-            arithmetic) and "dynamic_int8" (int8 weights, float32 arithmetic elsewhere).
+            arithmetic), "dynamic_int8" (int8 weights, float32 arithmetic elsewhere) and "int8"
+            (products of int8 numbers by scales that `calibration` fixes, as `PRODUCTS` says).
         beam: What the signature `translate_beam` searches for; None leaves it out.
+        calibration: Source ids of typical sentences, eos included; what "int8" measures.
     Returns:
         {"files": {quantization: file name}, "signatures": {name: {"inputs", "outputs"}}}, each a
         list of {"name", "dtype", "shape"} with None for an open axis.
     Raises:
-        ValueError: If a quantization is unknown, or the model needs other operators.
+        ValueError: If a quantization is unknown, "int8" has no calibration, or the model needs
+            other operators.
     """
     if unknown := [name for name in quantizations if name not in QUANTIZATIONS]:
         raise ValueError(f"`quantizations` must be among {QUANTIZATIONS}. Received: {unknown}.")
+    sources = [np.array([ids], "int32") for ids in calibration]
+    if "int8" in quantizations and not (sources and all(ids.size for ids in sources)):
+        raise ValueError(
+            "`calibration` must hold sources of at least one id each for 'int8'; pass those of "
+            f"some sentences of the corpus. Received: {calibration!r}."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     files = {name: f"model_{name}.tflite" for name in quantizations}
     with tempfile.TemporaryDirectory() as frozen_folder:
@@ -57,8 +70,17 @@ def write_litert(
             decoder = with_embedding_lookup(model.decoder_step)
             frozen = _frozen(Signatures(encoder, decoder, max_length, beam))
             tf.saved_model.save(tf.Module(), frozen_folder, signatures=frozen)
+        converted: dict[str, bytes] = {}
         for quantization, name in files.items():
-            (folder / name).write_bytes(_converted(frozen_folder, quantization, list(frozen)))
+            base = "dynamic_int8" if quantization == "int8" else quantization
+            if base not in converted:
+                converted[base] = _converted(frozen_folder, base, list(frozen))
+            if quantization == "int8":
+                words = model.decoder.output["logits"].shape[-1]
+                content = int8_content(converted[base], sources, vocabulary_size=words)
+            else:
+                content = packed(unpacked(converted[base]))
+            (folder / name).write_bytes(content)
             check_builtin_only(folder / name)
     return {"files": files, "signatures": {n: described(f) for n, f in frozen.items()}}
 

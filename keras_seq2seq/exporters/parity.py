@@ -44,7 +44,7 @@ class Agreement:
 
     Args:
         runtime: "keras", "saved_model", "litert" or "onnx".
-        quantization: "float32" or "dynamic_int8".
+        quantization: "float32", "float16", "dynamic_int8" or "int8".
         search: "in_file", "host", or "text" (text in, text out: in the SavedModel by its default
             search, in ONNX, where there is such a file, greedy); "beam in_file" or "beam host" for
             the beam search of a bundle that has one inside, by all its hypotheses.

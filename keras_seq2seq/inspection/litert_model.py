@@ -42,7 +42,7 @@ class LiteRTModel:
         if content[4:8] != IDENTIFIER:
             raise ValueError(f"A LiteRT file must bear {IDENTIFIER!r} at byte 4. Received: {path}.")
         self.size = len(content)
-        self._schema = _schema()
+        self._schema = litert_schema()
         try:
             self._read(self._schema.Model.GetRootAs(content))
         except DAMAGE as error:
@@ -189,7 +189,12 @@ def _names(constants: Any) -> dict[int, str]:
     return {value: name for name, value in vars(constants).items() if isinstance(value, int)}
 
 
-def _schema() -> ModuleType:
+def litert_schema() -> ModuleType:
+    """Returns the classes that read and write the tables of a LiteRT file.
+
+    Raises:
+        ImportError: If neither ai-edge-litert nor tensorflow is installed.
+    """
     try:
         from ai_edge_litert import schema_py_generated
     except ImportError:

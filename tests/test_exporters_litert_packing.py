@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+from exported_models import exported, source_batch
+
+from keras_seq2seq.exporters.litert_packing import ALIGNMENT, packed, unpacked
+from keras_seq2seq.inspection.litert_model import litert_schema
+from keras_seq2seq.runtimes.litert_file import LiteRTRuntime
+
+
+@pytest.fixture(scope="module", params=["float32", "dynamic_int8"])
+def content(request):
+    folder = exported("transformer").folder / "litert"
+    return (folder / f"model_{request.param}.tflite").read_bytes()
+
+
+def values(table):
+    """Returns a table of a model as plain values."""
+    if isinstance(table, list):
+        return [values(item) for item in table]
+    if isinstance(table, np.ndarray):
+        return table.dtype.str, table.tolist()
+    return {k: values(v) for k, v in vars(table).items()} if hasattr(table, "Pack") else table
+
+
+def test_what_is_packed_is_unpacked_the_same(content):
+    model = unpacked(content)
+    assert values(unpacked(packed(model))) == values(model)
+
+
+def test_packing_again_changes_nothing(content):
+    assert packed(unpacked(content)) == content
+
+
+def test_constants_are_aligned(content):
+    model = litert_schema().Model.GetRootAs(content)
+    start = np.frombuffer(content, "uint8").ctypes.data
+    found = [model.Buffers(i).DataAsNumpy() for i in range(model.BuffersLength())]
+    constants = [data for data in found if isinstance(data, np.ndarray)]
+    assert len(constants) > 10
+    assert all((data.ctypes.data - start) % ALIGNMENT == 0 for data in constants)
+
+
+def test_equal_parts_are_stored_once():
+    content = (exported("transformer").folder / "litert" / "model_float32.tflite").read_bytes()
+    model = unpacked(content)
+    largest = max(model.buffers, key=lambda buffer: 0 if buffer.data is None else len(buffer.data))
+    again = litert_schema().BufferT()
+    again.data = largest.data.copy()
+    model.buffers.append(again)
+    assert len(packed(model)) < len(content) + 100 < len(content) + len(again.data)
+
+
+def test_a_packed_file_says_what_it_said(tmp_path):
+    folder = exported("transformer").folder / "litert"
+    (tmp_path / "again.tflite").write_bytes(
+        packed(unpacked((folder / "model_float32.tflite").read_bytes()))
+    )
+    first, second = (
+        LiteRTRuntime(path) for path in (folder / "model_float32.tflite", tmp_path / "again.tflite")
+    )
+    state, again = (runtime.encode(source_batch(1, 5)) for runtime in (first, second))
+    for name in state:
+        np.testing.assert_array_equal(state[name], again[name])
