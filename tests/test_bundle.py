@@ -116,7 +116,7 @@ def test_onnx_and_litert_translate_without_tensorflow_and_keras(folder, model):
 def test_verify_passes_and_reports_every_way(folder):
     parity = keras_seq2seq.verify(folder, verbose=False)
     ways = {(a.runtime, a.quantization, a.search) for a in parity.agreements}
-    assert len(ways) == 11 and ("saved_model", "float32", "text") in ways
+    assert len(ways) == 13 and ("saved_model", "float32", "text") in ways
     assert "passed" in str(parity)
 
 
@@ -164,7 +164,7 @@ def test_missing_manifest_is_refused(tmp_path):
     [
         ({"format_version": 99}, "reads bundles of format version 3. Received: 99"),
         ({"files": {"../x": {"bytes": 1, "sha256": ""}}}, "must lie in the folder"),
-        ({"files": 3}, "must be JSON with the keys of format version 2"),
+        ({"files": 3}, "must be JSON with the keys of format version 3"),
         ({"beam": {"width": 4}}, "`beam` of a manifest must be null or describe a beam search"),
         ({"beam": {"beam_size": 0, "suppress": []}}, "`beam_size` must be 1 to 64. Received: 0"),
     ],
