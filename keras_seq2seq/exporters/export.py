@@ -117,6 +117,7 @@ def export(
         runtimes = functools.cache(Bundle.open(partial).runtime)
         refused = _judge(partial, manifest, request, texts, runtimes, verbose)
         parity = verify(partial, verbose=verbose, runtimes=runtimes)
+        runtimes.cache_clear()  # a file that is open cannot be renamed everywhere
         manifest["parity"] = parity.to_dict()
         written = write_report(partial, manifest)
         manifest["files"] |= {name: _entry(partial / name) for name in written}

@@ -264,15 +264,24 @@ def _compare(
             differences.append(Difference(text, first.text, other.text, gap))
         else:
             gaps += [_gaps(a, b) for a, b in pairs]
-    largest = np.max(gaps, axis=0).tolist()  # NaN if one is
-    return Agreement(*way, len(texts), tuple(differences), *largest, len(gaps) - 1)
+    largest, per_token, of_ranking = np.max(gaps, axis=0).tolist()  # NaN if one is
+    return Agreement(
+        *way,
+        sentences=len(texts),
+        differences=tuple(differences),
+        largest_gap=largest,
+        largest_gap_per_token=per_token,
+        largest_ranking_gap=of_ranking,
+        hypotheses=len(gaps) - 1,
+    )
 
 
 def _gaps(wanted: _Said, got: _Said) -> tuple[float, float, float]:
     """Returns how far a score, the same per token, and a ranking are from those of Keras."""
     gap = abs(wanted.score - got.score)
-    ranked = wanted.ranking is not None and got.ranking is not None
-    return gap, gap / wanted.tokens, abs(wanted.ranking - got.ranking) if ranked else 0.0
+    if wanted.ranking is None or got.ranking is None:
+        return gap, gap / wanted.tokens, 0.0
+    return gap, gap / wanted.tokens, abs(wanted.ranking - got.ranking)
 
 
 def _compare_texts(

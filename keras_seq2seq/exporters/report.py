@@ -67,7 +67,7 @@ def report(manifest: dict[str, Any], *, plotted: bool) -> str:
     picture = (
         f"![Size, latency and quality of each artefact]({PLOT_FILE})"
         if plotted
-        else 'There is no plot: matplotlib was not installed (`pip install "keras_seq2seq[train]"`).'
+        else 'There is no plot, which needs matplotlib: `pip install "keras_seq2seq[train]"`.'
     )
     parts = [
         "# Report",
@@ -156,14 +156,10 @@ def _beam_options(beam: dict[str, Any] | None) -> str:
 def _quality(quality: dict[str, Any] | None) -> list[str]:
     if not quality:
         return ["Not measured: nothing was given to the export."]
+    values = {name: v for name, v in quality.items() if not name.endswith("_signature")}
     lines = [
-        (
-            name,
-            f"{value:.2f}" if isinstance(value, float) else value,
-            quality.get(f"{name}_signature"),
-        )
-        for name, value in quality.items()
-        if not name.endswith("_signature")
+        (name, f"{v:.2f}" if isinstance(v, float) else v, quality.get(f"{name}_signature"))
+        for name, v in values.items()
     ]
     return [_table(("metric", "value", "signature"), lines)]
 

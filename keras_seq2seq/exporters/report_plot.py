@@ -30,17 +30,19 @@ def plot_png(rows: "Sequence[Row]", metric: str | None) -> bytes:
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     _set_axes(axes)
-    timed = [row for row in rows if row.latency_ms]
+    timed = [row for row in rows if row.latency_ms is not None]
     scores = [row.score for row in timed if row.score is not None]
     # Of one score alone the colours still need a range.
     norm = Normalize(min(scores, default=0) - 0.1, max(scores, default=0) + 0.1)
-    colours = ScalarMappable(norm, colormaps["viridis"])
+    colours = colormaps["viridis"]
     for row in timed:
-        colour = NOT_MEASURED if row.score is None else colours.to_rgba(row.score)
+        colour = NOT_MEASURED if row.score is None else colours(norm(row.score))
         marker = "X" if row.refused else "o"
-        axes.scatter(row.bytes / 1e6, row.latency_ms, s=70, color=[colour], marker=marker)
+        place = row.bytes / 1e6, row.latency_ms or 0.0
+        axes.scatter(*place, s=70, color=[colour], marker=marker)
     if scores:
-        figure.colorbar(colours, ax=axes, label=f"{metric} (grey: not measured; cross: refused)")
+        shown = ScalarMappable(norm, colours)
+        figure.colorbar(shown, ax=axes, label=f"{metric} (grey: not measured; cross: refused)")
     _label(figure, axes, timed, metric)
     picture = io.BytesIO()
     figure.savefig(picture, dpi=100, format="png")
