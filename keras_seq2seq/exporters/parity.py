@@ -23,7 +23,7 @@ SENTENCES_FILE = "verify.txt"
 LISTED_DIFFERENCES = 20
 # Nats that a score may differ from that of Keras, divided by the tokens; docs/bundle.md says why.
 TOLERANCES = {"float32": 1e-4, "float16": 1e-2}
-TOLERANCE_OF_INT8 = 0.25
+TOLERANCE_OF_INT8 = 0.1
 EXACT = "float32"
 
 

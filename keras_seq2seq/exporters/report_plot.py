@@ -65,6 +65,7 @@ def _set_axes(axes: Any) -> None:
 def _label(figure: Any, axes: Any, rows: "Sequence[Row]", metric: str | None) -> None:
     """Writes a name beside each point, from the lowest up; one that would overlap moves up."""
     figure.draw_without_rendering()
+    right = axes.get_window_extent().x1
     drawn: list[Any] = []
     for row in sorted(rows, key=lambda row: row.latency_ms or 0):
         text = f"{row.runtime} {row.quantization}"
@@ -78,6 +79,8 @@ def _label(figure: Any, axes: Any, rows: "Sequence[Row]", metric: str | None) ->
             va="center",
             fontsize=8,
         )
+        if label.get_window_extent().x1 > right:
+            label.set(position=(-8, 0), ha="right")
         while any(label.get_window_extent().overlaps(other) for other in drawn):
             x, y = label.get_position()
             label.set_position((x, y + LINE))
