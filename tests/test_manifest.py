@@ -1,9 +1,10 @@
 """The schema of a manifest: what real ones hold, and that every other one is refused by name."""
 
 import copy
+import itertools
 import json
-import operator
 import re
+from operator import setitem
 
 import keras
 import pytest
@@ -66,20 +67,29 @@ def test_real_manifests_keep_the_schema(manifest):
     assert faults(manifest) == []
 
 
+def shortened(manifest):
+    """Returns a manifest with one of each kind of entry."""
+    short = copy.deepcopy(manifest)
+    onnx = short["artefacts"]["onnx"]
+    for name, keep in (("signatures", "encode"), ("files", "float32")):
+        onnx[name] = {keep: onnx[name][keep]}
+    short["files"] = {"verify.txt": short["files"]["verify.txt"]}
+    short["parity"]["agreements"] = [a for a in short["parity"]["agreements"] if a["differences"]][
+        :1
+    ]
+    for name in ("model", "versions", "quality"):
+        short[name] = {"keras": "3"}
+    return short
+
+
 def harmed(manifest):
-    """Yields manifests with one value removed, replaced, or one key more."""
-    seen = set()
+    """Yields manifests with one value removed, and replaced by some of these in turn."""
+    wrong = itertools.cycle((None, "a/../b", -1, 0.5, True, [None], {"new": 1}))
     for path in places(manifest):
-        # One of the like places is enough: of files, tensors, agreements.
-        kind = tuple(key for key in path if not isinstance(key, int))
-        if kind in seen or (len(kind) > 2 and kind[0] == "files" and kind[1] != "verify.txt"):
-            continue
-        seen.add(kind)
-        yield changed(manifest, path, lambda parent, key: parent.pop(key))
-        for wrong in (None, "a/../b", -1, 0.5, True, [], {}, [None], {"new": 1}):
-            yield changed(
-                manifest, path, lambda parent, key, to=wrong: operator.setitem(parent, key, to)
-            )
+        if not isinstance(path[-1], int) or path[-1] == 0:
+            yield changed(manifest, path, lambda parent, key: parent.pop(key))
+            for to in itertools.islice(wrong, 3):
+                yield changed(manifest, path, lambda parent, key, to=to: setitem(parent, key, to))
 
 
 def test_the_package_jsonschema_finds_the_same_faults(manifest):
@@ -87,12 +97,12 @@ def test_the_package_jsonschema_finds_the_same_faults(manifest):
     validator = jsonschema.Draft202012Validator(schema())
     validator.check_schema(schema())
     assert validator.is_valid(manifest)
-    refused = 0
-    for other in harmed(manifest):
+    outcomes = []
+    for other in harmed(shortened(manifest)):
         ours = faults(other)
         assert bool(ours) != validator.is_valid(other), ours
-        refused += bool(ours)
-    assert refused > 500
+        outcomes.append(bool(ours))
+    assert outcomes.count(True) > 200 and outcomes.count(False) > 20
 
 
 def test_all_faults_are_told_with_their_places(manifest, copied_bundle):
