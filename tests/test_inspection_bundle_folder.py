@@ -38,8 +38,11 @@ def test_every_artefact_is_a_part(found):
         ("litert/model_float32.tflite", "litert"),
         ("model.keras", "keras"),
         ("onnx/decoder_step.onnx", "onnx"),
+        ("onnx/decoder_step_dynamic_int8.onnx", "onnx"),
         ("onnx/encoder.onnx", "onnx"),
+        ("onnx/encoder_dynamic_int8.onnx", "onnx"),
         ("onnx/translate_greedy.onnx", "onnx"),
+        ("onnx/translate_greedy_dynamic_int8.onnx", "onnx"),
         ("saved_model/1", "saved_model"),
     ]
     assert all(part.problems == () for part in found.parts)
