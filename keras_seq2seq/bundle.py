@@ -1,14 +1,17 @@
 """A bundle on disk: the folder that holds a model for every runtime, opened and checked."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import pathlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from keras_seq2seq.decoding.strategy import BeamSearch, Strategy
+from keras_seq2seq.manifest import faults
 from keras_seq2seq.runtimes.runtime import Runtime
-from keras_seq2seq.tokenizer import TokenizerPair
+from keras_seq2seq.tokenizer import Tokenizer, TokenizerPair
 from keras_seq2seq.translator import Translator
 
 FORMAT_VERSION = 3
@@ -31,12 +34,17 @@ class Bundle:
 
     @classmethod
     def open(cls, folder: str | pathlib.Path) -> "Bundle":
-        """Reads the manifest and checks that every file is there with its size.
+        """Reads the manifest and checks it, and that every file is there with its size.
+
+        The manifest must keep its JSON schema, every path must stay in the folder, symbolic links
+        followed, and what the artefacts and tokenizers name must be among `files`. Checksums are
+        not looked at: see `altered_files`.
 
         Raises:
             FileNotFoundError: If there is no manifest.
-            ValueError: If the manifest is not one of this format version or a file is missing,
-                cut short, or outside the folder.
+            ValueError: With every fault found, by its place in the manifest: if the manifest is
+                not one of this format version or a file is missing, cut short, or outside the
+                folder.
         """
         folder = pathlib.Path(folder)
         path = folder / MANIFEST_FILE
@@ -47,28 +55,26 @@ class Bundle:
             )
         try:
             manifest = json.loads(path.read_text("utf-8"))
-            version = manifest["format_version"]
-            files = {name: int(entry["bytes"]) for name, entry in manifest["files"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(
-                f"A manifest must be JSON with the keys of format version {FORMAT_VERSION}. "
-                f"Received: {path}: {error!r}; export the bundle again."
-            ) from None
-        if version != FORMAT_VERSION:
+        except (ValueError, RecursionError) as error:
+            raise ValueError(_unreadable(path, [repr(error)])) from None
+        version = manifest.get("format_version") if isinstance(manifest, dict) else FORMAT_VERSION
+        if version not in (None, FORMAT_VERSION):
             raise ValueError(
                 f"This version reads bundles of format version {FORMAT_VERSION}. "
                 f"Received: {version!r} in {path}; update keras_seq2seq or export again."
             )
+        found = faults(manifest)
         bundle = cls(folder, manifest)
-        try:
-            _ = bundle.beam
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                "`beam` of a manifest must be null or describe a beam search. "
-                f"Received: {path}: {error}; export the bundle again."
-            ) from None
-        if faults := [*bundle._path_faults(), *bundle._size_faults(files)]:
-            raise ValueError(f"{folder} is not a whole bundle:\n- " + "\n- ".join(faults))
+        # What the schema finds wrong is not looked at again.
+        wrong = {fault.path[0] if fault.path else None for fault in found}
+        messages = [*map(str, found), *(bundle._beam_faults() if None not in wrong else [])]
+        if not wrong & {None, "files", "artefacts", "tokenizer"}:
+            lines = [*bundle._path_faults(), *bundle._size_faults()]
+            if lines and not messages:
+                raise ValueError(f"{folder} is not a whole bundle:\n- " + "\n- ".join(lines))
+            messages += lines
+        if messages:
+            raise ValueError(_unreadable(path, messages))
         return bundle
 
     @property
@@ -84,7 +90,11 @@ class Bundle:
     @property
     def tokenizers(self) -> TokenizerPair:
         """The tokenizers of both sides."""
-        return TokenizerPair.load(self.folder)
+        names = self.manifest["tokenizer"]
+        source = Tokenizer.load(self.folder / names["source"])
+        if names["source"] == names["target"]:
+            return TokenizerPair(source, source)
+        return TokenizerPair(source, Tokenizer.load(self.folder / names["target"]))
 
     @property
     def artefacts(self) -> list[tuple[str, str]]:
@@ -135,11 +145,7 @@ class Bundle:
             ValueError: If the bundle does not hold it.
             ImportError: If its runtime is not installed.
         """
-        if (name, quantization) not in self.artefacts:
-            raise ValueError(
-                f"`runtime` and `quantization` must be one of {self.artefacts}. "
-                f"Received: {(name, quantization)}; export the bundle with that format."
-            )
+        self.check_held(name, quantization)
         entry = self.manifest["artefacts"][name]
         path = self.folder / entry["path"]
         if name == "onnx":
@@ -155,37 +161,93 @@ class Bundle:
         if name == "saved_model":
             from keras_seq2seq.runtimes.saved_model_folder import SavedModelRuntime
 
-            return SavedModelRuntime(path, beam=_beam(entry["beam"]))
+            version = path / entry["files"][quantization]
+            return SavedModelRuntime(version, beam=_beam(entry["beam"]))
         from keras_seq2seq.models.seq2seq import load_model
         from keras_seq2seq.runtimes.keras_model import KerasRuntime
 
         return KerasRuntime(load_model(path, compile=False), self.max_length)
 
-    def altered_files(self) -> list[str]:
-        """Returns the names of the files whose SHA-256 is not the manifest's."""
+    def check_held(self, runtime: str, quantization: str) -> None:
+        """Checks that the bundle holds an artefact.
+
+        Raises:
+            ValueError: If it does not.
+        """
+        if (runtime, quantization) not in self.artefacts:
+            raise ValueError(
+                f"`runtime` and `quantization` must be one of {self.artefacts}. "
+                f"Received: {(runtime, quantization)}; export the bundle with that format."
+            )
+
+    def altered_files(self, names: Iterable[str] | None = None) -> list[str]:
+        """Returns the names of the files whose SHA-256 is not the manifest's.
+
+        Args:
+            names: Of files of the manifest; None looks at all.
+        """
+        files = self.manifest["files"]
         return [
             name
-            for name, entry in self.manifest["files"].items()
-            if sha256(self.folder / name) != entry["sha256"]
+            for name in (files if names is None else names)
+            if sha256(self.folder / name) != files[name]["sha256"]
         ]
+
+    def check_unaltered(self, runtime: str, quantization: str = "float32") -> None:
+        """Checks the checksums of what one artefact and the tokenizers are read from.
+
+        Raises:
+            ValueError: If a file was altered; names all.
+        """
+        names = {*self.files(runtime, quantization), *self.manifest["tokenizer"].values()}
+        if altered := self.altered_files(sorted(names)):
+            raise ValueError(
+                "Files of a bundle must have the SHA-256 of its manifest. Received: altered "
+                f"{altered} in {self.folder}; copy or export the bundle again."
+            )
+
+    def _beam_faults(self) -> list[str]:
+        given = {"beam": self.manifest.get("beam")}
+        # Without a SavedModel there is none, and of one that is wrong the schema told.
+        with contextlib.suppress(KeyError, TypeError):
+            given["artefacts.saved_model.beam"] = self.manifest["artefacts"]["saved_model"]["beam"]
+        lines = []
+        for name, value in given.items():
+            try:
+                _beam(value)
+            except (ValueError, KeyError, TypeError) as error:
+                lines.append(
+                    f"`{name}` of a manifest must be null or describe a beam search. "
+                    f"Received: {error}"
+                )
+        return lines
 
     def _path_faults(self) -> list[str]:
-        root = self.folder.resolve()
-        return [
-            f"A file must lie in the folder. Received: {name!r}."
-            for name in self.manifest["files"]
+        root, files = self.folder.resolve(), self.manifest["files"]
+        lines = [
+            f"A file must lie in the folder. Received: {name!r}, a symbolic link out of it."
+            for name in files
             if not (root / name).resolve().is_relative_to(root)
         ]
+        named = {f"tokenizer.{side}": name for side, name in self.manifest["tokenizer"].items()}
+        for runtime, entry in self.manifest["artefacts"].items():
+            for key, name in _named(entry):
+                named[f"artefacts.{runtime}.{key}"] = name
+        for key, name in named.items():
+            # A SavedModel is a folder.
+            if not {name, f"{name}/saved_model.pb"} & set(files):
+                lines.append(f"`{key}` must name one of `files`. Received: {name!r}.")
+        return lines
 
-    def _size_faults(self, files: dict[str, int]) -> list[str]:
-        faults = []
-        for name, size in files.items():
+    def _size_faults(self) -> list[str]:
+        lines = []
+        for name, entry in self.manifest["files"].items():
             path = self.folder / name
             found = path.stat().st_size if path.is_file() else None
-            if found != size:
+            if found != entry["bytes"]:
                 received = "no such file" if found is None else f"{found} bytes"
-                faults.append(f"{name} must have {size} bytes. Received: {received}.")
-        return faults
+                lines.append(f"{name} must have {entry['bytes']} bytes. Received: {received}.")
+        return lines
 
 
 def load(
@@ -196,6 +258,7 @@ def load(
     search: str | None = None,
     strategy: Strategy | None = None,
     num_threads: int = 1,
+    check: bool = True,
 ) -> Translator:
     """Opens a bundle for translating.
 
@@ -208,14 +271,20 @@ def load(
             takes "in_file" where that has the strategy.
         strategy: `Greedy()`, the default, or `BeamSearch(...)`.
         num_threads: int > 0. Threads of the ONNX and the LiteRT runtime.
+        check: Compare the SHA-256 of the files that are read with the manifest. False saves
+            reading them twice, for a host that checked them when it installed the bundle.
     Returns:
         A translator: `load("bundle").translate(["They are watching."])`.
     Raises:
-        FileNotFoundError, ValueError: If it is no whole bundle or does not hold the artefact.
+        FileNotFoundError, ValueError: If it is no whole bundle, a file that is read was altered,
+            or it does not hold the artefact.
         ImportError: If the runtime is not installed; the message names the extra.
     """
     opened = Bundle.open(bundle)
     name = runtime or opened.artefacts[0][0]
+    opened.check_held(name, quantization)
+    if check:
+        opened.check_unaltered(name, quantization)
     return Translator(
         opened.runtime(name, quantization, num_threads=num_threads),
         opened.tokenizers,
@@ -227,6 +296,23 @@ def load(
 
 def _beam(given: dict[str, Any] | None) -> BeamSearch | None:
     return BeamSearch(**{**given, "suppress": tuple(given["suppress"])}) if given else None
+
+
+def _named(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields the key and the path of each file that the entry of a format names."""
+    if "files" not in entry:
+        yield "path", entry["path"]
+    for quantization, given in entry.get("files", {}).items():
+        for function, name in (given if isinstance(given, dict) else {"": given}).items():
+            key = ".".join(filter(None, ("files", quantization, function)))
+            yield key, f"{entry['path']}/{name}"
+
+
+def _unreadable(path: pathlib.Path, messages: list[str]) -> str:
+    return (
+        f"A manifest must be JSON with the keys of format version {FORMAT_VERSION}. "
+        f"Received: {path}; export the bundle again:\n- " + "\n- ".join(messages)
+    )
 
 
 def sha256(path: pathlib.Path) -> str:

@@ -258,12 +258,16 @@ def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser = commands.add_parser("verify", help="check that all files of a bundle agree")
     parser.add_argument("bundle", type=pathlib.Path, help="exported folder")
     parser.add_argument("--text", type=pathlib.Path, help="sentences to translate, one a line")
+    parser.add_argument("--json", action="store_true", help="everything, for programs")
     parser.set_defaults(command=_verify)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    parity = keras_seq2seq.verify(arguments.bundle, arguments.text)
-    print(parity)
+    from keras_seq2seq.manifest import dumps
+
+    # The bar goes to standard output, which belongs to the JSON.
+    parity = keras_seq2seq.verify(arguments.bundle, arguments.text, verbose=not arguments.json)
+    print(dumps(parity.to_dict()) if arguments.json else parity)
     return 0 if parity.passed else 1
 
 

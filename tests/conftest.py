@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import subprocess
 import sys
 
@@ -135,3 +136,31 @@ def translating_model(tokenizers):
         target_vocabulary_size=tokenizers.target.vocabulary_size,
     )
     return tiny_model(config, tokenizers=tokenizers)
+
+
+@pytest.fixture(scope="session")
+def onnx_bundle(translating_model, tmp_path_factory):
+    """A bundle of ONNX files with a beam inside, judged, timed and verified; do not change it."""
+    import keras_seq2seq
+
+    folder = tmp_path_factory.mktemp("onnx") / "bundle"
+    sources = [source for source, _ in word_pairs(6, seed=3)]
+    keras_seq2seq.export(
+        translating_model,
+        folder,
+        formats=["onnx"],
+        evaluation=list(zip(sources, translating_model.translate(sources), strict=True)),
+        quality_metric="chrf",
+        max_quality_drop=100,
+        sentences=TEXTS,
+        beam=keras_seq2seq.BeamSearch(3, 2),
+        quality={"bleu": 31.5, "bleu_signature": "nrefs:1|tok:none|version:2", "sentences": 6},
+        verbose=False,
+    )
+    return folder
+
+
+@pytest.fixture
+def copied_bundle(onnx_bundle, tmp_path):
+    """A copy of `onnx_bundle` to do harm to."""
+    return pathlib.Path(shutil.copytree(onnx_bundle, tmp_path / "copy"))

@@ -113,6 +113,23 @@ def test_onnx_and_litert_translate_without_tensorflow_and_keras(folder, model):
     assert done.stdout.decode().split("\n")[:2] == [model.translate("red cat")] * 2
 
 
+def test_nothing_of_a_bundle_is_unpickled(folder):
+    program = (
+        "import pickle, sys\n"
+        "found = []\n"
+        "hook = lambda event, given: event == 'pickle.find_class' and found.append(given)\n"
+        "sys.addaudithook(hook)\n"
+        "import keras_seq2seq\n"
+        "for runtime in ('onnx', 'litert'):\n"
+        f"    keras_seq2seq.load({str(folder)!r}, runtime).translate('red cat')\n"
+        "print(found)\n"
+        "pickle.loads(pickle.dumps(print))\n"
+        "print(len(found))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout.decode().split() == ["[]", "1"]
+
+
 def test_verify_passes_and_reports_every_way(folder):
     parity = keras_seq2seq.verify(folder, verbose=False)
     ways = {(a.runtime, a.quantization, a.search) for a in parity.agreements}
@@ -193,7 +210,8 @@ def test_formats_that_were_not_asked_for_are_absent(model, tmp_path):
     options = {"formats": ["onnx"], "quantization": "float32"}
     keras_seq2seq.export(model, tmp_path / "b", verbose=False, **options)
     bundle = Bundle.open(tmp_path / "b")
-    assert bundle.artefacts == [("onnx", "float32"), ("keras", "float32")]
+    exact = [("onnx", "float32"), ("keras", "float32")]
+    assert bundle.artefacts == [*exact, ("onnx", "dynamic_int8")]
     assert not (tmp_path / "b" / "litert").exists()
 
 

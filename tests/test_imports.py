@@ -24,6 +24,7 @@ ALLOWED = {
     "sentences": set(),
     "attention_map": {"whole_file"},
     "progress": set(),
+    "manifest": set(),
     "read_ahead": set(),
     "translation": {*BOTTOM, "decoding"},
     "models": BOTTOM,
@@ -31,12 +32,12 @@ ALLOWED = {
     "runtimes": {*BOTTOM, "models", "decoding"},
     "translator": {*BOTTOM, "models", "decoding", "runtimes", "translation", "progress"},
     "search_options": {*BOTTOM, "decoding", "translation", "translator", "root"},
-    "bundle": {*BOTTOM, "models", "decoding", "runtimes", "translator"},
+    "bundle": {*BOTTOM, "models", "decoding", "runtimes", "translator", "manifest"},
     "export_command": {*BOTTOM, "models", "decoding", "bundle", "evaluation", "search_options"}
     | {"exporters"},
     "inspection": {*BOTTOM, "models", "decoding", "runtimes", "translator", "bundle"},
     "exporters": {*BOTTOM, "models", "decoding", "runtimes", "translation", "translator", "bundle"}
-    | {"tokenizer_layer", "evaluation", "inspection", "progress", "root"},
+    | {"tokenizer_layer", "evaluation", "inspection", "manifest", "progress", "root"},
     "training": {*BOTTOM, "models", "decoding", "runtimes", "translator", "phrasebook"}
     | {"attention_map", "evaluation"},
 }

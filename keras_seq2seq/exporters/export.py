@@ -1,8 +1,8 @@
 """Writes a bundle: every artefact into one folder that needs nothing else."""
 
 import dataclasses
+import functools
 import importlib.metadata
-import json
 import os
 import pathlib
 import platform
@@ -10,17 +10,21 @@ import random
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from keras_seq2seq.bundle import FORMAT_VERSION, MANIFEST_FILE, Bundle, sha256
 from keras_seq2seq.config import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from keras_seq2seq.decoding.strategy import BeamSearch
 from keras_seq2seq.exporters.export_request import Request, check
+from keras_seq2seq.exporters.latency import TIMED_SENTENCES, measured_latencies
 from keras_seq2seq.exporters.parity import SENTENCES_FILE, Parity, verify
 from keras_seq2seq.exporters.quality_gate import Verdict, judge
+from keras_seq2seq.exporters.report import write_report
+from keras_seq2seq.manifest import dumps
 from keras_seq2seq.models.contract import source_names, state_names
 from keras_seq2seq.models.seq2seq import Seq2Seq
+from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.tokenizer import TokenizerPair
 
 MODEL_FILE = "model.keras"
@@ -50,7 +54,8 @@ def export(
     """Writes a model with its tokenizers and the search for every runtime, and verifies them.
 
     Everything that can be checked is checked before anything is written. The folder appears
-    whole or not at all. Its `model.keras` is the reference that the others are compared with.
+    whole or not at all. Its `model.keras` is the reference that the others are compared with. Its
+    `REPORT.md` tells quality, sizes, latencies and parity.
 
     Args:
         model: A trained model with tokenizers.
@@ -118,9 +123,14 @@ def export(
         manifest = _manifest(model, partial, request, artefacts)
         manifest["quality"] = None if quality is None else dict(quality)
         _write_manifest(partial, manifest)
-        refused = _refuse(partial, manifest, request, verbose)
-        parity = verify(partial, verbose=verbose)
-        _write_manifest(partial, {**manifest, "parity": parity.to_dict()})
+        runtimes = functools.cache(Bundle.open(partial).runtime)
+        refused = _judge(partial, manifest, request, texts, runtimes, verbose)
+        parity = verify(partial, verbose=verbose, runtimes=runtimes)
+        runtimes.cache_clear()  # a file that is open cannot be renamed everywhere
+        manifest["parity"] = parity.to_dict()
+        written = write_report(partial, manifest)
+        manifest["files"] |= {name: _entry(partial / name) for name in written}
+        _write_manifest(partial, manifest)
         partial.chmod(0o755)
         _put(partial, output_dir)
     finally:
@@ -132,12 +142,22 @@ def export(
     return parity
 
 
-def _refuse(
-    folder: pathlib.Path, manifest: dict[str, Any], request: Request, verbose: bool
+def _judge(
+    folder: pathlib.Path,
+    manifest: dict[str, Any],
+    request: Request,
+    texts: list[str],
+    runtimes: Callable[[str, str], Runtime],
+    verbose: bool,
 ) -> list[Verdict]:
-    """Judges the quantised artefacts and removes those that are refused, in the manifest too."""
+    """Times all artefacts, judges the quantised ones and removes those that are refused."""
     bundle = Bundle.open(folder)
-    verdicts = judge(bundle, request.gate, verbose=verbose) if request.gate else []
+    if request.gate:
+        texts = [source for source, _ in request.gate.evaluation]
+    latencies = measured_latencies(bundle, texts, runtimes, verbose=verbose)
+    verdicts = []
+    if request.gate:
+        verdicts = judge(bundle, request.gate, runtimes, latencies, verbose=verbose)
     refused = [verdict for verdict in verdicts if verdict.faults]
     for verdict in refused:
         for name in bundle.files(verdict.runtime, verdict.quantization):
@@ -145,6 +165,13 @@ def _refuse(
             del manifest["files"][name]
         del manifest["artefacts"][verdict.runtime]["files"][verdict.quantization]
     manifest["quantization"] = [verdict.to_dict() for verdict in verdicts]
+    sentences = min(len(texts), TIMED_SENTENCES)
+    held = Bundle(folder, manifest).artefacts
+    manifest["latencies"] = [
+        dict(zip(("runtime", "quantization"), artefact, strict=True))
+        | {"latency_ms": latencies[artefact], "sentences": sentences}
+        for artefact in held
+    ]
     _write_manifest(folder, manifest)
     return refused
 
@@ -210,14 +237,16 @@ def _manifest(
         "states": state_names(model.decoder),
         "source_tensors": source_names(model.decoder),
         "artefacts": artefacts,
-        "files": {
-            path.relative_to(folder).as_posix(): {
-                "bytes": path.stat().st_size,
-                "sha256": sha256(path),
-            }
-            for path in files
-        },
+        "files": {path.relative_to(folder).as_posix(): _entry(path) for path in files},
+        "quality": None,
+        "quantization": [],
+        "latencies": [],
+        "parity": None,
     }
+
+
+def _entry(path: pathlib.Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
 def _versions() -> dict[str, str]:
@@ -231,8 +260,7 @@ def _versions() -> dict[str, str]:
 
 
 def _write_manifest(folder: pathlib.Path, manifest: dict[str, Any]) -> None:
-    text = json.dumps(manifest, indent=2, ensure_ascii=False)
-    (folder / MANIFEST_FILE).write_text(text + "\n", "utf-8")
+    (folder / MANIFEST_FILE).write_text(dumps(manifest) + "\n", "utf-8")
 
 
 def _put(partial: pathlib.Path, output_dir: pathlib.Path) -> None:

@@ -1,27 +1,24 @@
 """Refuses quantised artefacts that translate worse than the float32 ones of their format."""
 
 import dataclasses
-import statistics
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from keras_seq2seq.bundle import Bundle
-from keras_seq2seq.config import EOS_ID
 from keras_seq2seq.decoding.hypothesis import Hypothesis
 from keras_seq2seq.decoding.strategy import GREEDY
 from keras_seq2seq.evaluation import METRICS, evaluate
+from keras_seq2seq.exporters.latency import Latencies
 from keras_seq2seq.progress import progress
-from keras_seq2seq.tokenizer import pad_batch
+from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.translator import Translator
 
 GATED = ("exact_match", *METRICS)
 LOWER_IS_BETTER = ("ter", "wer", "cer")
 # A sequence of at most so many tokens that stands at least three times in a row is a repetition.
 LONGEST_REPEATED = 4
-TIMED_SENTENCES = 50
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +62,7 @@ class Quality:
         scores: What `evaluate` gave.
         repetition_rate: 0 to 100, per cent of translations in which a sequence of one to four
             tokens stands three times in a row.
-        latency_ms: Median milliseconds of one sentence alone, tokenisation excluded, one thread.
+        latency_ms: Median milliseconds of one sentence alone, as `measured_latencies` says.
         bytes: Of its files.
     """
 
@@ -86,6 +83,7 @@ class Verdict:
         after: Of the quantised one.
         identical: 0 to 100, per cent of the sentences that both translate to the same tokens.
         faults: Why it is refused; empty if it is not.
+        metric: What it was judged by.
     """
 
     runtime: str
@@ -94,6 +92,7 @@ class Verdict:
     after: Quality
     identical: float
     faults: tuple[str, ...]
+    metric: str
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values for JSON."""
@@ -103,7 +102,14 @@ class Verdict:
         return f"{self.runtime} {self.quantization}: {' '.join(self.faults) or 'accepted'}"
 
 
-def judge(bundle: Bundle, gate: Gate, *, verbose: bool = True) -> list[Verdict]:
+def judge(
+    bundle: Bundle,
+    gate: Gate,
+    runtimes: Callable[[str, str], Runtime],
+    latencies: Latencies,
+    *,
+    verbose: bool = True,
+) -> list[Verdict]:
     """Translates the evaluation pairs by every quantised artefact and its float32 counterpart.
 
     The search is the bundle's own: its beam if it has one inside, else greedy.
@@ -111,16 +117,20 @@ def judge(bundle: Bundle, gate: Gate, *, verbose: bool = True) -> list[Verdict]:
     Args:
         bundle: With quantised artefacts.
         gate: What they have to keep.
+        runtimes: Gives the runtime of an artefact by its name and quantization.
+        latencies: What `measured_latencies` found.
         verbose: Show a progress bar.
     Returns:
         One verdict for each quantised artefact.
     """
     quantised = [artefact for artefact in bundle.artefacts if artefact[1] != "float32"]
-    runtimes = sorted({runtime for runtime, _ in quantised})
+    exact = sorted({(runtime, "float32") for runtime, _ in quantised})
     measured = {}
-    with progress(len(runtimes) + len(quantised), "artefacts", verbose) as advance:
-        for artefact in [*((runtime, "float32") for runtime in runtimes), *quantised]:
-            measured[artefact] = _measure(bundle, gate, *artefact)
+    with progress(len(exact) + len(quantised), "artefacts", verbose) as advance:
+        for artefact in [*exact, *quantised]:
+            scores, rate, hypotheses = _translate(bundle, gate, runtimes(*artefact))
+            quality = Quality(scores, rate, latencies[artefact], bundle.size(*artefact))
+            measured[artefact] = quality, hypotheses
             advance(1)
     verdicts = []
     for runtime, quantization in quantised:
@@ -135,15 +145,16 @@ def judge(bundle: Bundle, gate: Gate, *, verbose: bool = True) -> list[Verdict]:
                 after,
                 100 * same / len(found),
                 tuple(losses(gate, before, after)),
+                gate.metric,
             )
         )
     return verdicts
 
 
-def _measure(
-    bundle: Bundle, gate: Gate, runtime: str, quantization: str
-) -> tuple[Quality, list[Hypothesis]]:
-    engine = bundle.runtime(runtime, quantization)
+def _translate(
+    bundle: Bundle, gate: Gate, engine: Runtime
+) -> tuple[dict[str, Any], float, list[Hypothesis]]:
+    """Returns the scores, the repetition rate and the hypotheses of the evaluation pairs."""
     strategy = bundle.beam or GREEDY
     translator = Translator(
         engine, bundle.tokenizers, max_length=bundle.max_length, strategy=strategy
@@ -157,21 +168,9 @@ def _measure(
         metrics=list(dict.fromkeys(metrics)),
         tokenize=gate.tokenize,
     )
-    encode = translator.tokenizers.source.encode
-    batches = [pad_batch([[*encode(text), EOS_ID]]) for text in sources[:TIMED_SENTENCES]]
-    seconds = []
-    for batch in batches:
-        start = time.perf_counter()
-        engine.search(batch, strategy)
-        seconds.append(time.perf_counter() - start)
     hypotheses = [best.hypothesis for best in found]
     repeating = sum(repeats(best.ids) for best in hypotheses)
-    return Quality(
-        scores,
-        100 * repeating / len(found),
-        1000 * statistics.median(seconds),
-        bundle.size(runtime, quantization),
-    ), hypotheses
+    return scores, 100 * repeating / len(found), hypotheses
 
 
 def repeats(ids: Sequence[int]) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_seq2seq.decoding.hypothesis import Arrays
 from keras_seq2seq.decoding.strategy import BeamSearch, Strategy
-from keras_seq2seq.runtimes.runtime import Runtime
+from keras_seq2seq.runtimes.runtime import Runtime, TextAnswer
 from keras_seq2seq.text import Text, clean_text
 
 # An output that is the next value of the input `state_0` is called `next_state_0`.
@@ -68,7 +68,11 @@ class OnnxRuntime(Runtime):
         return TEXT_FUNCTION in self._files
 
     def translate_texts(self, texts: Sequence[Text]) -> list[str]:
-        """Translates texts by the tokenizers and the greedy search inside a file.
+        """Returns the translations of `answer_texts`."""
+        return [best.text for best, *_ in self.answer_texts(texts)]
+
+    def answer_texts(self, texts: Sequence[Text]) -> list[list[TextAnswer]]:
+        """Translates texts by the tokenizers and the greedy search inside a file, one for each.
 
         A translation ends before a NUL, of which onnxruntime-extensions makes no text.
 
@@ -86,7 +90,9 @@ class OnnxRuntime(Runtime):
         if not texts:
             return []
         given = np.array([clean_text(text) for text in texts], dtype=object)
-        return self._files[TEXT_FUNCTION].run({"text": given})["translation"].tolist()
+        found = self._files[TEXT_FUNCTION].run({"text": given})
+        answers = zip(found["translation"].tolist(), found["score"].tolist(), strict=True)
+        return [[TextAnswer(text, score)] for text, score in answers]
 
     def _search(self, source_ids: np.ndarray, strategy: Strategy) -> Arrays:
         function = "translate_beam" if strategy == self.beam else "translate_greedy"

@@ -1,11 +1,27 @@
 """The one face of every runtime: encode, step, search over NumPy arrays."""
 
 import abc
+import dataclasses
 
 import numpy as np
 
 from keras_seq2seq.decoding.hypothesis import Arrays, Hypothesis, cut, cut_single
 from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Strategy
+
+
+@dataclasses.dataclass(frozen=True)
+class TextAnswer:
+    """One translation by an artefact that takes texts.
+
+    Args:
+        text: The translation.
+        score: Sum of the log-probabilities of its tokens, in nats.
+        ranking: What a beam search orders by; None of a greedy one.
+    """
+
+    text: str
+    score: float
+    ranking: float | None = None
 
 
 class Runtime(abc.ABC):

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from keras_seq2seq.decoding.hypothesis import Arrays
-from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Strategy
-from keras_seq2seq.runtimes.runtime import Runtime
+from keras_seq2seq.decoding.strategy import FORBIDDEN, GREEDY, BeamSearch, Strategy
+from keras_seq2seq.runtimes.runtime import Runtime, TextAnswer
 from keras_seq2seq.text import Text, clean_text
 
 TEXT_OPERATOR = b"SentencepieceTokenizeOp"
@@ -69,14 +69,44 @@ class SavedModelRuntime(Runtime):
         Raises:
             ValueError: If the SavedModel was written without tokenizers.
         """
+        return [best.text for best, *_ in self.answer_texts(texts)]
+
+    def answer_texts(
+        self, texts: Sequence[Text], *, n_best: bool = False
+    ) -> list[list[TextAnswer]]:
+        """Returns what the SavedModel answers to texts, one or several for each, the best first.
+
+        Args:
+            texts: The texts.
+            n_best: Ask the signature `translate`, by the sizes of `beam`, for all hypotheses;
+                else the default search for one.
+        Raises:
+            ValueError: If the SavedModel was written without tokenizers, or `n_best` without
+                `beam`.
+        """
         if "text" not in self._signatures["serving_default"].structured_input_signature[1]:
             raise ValueError(
                 "Texts need a SavedModel that was written with tokenizers; call `search` with "
                 f"ids. Received: {self.folder}."
             )
         encoded = np.array([clean_text(text).encode() for text in texts], dtype=object)
-        found = self._run("serving_default", {"text": encoded})
-        return [text.decode() for text in found["translation"]]
+        if not n_best:
+            found = self._run("serving_default", {"text": encoded})
+            answers = zip(found["translation"], found["score"], strict=True)
+            return [[TextAnswer(text.decode(), float(score))] for text, score in answers]
+        if self.beam is None:
+            raise ValueError("N-best texts need `beam`. Received: beam=None.")
+        sizes = {name: getattr(self.beam, name) for name in SIZES}
+        found = self._run("translate", {"text": encoded, **sizes})
+        rows = zip(found["translations"], found["scores"], found["rankings"], strict=True)
+        return [
+            [
+                TextAnswer(text.decode(), float(score), float(ranking))
+                for text, score, ranking in zip(*row, strict=True)
+                if score > FORBIDDEN / 2
+            ]
+            for row in rows
+        ]
 
     def _run(self, signature: str, inputs: dict[str, Any]) -> Arrays:
         tensors = {n: self._tensorflow.convert_to_tensor(value) for n, value in inputs.items()}
