@@ -44,6 +44,12 @@ def add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="most points of the metric that they may lose (default: %(default)s)",
     )
     parser.add_argument(
+        "--max-repetition-rise",
+        type=float,
+        default=1.0,
+        help="most points that their rate of repeating ones may rise (default: %(default)s)",
+    )
+    parser.add_argument(
         "--quality-metric",
         default="bleu",
         choices=("exact_match", *METRICS),
@@ -80,6 +86,7 @@ def _export(arguments: argparse.Namespace) -> int:
         quantization=arguments.quantization,
         evaluation=read_pairs(*arguments.evaluation) if arguments.evaluation else None,
         max_quality_drop=arguments.max_quality_drop,
+        max_repetition_rise=arguments.max_repetition_rise,
         quality_metric=arguments.quality_metric,
         bleu_tokenize=arguments.tokenize,
         sentences=read_texts(sources) if sources.is_file() else None,

@@ -14,6 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pytest
+from written_once import FOLDER
 
 # As in setup.cfg: Keras hands its variables to NumPy in the old way.
 WARNINGS = ["error", "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"]
@@ -108,6 +109,15 @@ def last_json(process):
     return json.loads(process.stdout.strip().splitlines()[-1])
 
 
+@pytest.fixture(scope="session", autouse=True)
+def folder_of_the_run(tmp_path_factory):
+    """Tells `written_once` where all workers of this run find what one of them has written."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "written_once"
+    folder.mkdir(exist_ok=True)
+    os.environ[FOLDER] = str(folder)
+
+
 def word_tokenizers(joint=False):
     from keras_seq2seq import TokenizerPair
 
@@ -152,6 +162,7 @@ def onnx_bundle(translating_model, tmp_path_factory):
         evaluation=list(zip(sources, translating_model.translate(sources), strict=True)),
         quality_metric="chrf",
         max_quality_drop=100,
+        max_repetition_rise=100,
         sentences=TEXTS,
         beam=keras_seq2seq.BeamSearch(3, 2),
         quality={"bleu": 31.5, "bleu_signature": "nrefs:1|tok:none|version:2", "sentences": 6},

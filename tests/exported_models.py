@@ -2,10 +2,10 @@
 
 import dataclasses
 import functools
-import tempfile
 from pathlib import Path
 
 import numpy as np
+from written_once import written_once
 
 from keras_seq2seq.config import EOS_ID, Seq2SeqConfig
 from keras_seq2seq.decoding.host import single_search
@@ -90,23 +90,27 @@ class Exported:
 def exported(name: str) -> Exported:
     """Returns a model of `CONFIGS` with `litert/` and `saved_model/`, written once."""
     model = tiny_model(**CONFIGS[name])
-    folder = Path(_temporary().name) / name
-    write_litert(model, folder / "litert", max_length=MAX_LENGTH)
-    write_saved_model(model, None, folder / "saved_model", max_length=MAX_LENGTH)
-    return Exported(model, KerasRuntime(model, MAX_LENGTH), folder)
+
+    def write(folder: Path) -> None:
+        write_litert(model, folder / "litert", max_length=MAX_LENGTH)
+        write_saved_model(model, None, folder / "saved_model", max_length=MAX_LENGTH)
+
+    return Exported(model, KerasRuntime(model, MAX_LENGTH), written_once(name, write))
 
 
 @functools.cache
 def exported_with_beam() -> Exported:
     """Returns a model of which every file has a beam search inside."""
     model = tiny_model(cell="lstm", attention="scaled", input_feeding=True)
-    folder = Path(_temporary().name) / "beam"
     options = {"max_length": MAX_LENGTH, "beam": BEAM}
-    write_litert(model, folder / "litert", quantizations=["float32"], **options)
-    write_saved_model(model, None, folder / "saved_model", **options)
-    (folder / "onnx").mkdir()
-    write_onnx(model, folder / "onnx", **options)
-    return Exported(model, KerasRuntime(model, MAX_LENGTH), folder)
+
+    def write(folder: Path) -> None:
+        write_litert(model, folder / "litert", quantizations=["float32"], **options)
+        write_saved_model(model, None, folder / "saved_model", **options)
+        (folder / "onnx").mkdir()
+        write_onnx(model, folder / "onnx", **options)
+
+    return Exported(model, KerasRuntime(model, MAX_LENGTH), written_once("beam", write))
 
 
 @functools.cache
@@ -123,9 +127,11 @@ def exported_with_text() -> Exported:
     }
     model = tiny_model(**sizes)
     model.tokenizers = tokenizers
-    folder = Path(_temporary().name) / "text"
-    write_saved_model(model, tokenizers, folder / "saved_model", max_length=MAX_LENGTH)
-    return Exported(model, KerasRuntime(model, MAX_LENGTH), folder)
+
+    def write(folder: Path) -> None:
+        write_saved_model(model, tokenizers, folder / "saved_model", max_length=MAX_LENGTH)
+
+    return Exported(model, KerasRuntime(model, MAX_LENGTH), written_once("text", write))
 
 
 def tiny_model(**config: object) -> Seq2Seq:
@@ -177,8 +183,3 @@ def same_arrays(received, expected):
     for name, array in expected.items():
         assert received[name].dtype == array.dtype
         np.testing.assert_allclose(received[name], array, rtol=1e-5, atol=1e-5, err_msg=name)
-
-
-@functools.cache
-def _temporary() -> tempfile.TemporaryDirectory:
-    return tempfile.TemporaryDirectory(prefix="keras_seq2seq_tests_")

@@ -2,14 +2,16 @@
 
 import dataclasses
 import functools
+import json
+import os
 import pathlib
-import tempfile
 from typing import Any
 
 import keras
 import numpy as np
 from conftest import random_ids, tiny_config, tiny_model
 from exported_models import OF_TRANSFORMERS, TRANSFORMER
+from written_once import written_once
 
 from keras_seq2seq.exporters.onnx import FILES, write_onnx
 from keras_seq2seq.models.seq2seq import Seq2Seq
@@ -51,15 +53,19 @@ class Exported:
 @functools.cache
 def exported(name: str) -> Exported:
     """Returns a model of `CONFIGS` and its files, written once."""
-    return written(noisy_model(**CONFIGS[name]))
+    return written(noisy_model(**CONFIGS[name]), name)
 
 
-def written(model: Seq2Seq) -> Exported:
-    folder = pathlib.Path(_temporary().name, str(id(model)))
-    folder.mkdir()
-    description = write_onnx(model, folder, max_length=MAX_LENGTH)
-    reference = KerasRuntime(model, MAX_LENGTH)
-    return Exported(model, folder, description, reference, runtime(folder))
+def written(model: Seq2Seq, name: str = "") -> Exported:
+    """Returns a model and its files; under a name other workers find them."""
+
+    def write(folder: pathlib.Path) -> None:
+        description = write_onnx(model, folder, max_length=MAX_LENGTH)
+        (folder / "description.json").write_text(json.dumps(description), "utf-8")
+
+    folder = written_once(f"onnx_{name or f'{os.getpid()}_{id(model)}'}", write)
+    description = json.loads((folder / "description.json").read_text("utf-8"))
+    return Exported(model, folder, description, KerasRuntime(model, MAX_LENGTH), runtime(folder))
 
 
 def runtime(folder: pathlib.Path, files: dict[str, str] = FILES) -> OnnxRuntime:
@@ -84,8 +90,3 @@ def sources(rows: int, length: int) -> np.ndarray:
     ids = random_ids(rows, length, seed=length)
     ids[-1] = 0
     return ids
-
-
-@functools.cache
-def _temporary() -> tempfile.TemporaryDirectory:
-    return tempfile.TemporaryDirectory(prefix="keras_seq2seq_onnx_")

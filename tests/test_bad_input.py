@@ -39,7 +39,8 @@ def bundles(tmp_path_factory):
     values[EOS_ID + 1 :] = np.nan
     table.assign(values)
     for name, model in (("sound", sound), ("broken", broken)):
-        keras_seq2seq.export(model, folder / name, beam=BEAM, sentences=[""], verbose=False)
+        options = {"beam": BEAM, "quantization": "float32", "sentences": [""]}
+        keras_seq2seq.export(model, folder / name, verbose=False, **options)
     return folder
 
 

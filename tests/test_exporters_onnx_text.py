@@ -10,7 +10,7 @@ from conftest import TEXTS, tiny_config, tiny_model
 
 import keras_seq2seq
 from keras_seq2seq.bundle import Bundle
-from keras_seq2seq.exporters import export as exporter
+from keras_seq2seq.exporters import export_request
 from keras_seq2seq.exporters.onnx_walk import nodes
 
 # Importing it here would load it as it must not be beside TensorFlow.
@@ -96,14 +96,15 @@ def test_no_other_file_needs_the_extension(folder):
 
 def test_verify_compares_the_words(folder):
     ways = [(a.runtime, a.search) for a in keras_seq2seq.verify(folder, verbose=False).agreements]
-    assert ways.count(("onnx", "text")) == 1 and len(ways) == 5
+    assert ways.count(("onnx", "text")) == 1 and len(ways) == 7
 
 
 def test_a_bundle_without_the_file_says_so(folder):
     bundle = Bundle.open(folder)
     entry = bundle.manifest["artefacts"]["onnx"]
-    files = {name: file for name, file in entry["files"].items() if file != FILE}
-    artefacts = {**bundle.manifest["artefacts"], "onnx": {**entry, "files": files}}
+    files = {name: file for name, file in entry["files"]["float32"].items() if file != FILE}
+    entry = {**entry, "files": {"float32": files}}
+    artefacts = {**bundle.manifest["artefacts"], "onnx": entry}
     without = dataclasses.replace(bundle, manifest={**bundle.manifest, "artefacts": artefacts})
     with pytest.raises(ValueError, match=r"export with text_onnx=True.* Received: files of "):
         without.runtime("onnx").translate_texts(["the dog"])
@@ -115,7 +116,7 @@ def test_the_option_needs_the_format(model, tmp_path):
 
 
 def test_a_missing_package_names_the_extra(model, folder, tmp_path, monkeypatch):
-    monkeypatch.setitem(exporter.NEEDED, "onnx-text", ("no_such_package",))
+    monkeypatch.setitem(export_request.NEEDED, "onnx-text", ("no_such_package",))
     with pytest.raises(ImportError, match=r"keras_seq2seq\[onnx-text\]"):
         keras_seq2seq.export(model, tmp_path / "b", formats=["onnx"], text_onnx=True)
     monkeypatch.setitem(sys.modules, "onnxruntime_extensions", None)

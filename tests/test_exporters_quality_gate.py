@@ -74,9 +74,8 @@ def exported(model, folder, evaluation, **options):
 
 def test_figures_of_what_is_accepted_are_in_the_manifest(translating_model, evaluation, tmp_path):
     options = {"formats": ["onnx", "litert"], "quantization": ["float16", "dynamic_int8"]}
-    bundle = exported(
-        translating_model, tmp_path / "b", evaluation, max_quality_drop=100, **options
-    )
+    allowed = {"max_quality_drop": 100, "max_repetition_rise": 100}
+    bundle = exported(translating_model, tmp_path / "b", evaluation, **allowed, **options)
     judged = {(v["runtime"], v["quantization"]): v for v in bundle.manifest["quantization"]}
     assert set(judged) == {(r, q) for r, q in bundle.artefacts if q != "float32"}
     assert len(judged) == 4

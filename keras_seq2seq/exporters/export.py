@@ -41,6 +41,7 @@ def export(
     quantization: str | Sequence[str] = "dynamic_int8",
     evaluation: Sequence[tuple[str, str]] | None = None,
     max_quality_drop: float = 0.3,
+    max_repetition_rise: float = 1.0,
     quality_metric: str = "bleu",
     bleu_tokenize: str = "13a",
     sentences: Sequence[str] | None = None,
@@ -66,10 +67,11 @@ def export(
             the bytes, products in int8) and, for LiteRT alone, "int8" (products of int8 numbers
             whose scales are fixed, measured on `sentences`); "float32" adds nothing.
         evaluation: Pairs of a source text and its reference. Each quantised artefact translates
-            them, and is refused if it is worse than `max_quality_drop` says or repeats itself
-            more: a warning names it, the manifest keeps its figures, the bundle has not its
-            files. None measures nothing and refuses nothing.
+            them, and is refused if it loses more than the next two allow: a warning names it, the
+            manifest keeps its figures, the bundle has not its files. None refuses nothing.
         max_quality_drop: float >= 0. Most points of the metric that quantisation may cost.
+        max_repetition_rise: float >= 0. Most points by which the rate of translations may rise in
+            which a sequence of one to four tokens stands three times in a row.
         quality_metric: "bleu", "chrf", "exact_match", "ter", "wer" or "cer".
         bleu_tokenize: How "bleu" splits words; "none" for tokenised texts.
         sentences: Source texts that are translated to compare the artefacts, now and by every
@@ -98,6 +100,7 @@ def export(
         "evaluation": evaluation,
         "metric": quality_metric,
         "max_quality_drop": max_quality_drop,
+        "max_repetition_rise": max_repetition_rise,
         "tokenize": bleu_tokenize,
     }
     request = check(
