@@ -237,7 +237,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 def test_the_page_translates_in_a_browser(address, bundles):
     texts = ["the red dog", "zebra ☂", "a bird"]
     query = urllib.parse.urlencode({"text": "\n".join(texts), "search": "beam"})
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=60000"]
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=600000"]
     done = subprocess.run(
         ["chromium", *options, "--dump-dom", f"{address}/index.html?{query}"],
         capture_output=True,
