@@ -30,6 +30,7 @@ ARTEFACTS = [
     ("litert", "float32"),
     ("litert", "dynamic_int8"),
     ("onnx", "float32"),
+    ("onnx", "dynamic_int8"),
 ]
 
 
