@@ -38,6 +38,16 @@ LEXICON = {
     "now": "maintenant",
 }
 TEXTS = ["the dog", "a cat sees the old bird here", "", "bird", "the red cat wants a dog here"]
+HOSTILE = [
+    "\0the\0dog\0",
+    "  the \t dog\r\n",
+    "zebra ☂ 日本語 العربية",
+    "👩‍👩‍👧 🇫🇷",
+    "e\u0301 ﬁ ① ½ ｆｕｌｌ",
+    "\ufeff\u200b\u202ethe\ufffd\uffff\x01\x7f",
+    "</s> <s> <unk> <0x41> ▁",
+    "dog " * 40,
+]
 
 
 def word_pairs(count, seed=0, longest=6):

@@ -11,7 +11,7 @@ import threading
 import urllib.parse
 
 import pytest
-from conftest import TEXTS, tiny_config, tiny_model
+from conftest import HOSTILE, TEXTS, tiny_config, tiny_model
 from exported_models import TRANSFORMER
 
 import keras_seq2seq
@@ -24,16 +24,6 @@ pytestmark = [
 BEAM = keras_seq2seq.BeamSearch(3, 2)
 MODELS = {"gru": {"attention": "general"}, "transformer": TRANSFORMER}
 RUNTIMES = {"node": "onnxruntime-node", "web": "onnxruntime-web"}
-HOSTILE = [
-    "\0the\0dog\0",
-    "  the \t dog\r\n",
-    "zebra ☂ 日本語 العربية",
-    "👩‍👩‍👧 🇫🇷",
-    "e\u0301 ﬁ ① ½ ｆｕｌｌ",
-    "\ufeff\u200b\u202ethe\ufffd\uffff\x01\x7f",
-    "</s> <s> <unk> <0x41> ▁",
-    "dog " * 40,
-]
 # Reads {bundle: {search: texts}}, prints {bundle: {search: hypotheses}}; an error is its message.
 # A search may be followed by a quantization; int8 products depend on the batch, so texts go alone.
 DRIVER = """

@@ -12,7 +12,7 @@ from onnx_models import CONFIGS, MAX_LENGTH, exported, make_noisy, sources, writ
 
 from keras_seq2seq.exporters.native_rnn import NativeRNNs, is_covered
 from keras_seq2seq.exporters.onnx import write_onnx
-from keras_seq2seq.exporters.onnx_walk import nodes
+from keras_seq2seq.inspection.onnx_graphs import nodes
 from keras_seq2seq.models.builders import build_decoder
 from keras_seq2seq.models.contract import attends as attends_to_source
 from keras_seq2seq.models.gru import GRU

@@ -4,7 +4,7 @@ import onnxruntime
 import pytest
 
 from keras_seq2seq.exporters.onnx_graph import simplify
-from keras_seq2seq.exporters.onnx_walk import nodes
+from keras_seq2seq.inspection.onnx_graphs import nodes
 
 HEAD = '<ir_version: 8, opset_import: ["": 17]>'
 LOOP = """

@@ -9,7 +9,7 @@ from onnx_models import SHARED, noisy_model, runtime
 from keras_seq2seq.config import BOS_ID, PAD_ID
 from keras_seq2seq.exporters.onnx import QUANTIZATIONS, write_onnx
 from keras_seq2seq.exporters.onnx_quantization import quantized
-from keras_seq2seq.exporters.onnx_walk import graphs, nodes
+from keras_seq2seq.inspection.onnx_graphs import graphs, nodes
 
 MAX_LENGTH = 6
 VOCABULARY, SIZE = 300, 64

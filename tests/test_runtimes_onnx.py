@@ -10,6 +10,7 @@ from onnx_models import CONFIGS, MAX_LENGTH, exported, runtime, sources
 from keras_seq2seq.runtimes.onnx_files import OnnxRuntime
 
 SHAPES = [(2, 7), (5, 4)]
+CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 NO_TENSORFLOW = """
 import pathlib, sys
 sys.modules["tensorflow"] = sys.modules["keras"] = None
@@ -32,32 +33,26 @@ def tokens(found):
     return [(hypothesis.ids, hypothesis.finished) for (hypothesis,) in found]
 
 
-def close(model):
-    """Returns tolerances; onnxruntime's own layer normalisation rounds otherwise than Keras'."""
-    normalizes = "transformer" in (model.config.encoder, model.config.decoder)
-    return {"rtol": 1e-5, "atol": 3e-5 if normalizes else 1e-5}
-
-
-def assert_equal(got, wanted, tolerances):
+def assert_equal(got, wanted):
     assert set(got) == set(wanted)
     for name, value in wanted.items():
         assert got[name].dtype == value.dtype
-        np.testing.assert_allclose(got[name], value, **tolerances, err_msg=name)
+        np.testing.assert_allclose(got[name], value, **CLOSE, err_msg=name)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", CONFIGS)
 def test_encode_and_step_equal_keras(name, shape):
     bundle = exported(name)
-    ids, tolerances = sources(*shape), close(bundle.model)
+    ids = sources(*shape)
     state, wanted_state = bundle.onnx.encode(ids), bundle.keras.encode(ids)
-    assert_equal(state, wanted_state, tolerances)
+    assert_equal(state, wanted_state)
     for last in (2, 6, 11):
         target_ids = np.full(len(ids), last, "int32")
         log_probs, state = bundle.onnx.step(target_ids, state)
         wanted, wanted_state = bundle.keras.step(target_ids, wanted_state)
-        np.testing.assert_allclose(log_probs, wanted, **tolerances)
-        assert_equal(state, wanted_state, tolerances)
+        np.testing.assert_allclose(log_probs, wanted, **CLOSE)
+        assert_equal(state, wanted_state)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -39,9 +39,9 @@ def write_onnx(
 
     The files use standard operators only, but for `translate_text_greedy.onnx`, which needs
     onnxruntime-extensions, and leave batch size and lengths open. Recurrent layers of the encoder
-    and layer normalisations become native nodes, see `NativeRNNs` and `NativeNorms`; a search is
-    one Loop. The same model gives the same bytes. Quantised files bear the quantisation in their
-    names, such as `encoder_dynamic_int8.onnx`; the text file is float32.
+    and, in whole translations, layer normalisations become native nodes, see `NativeRNNs` and
+    `NativeNorms`; a search is one Loop. The same model gives the same bytes. Quantised files bear
+    the quantisation in their names, such as `encoder_dynamic_int8.onnx`; the text file is float32.
 
     Args:
         model: The trained model.
@@ -79,12 +79,15 @@ def write_onnx(
     handlers = {**rnns.handlers, **norms.handlers}
     with _silence():
         encoder, decoder = rnns.replace(model.encoder), model.decoder
+        steps = searches = Signatures(encoder, decoder, max_length, beam)
         if opset_version >= FIRST_OPSET:
+            # One node rounds otherwise than Keras: states and steps stay with what Keras computes.
             encoder, decoder = norms.replace(encoder), norms.replace(decoder)
-        signatures = Signatures(encoder, decoder, max_length, beam)
+            searches = Signatures(encoder, decoder, max_length, beam)
         files: dict[str, dict[str, str]] = {quantization: {} for quantization in quantizations}
         described = {}
-        for function in signatures.functions:
+        for function in steps.functions:
+            signatures = searches if function.startswith("translate") else steps
             proto = _convert(signatures, function, opset_version, handlers)
             described[function] = _describe(proto.graph)
             for quantization, names in files.items():
@@ -198,7 +201,7 @@ def _write_where(graph: Any, node: Any, name: str, args: Any) -> None:
 def _check_operators(proto: Any, function: str) -> None:
     from onnx import defs
 
-    from keras_seq2seq.exporters.onnx_walk import nodes
+    from keras_seq2seq.inspection.onnx_graphs import nodes
 
     known = {schema.name for schema in defs.get_all_schemas() if not schema.domain}
     if unknown := sorted(

@@ -7,14 +7,8 @@ from typing import Any
 import numpy as np
 
 from keras_seq2seq.exporters.onnx_rules import apply_rules
-from keras_seq2seq.exporters.onnx_walk import (
-    graphs,
-    inner_graphs,
-    loops,
-    nodes,
-    rename,
-    rename_values,
-)
+from keras_seq2seq.exporters.onnx_walk import loops, rename, rename_values
+from keras_seq2seq.inspection.onnx_graphs import graphs, inner_graphs, nodes
 
 
 def simplify(model: Any) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from keras_seq2seq.exporters.onnx_graph import simplify
-from keras_seq2seq.exporters.onnx_walk import graphs, nodes, rename
+from keras_seq2seq.exporters.onnx_walk import rename
+from keras_seq2seq.inspection.onnx_graphs import graphs, nodes
 
 RECURRENT = ("GRU", "LSTM", "RNN")
 # Smaller weights are biases, scales and the like, which stay as they are.

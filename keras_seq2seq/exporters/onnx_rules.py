@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_seq2seq.exporters.onnx_walk import graphs, nodes, rename
+from keras_seq2seq.exporters.onnx_walk import rename
+from keras_seq2seq.inspection.onnx_graphs import graphs, nodes
 
 OPEN_END = 10**9  # what tf2onnx writes for the end of a slice that has none
 

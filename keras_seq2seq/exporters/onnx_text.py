@@ -98,7 +98,7 @@ def _graph(text: str, operator: str, tokenizer: Tokenizer) -> Any:
     """Returns a graph with a SentencePiece model, its inner names apart from all others."""
     import onnx
 
-    from keras_seq2seq.exporters.onnx_walk import nodes
+    from keras_seq2seq.inspection.onnx_graphs import nodes
 
     graph = onnx.parser.parse_graph(text)
     for node in nodes(graph):

@@ -1,11 +1,9 @@
-"""Walks an ONNX graph and the graphs inside it, and renames its values."""
+"""Finds the loops of an ONNX graph, and renames its values in it and in the graphs inside."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from keras_seq2seq.inspection.onnx_graphs import graphs as graphs
-from keras_seq2seq.inspection.onnx_graphs import inner_graphs as inner_graphs
-from keras_seq2seq.inspection.onnx_graphs import nodes as nodes
+from keras_seq2seq.inspection.onnx_graphs import graphs, nodes
 
 
 def loops(graph: Any) -> Iterator[tuple[Any, Any]]:
