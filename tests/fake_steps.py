@@ -11,6 +11,8 @@ from keras_seq2seq.decoding.strategy import GREEDY, Sampling
 
 VOCABULARY = 8
 ops = keras.ops
+# Whether shapes may change in the loop of a search; on JAX they may not.
+DYNAMIC = (False,) if keras.backend.backend() == "jax" else (False, True)
 
 
 def follow(*rows):
@@ -38,11 +40,14 @@ class Fake:
         return self.table[rows, positions], new
 
     def graph(self, ids, state):
-        position = state["state_0"][0, 0]
+        rows, length, _ = self.table.shape
+        here = state["row"][:, 0] * length + state["state_0"][:, 0]
         new = {"state_0": state["state_0"] + 1}
         if self.attention is not None:
-            new["attention"] = ops.take(ops.convert_to_tensor(self.attention), position, axis=1)
-        return ops.take(ops.convert_to_tensor(self.table), position, axis=1), new
+            weights = self.attention.reshape((rows * length, -1))
+            new["attention"] = ops.take(ops.convert_to_tensor(weights), here, axis=0)
+        log_probs = self.table.reshape((rows * length, -1))
+        return ops.take(ops.convert_to_tensor(log_probs), here, axis=0), new
 
 
 def sources(rows, is_empty=None, length=4):
@@ -74,15 +79,27 @@ def in_graph(table, is_empty=None, max_length=4, strategy=GREEDY, attention=None
     if attention is not None:
         state["attention"] = ops.zeros_like(ops.convert_to_tensor(attention[:, 0]))
     uniforms = strategy.uniforms(ids, max_length) if isinstance(strategy, Sampling) else None
-    found = graph.single_search(
-        Fake(table, attention).graph,
-        state,
-        ops.convert_to_tensor(ids),
-        strategy,
-        max_length=max_length,
-        uniforms=None if uniforms is None else ops.convert_to_tensor(uniforms),
-    )
-    return {name: ops.convert_to_numpy(value) for name, value in found.items()}
+    results = []
+    for dynamic in DYNAMIC:
+        found = graph.single_search(
+            Fake(table, attention).graph,
+            state,
+            ops.convert_to_tensor(ids),
+            strategy,
+            max_length=max_length,
+            uniforms=None if uniforms is None else ops.convert_to_tensor(uniforms),
+            source={"row": ops.arange(len(table), dtype="int32")[:, None]},
+            dynamic=dynamic,
+        )
+        results.append({name: ops.convert_to_numpy(value) for name, value in found.items()})
+    return same_results(results)
+
+
+def same_results(results):
+    """Returns the first of what searches found; rows that leave the batch must change nothing."""
+    for name, values in results[0].items():
+        np.testing.assert_array_equal(values, results[-1][name], name)
+    return results[0]
 
 
 def both_found(table, **options):

@@ -4,7 +4,7 @@ import itertools
 
 import keras
 import numpy as np
-from fake_steps import sources
+from fake_steps import DYNAMIC, same_results, sources
 
 from keras_seq2seq.config import BOS_ID, EOS_ID, PAD_ID
 from keras_seq2seq.decoding.graph_beam import beam_search as graph_search
@@ -82,8 +82,11 @@ def in_graph(tree, strategy, max_length, is_empty=None, **options):
         state["attention"] = ops.zeros((tree.rows, MEMORY))
         options["memory_mask"] = ops.convert_to_tensor(tree.mask)
     ids = ops.convert_to_tensor(sources(tree.rows, is_empty))
-    found = graph_search(tree.graph, state, ids, strategy, max_length=max_length, **options)
-    return {name: ops.convert_to_numpy(value) for name, value in found.items()}
+    results = []
+    for options["dynamic"] in DYNAMIC:
+        found = graph_search(tree.graph, state, ids, strategy, max_length=max_length, **options)
+        results.append({name: ops.convert_to_numpy(value) for name, value in found.items()})
+    return same_results(results)
 
 
 def plain(hypotheses):

@@ -73,7 +73,7 @@ def test_a_real_training_by_the_command_line(recipe_path, tmp_path, capsys):
     assert (folder / "model.keras").is_file()
     assert "test exact_match: " in capsys.readouterr().out
     assert main(arguments) == 1
-    assert "which holds a run; name another one or pass --force" in capsys.readouterr().err
+    assert "which holds a finished run; name another folder" in capsys.readouterr().err
 
 
 def failed(arguments, capsys):

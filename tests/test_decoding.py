@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from conftest import random_ids, tiny_config, tiny_model
 from fake_steps import (
+    DYNAMIC,
     Fake,
     both,
     both_found,
@@ -108,9 +109,32 @@ def test_the_graph_stops_when_all_rows_have_ended():
         calls.append(int(state["state_0"][0, 0]))
         return Fake(table).graph(ids, state)
 
-    state = {"state_0": ops.zeros((1, 1), "int32")}
-    graph.single_search(step, state, ops.convert_to_tensor(sources(1)), max_length=4)
+    zeros = ops.zeros((1, 1), "int32")
+    ids = ops.convert_to_tensor(sources(1))
+    graph.single_search(step, {"state_0": zeros}, ids, max_length=4, source={"row": zeros})
     assert calls == [0, 1]
+
+
+@pytest.mark.skipif(len(DYNAMIC) == 1, reason="JAX cannot change shapes in a loop")
+def test_rows_that_have_ended_leave_the_batch():
+    table = follow([EOS_ID] * 6, [5, EOS_ID] * 3, [5, 6, 7, 4, EOS_ID, 5], [5, 6, EOS_ID] * 2)
+    rows = []
+
+    def step(ids, state):
+        rows.append(ops.convert_to_numpy(state["row"])[:, 0].tolist())
+        return Fake(table).graph(ids, state)
+
+    found = graph.single_search(
+        step,
+        {"state_0": ops.zeros((4, 1), "int32")},
+        ops.convert_to_tensor(sources(4)),
+        max_length=6,
+        source={"row": ops.arange(4, dtype="int32")[:, None]},
+        dynamic=True,
+    )
+    assert rows == [[0, 1, 2, 3], [1, 2, 3], [2, 3], [2], [2]]
+    lengths = (ops.convert_to_numpy(found["target_ids"]) != 0).sum(axis=1)
+    assert lengths.tolist() == [1, 2, 5, 3]
 
 
 @pytest.mark.parametrize("first", range(0, 200, 20))

@@ -35,10 +35,14 @@ def names(values):
     return sorted(value.name for value in values)
 
 
-def loop_body(graph):
-    (loop,) = (node for node in graph.node if node.op_type == "Loop")
-    (body,) = (attribute.g for attribute in loop.attribute if attribute.HasField("g"))
-    return loop, body
+def loops(graph):
+    """Returns the loop over the rows that go on, and in it that over the tokens."""
+    found = []
+    for _ in range(2):
+        (loop,) = (node for node in graph.node if node.op_type == "Loop")
+        (graph,) = (attribute.g for attribute in loop.attribute if attribute.HasField("g"))
+        found.append((loop, graph))
+    return found
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -59,9 +63,9 @@ def test_encoder_layers_are_native_nodes_with_lengths(name):
 @pytest.mark.parametrize("name", CONFIGS)
 def test_only_the_search_is_a_loop(name):
     folder = exported(name).folder
-    for file, loops in zip(FILES, (0, 0, 1), strict=True):
+    for file, wanted in zip(FILES, (0, 0, 2), strict=True):
         counts = count(graph(folder, file))
-        assert (counts["Loop"], counts["Scan"]) == (loops, 0)
+        assert (counts["Loop"], counts["Scan"]) == (wanted, 0)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -75,14 +79,25 @@ def test_files_are_valid_and_standard(name, file):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_loop_carries_only_what_changes(name):
+def test_loops_carry_only_what_changes(name):
     bundle = exported(name)
-    loop, body = loop_body(graph(bundle.folder, "translate_greedy.onnx"))
-    # trip count, condition; position, ids, ended, what is returned; states
+    (_, rows), (loop, tokens) = loops(graph(bundle.folder, "translate_greedy.onnx"))
+    # trip count, condition; position, ids, going, what is returned; states
     attends = attends_to_source(bundle.model.decoder)
     assert len(loop.input) == 2 + 7 + len(bundle.keras.state_names) + 2 * attends
-    assert not set(names(body.input)) & set(names(body.output))
-    assert not body.initializer
+    for body in (rows, tokens):
+        assert not set(names(body.input)) & set(names(body.output))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_weights_lie_where_onnxruntime_packs_them(name):
+    proto = graph(exported(name).folder, "translate_greedy.onnx")
+    (_, rows), (_, tokens) = loops(proto)
+    stored = {tensor.name for owner in (proto, rows) for tensor in owner.initializer}
+    turned = {n.output[0] for n in proto.node if n.op_type == "Transpose" and n.input[0] in stored}
+    products = [node.input[1] for node in tokens.node if node.op_type == "MatMul"]
+    assert products
+    assert not set(products) & (stored | turned)
 
 
 def test_names_are_those_of_the_signatures():

@@ -50,7 +50,8 @@ TENSORFLOW_INSIDE = {
     "inspection.litert_model",  # only where ai-edge-litert, which has the schema too, is missing
 }
 NEEDS_KERAS = {
-    *("models", "decoding.graph", "decoding.graph_beam", "decoding.graph_rules"),
+    *("models", "decoding.graph", "decoding.graph_beam", "decoding.graph_loop"),
+    "decoding.graph_rules",
     "decoding.graph_translation",
     *("runtimes.keras_model", "exporters", "training"),
 }

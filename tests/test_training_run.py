@@ -133,7 +133,7 @@ def test_the_copied_recipe_is_whole_and_loads(finished):
 
 
 def test_an_existing_run_is_refused_before_anything_is_read(finished, recipe_path):
-    with pytest.raises(FileExistsError, match="which holds a run; name another one or pass --for"):
+    with pytest.raises(FileExistsError, match="holds a finished run; name another .* pass --for"):
         train(Recipe.load(recipe_path), finished[0])
 
 
@@ -218,9 +218,22 @@ def test_a_killed_run_goes_on_by_the_same_call(recipe_path, tmp_path):
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert not (folders[1] / "report.json").exists()
-    with pytest.raises(FileExistsError, match=r"differs in \['epochs = 4'\]"):
-        train(Recipe.load(recipe_path, [*settings, "training.epochs=4"]), folders[1])
-    reports = [train(recipe, folder) for folder in folders]
+    with pytest.raises(FileExistsError, match=r"differs in \['seed = 4'\]"):
+        train(Recipe.load(recipe_path, [*settings, "training.seed=4"]), folders[1])
+    same_runs(folders, [train(recipe, folder) for folder in folders])
+
+
+def test_a_finished_run_goes_on_with_more_epochs(recipe_path, tmp_path):
+    folders = tmp_path / "whole", tmp_path / "twice"
+    settings = ["training.average_last=2", "model.dropout=0.2"]
+    train(Recipe.load(recipe_path, [*settings, "training.epochs=2"]), folders[1])
+    recipe = Recipe.load(recipe_path, [*settings, "training.epochs=3"])
+    same_runs(folders, [train(recipe, folder) for folder in folders])
+    assert "epochs = 3" in (folders[1] / "recipe.toml").read_text("utf-8").splitlines()
+
+
+def same_runs(folders, reports):
+    """Checks that two runs of three epochs came to the same."""
     assert [report["epochs"] for report in reports] == [3, 3]
     assert reports[0]["test"] == reports[1]["test"]
     histories = [read_history(folder / "history.csv") for folder in folders]

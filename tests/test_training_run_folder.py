@@ -54,15 +54,29 @@ def test_a_report_tells_whether_a_run_is_finished(folder, interrupted):
     if interrupted:
         assert folder.goes_on(recipe(), force=False)
     else:
-        with pytest.raises(FileExistsError, match=r"which holds a run; name another.*--force"):
+        with pytest.raises(FileExistsError, match=r"holds a finished run; name another.*--force"):
             folder.goes_on(recipe(), force=False)
     assert folder.goes_on(recipe(), force=True) is False
 
 
 def test_another_recipe_is_refused_by_its_lines(folder):
-    with pytest.raises(FileExistsError, match=r"differs in \['epochs = 7'\].*--force"):
-        folder.goes_on(recipe(epochs=7), force=False)
+    with pytest.raises(FileExistsError, match=r"differs in \['seed = 7'\].*--force"):
+        folder.goes_on(recipe(seed=7), force=False)
     assert folder.history.read_text("utf-8").count("\n") == 4
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_only_more_epochs_go_on(folder, finished):
+    if finished:
+        folder.write_report({"interrupted": False})
+    folder.recipe.write_text(recipe(epochs=5).to_toml(), "utf-8")
+    assert folder.goes_on(recipe(epochs=6), force=False) is True
+    for other in ({"epochs": 4}, {"epochs": 6, "seed": 7}, {"epochs": 6, "schedule": "cosine"}):
+        with pytest.raises(FileExistsError):
+            folder.goes_on(recipe(**other), force=False)
+    folder.recipe.write_text(recipe(epochs=5, schedule="cosine").to_toml(), "utf-8")
+    with pytest.raises(FileExistsError):  # its learning rates were those of 5 epochs
+        folder.goes_on(recipe(epochs=6, schedule="cosine"), force=False)
 
 
 def test_a_new_run_leaves_nothing_of_the_old_one_but_its_model(folder):

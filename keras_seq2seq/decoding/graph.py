@@ -1,11 +1,11 @@
 """Search for one hypothesis in keras.ops: one loop for TensorFlow, LiteRT, ONNX and JAX."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from keras_seq2seq.config import BOS_ID, EOS_ID, PAD_ID
+from keras_seq2seq.decoding.graph_loop import Advance, Step, Tensors, run_search
 from keras_seq2seq.decoding.graph_rules import (
     adjust,
     is_empty_source,
@@ -15,19 +15,20 @@ from keras_seq2seq.decoding.graph_rules import (
 )
 from keras_seq2seq.decoding.strategy import FORBIDDEN, GREEDY, Sampling, Strategy
 
-Step = Callable[[Any, dict[str, Any]], tuple[Any, dict[str, Any]]]
 ops = keras.ops
 
 
 def single_search(
     step: Step,
-    state: dict[str, Any],
+    state: Tensors,
     source_ids: Any,
     strategy: Strategy = GREEDY,
     *,
     max_length: int,
     uniforms: Any = None,
-) -> dict[str, Any]:
+    source: Tensors | None = None,
+    dynamic: bool = False,
+) -> Tensors:
     """Takes one token at each step until every row has ended.
 
     The loop stops early when all rows have ended. Padding and begin of sentence are never
@@ -35,8 +36,8 @@ def single_search(
     marked as finished, at its longest length, or where the rules leave it no token.
 
     Args:
-        step: The step contract: ids, int32, (batch,), and states by name give log_probs,
-            float32, (batch, vocabulary_size), and the new states.
+        step: The step contract: ids, int32, (batch,), and `state` and `source` by name give
+            log_probs, float32, (batch, vocabulary_size), and the new states.
         state: Tensors by name, shape (batch, ...), after the source was read; `attention`,
             float32, (batch, memory_length), zeros, if the step gives attention.
         source_ids: int32, shape (batch, source_length). One without a real token gives an empty
@@ -44,6 +45,8 @@ def single_search(
         strategy: `Greedy` or `Sampling`.
         max_length: int > 0. Most tokens of a translation, end of sentence included.
         uniforms: float32, shape (batch, max_length), of `Sampling.uniforms`.
+        source: Tensors by name, shape (batch, ...), that a step reads and never changes.
+        dynamic: As of `run_search`.
     Returns:
         target_ids: int32, shape (batch, max_length), end of sentence included, then zeros.
         scores: float32, shape (batch,). Sum of the log-probabilities of the tokens; NaN where
@@ -54,68 +57,73 @@ def single_search(
             absent without attention in `state`.
     """
     positions = ops.arange(max_length, dtype="int32")[None, :]
-    rows = ops.arange(ops.shape(source_ids)[0], dtype="int32")[:, None]
-    limits = length_limits(strategy, source_ids, max_length)
-    attends = "attention" in state
 
-    def going_on(i: Any, search: dict[str, Any]) -> Any:
-        return ops.logical_and(ops.logical_not(search["ended"]), i < limits)
+    def begin(search: Tensors, source: Tensors) -> Advance:
+        rows = ops.arange(ops.shape(search["ids"])[0], dtype="int32")[:, None]
 
-    def not_done(i: Any, search: dict[str, Any], state: Any) -> Any:
-        return ops.any(going_on(i, search))
+        def advance(i: Any, search: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
+            log_probs, state = step(search["ids"], {**source, **state})
+            adjusted = adjust(strategy, log_probs, search["target_ids"], i)
+            if isinstance(strategy, Sampling):
+                drawn = ops.take(search["uniforms"], i, axis=1)
+                best, compared = _draw(adjusted, strategy, drawn, rows)
+            else:
+                # Not argmax: Keras guards it with bitwise operators, which LiteRT does not have.
+                compared, best = ops.top_k(adjusted, 1)
+            best = ops.cast(best, "int32")
+            gained = compared
+            if strategy.repetition_penalty != 1:  # compared by something else than it gains
+                gained = pick(log_probs, rows * log_probs.shape[-1] + best)
+            new = _taken(i, search, best[:, 0], compared[:, 0], gained[:, 0], positions)
+            if "attention" in state:
+                weights = ops.where((new["ids"] != PAD_ID)[:, None], state["attention"], 0.0)
+                here = (positions == i)[:, :, None]
+                new["attention"] = ops.where(here, weights[:, None], search["attention"])
+            return {**search, **new}, state
 
-    def extend(i: Any, search: dict[str, Any], state: Any) -> Any:
-        going = going_on(i, search)
-        log_probs, state = step(search["ids"], state)
-        adjusted = adjust(strategy, log_probs, search["target_ids"], i)
-        if isinstance(strategy, Sampling):
-            best, compared = _draw(adjusted, strategy, ops.take(uniforms, i, axis=1), rows)
-        else:
-            # Not argmax: Keras guards it with bitwise operators, which LiteRT does not have.
-            compared, best = ops.top_k(adjusted, 1)
-        best = ops.cast(best, "int32")
-        gained = compared[:, 0]
-        if strategy.repetition_penalty != 1:  # compared by something else than it gains
-            gained = pick(log_probs, rows * log_probs.shape[-1] + best)[:, 0]
-        broken = is_nan(gained)
-        possible = ops.logical_or(broken, compared[:, 0] > FORBIDDEN / 2)
-        takes = ops.logical_and(going, possible)
-        ids = ops.where(takes, best[:, 0], PAD_ID)
-        gained = ops.where(takes, gained, 0.0)
-        here = positions == i
-        is_eos = ids == EOS_ID
-        ends = ops.logical_or(ops.logical_and(going, ops.logical_not(possible)), broken)
-        new = {
-            "ids": ids,
-            "target_ids": ops.where(here, ids[:, None], search["target_ids"]),
-            "scores": search["scores"] + gained,
-            "finished": ops.logical_or(search["finished"], is_eos),
-            "ended": ops.logical_or(search["ended"], ops.logical_or(is_eos, ends)),
-            "token_log_probs": ops.where(here, gained[:, None], search["token_log_probs"]),
-        }
-        if attends:
-            weights = ops.where(takes[:, None], state["attention"], 0.0)
-            new["attention"] = ops.where(here[:, :, None], weights[:, None, :], search["attention"])
-        return i + 1, new, state
+        return advance
 
     is_empty = is_empty_source(source_ids)
     zeros = ops.zeros_like(source_ids[:, 0], dtype="int32")
     table = zeros[:, None] * positions
-    start = {
+    search = {
         "ids": zeros + BOS_ID,
+        "going": ops.logical_not(is_empty),
+        "limits": length_limits(strategy, source_ids, max_length),
         "target_ids": table,
         "scores": ops.cast(zeros, "float32"),
         "finished": is_empty,
-        "ended": is_empty,
         "token_log_probs": ops.cast(table, "float32"),
     }
-    if attends:
-        start["attention"] = ops.cast(table, "float32")[:, :, None] * state["attention"][:, None]
-    first = ops.convert_to_tensor(0, "int32")
-    _, search, _ = ops.while_loop(
-        not_done, extend, (first, start, state), maximum_iterations=max_length
-    )
-    return {name: value for name, value in search.items() if name not in ("ids", "ended")}
+    if isinstance(strategy, Sampling):
+        search["uniforms"] = uniforms
+    if "attention" in state:
+        search["attention"] = ops.cast(table, "float32")[:, :, None] * state["attention"][:, None]
+    found = run_search(begin, search, state, source or {}, dynamic=dynamic)
+    inner = ("ids", "going", "limits", "uniforms")
+    return {name: value for name, value in found.items() if name not in inner}
+
+
+def _taken(
+    i: Any, search: Tensors, best: Any, compared: Any, gained: Any, positions: Any
+) -> Tensors:
+    """Returns what rows have found when those that go on have taken their best token, if any."""
+    # NaN is taken, so that it is seen: it is not below anything.
+    impossible = compared <= FORBIDDEN / 2
+    takes = ops.logical_and(search["going"], ops.logical_not(impossible))
+    ids = ops.where(takes, best, PAD_ID)
+    gained = ops.where(takes, gained, 0.0)
+    here = positions == i
+    is_eos = ids == EOS_ID
+    ended = ops.logical_or(is_eos, ops.logical_or(is_nan(gained), i + 1 >= search["limits"]))
+    return {
+        "ids": ids,
+        "going": ops.logical_and(takes, ops.logical_not(ended)),
+        "target_ids": ops.where(here, ids[:, None], search["target_ids"]),
+        "scores": search["scores"] + gained,
+        "finished": ops.logical_or(search["finished"], is_eos),
+        "token_log_probs": ops.where(here, gained[:, None], search["token_log_probs"]),
+    }
 
 
 def _draw(adjusted: Any, strategy: Sampling, uniforms: Any, rows: Any) -> tuple[Any, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from keras_seq2seq.config import BOS_ID, EOS_ID, PAD_ID
-from keras_seq2seq.decoding.graph import Step
+from keras_seq2seq.decoding.graph_loop import Advance, Step, Tensors, run_search
 from keras_seq2seq.decoding.graph_rules import (
     adjust,
     is_empty_source,
@@ -17,7 +17,6 @@ from keras_seq2seq.decoding.graph_rules import (
 from keras_seq2seq.decoding.strategy import FORBIDDEN, BeamSearch
 
 ops = keras.ops
-Tensors = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +47,8 @@ def beam_search(
     max_length: int,
     memory_mask: Any = None,
     sizes: BeamSizes | None = None,
+    source: Tensors | None = None,
+    dynamic: bool = False,
 ) -> Tensors:
     """Searches for the best-ranked translations of each row.
 
@@ -55,8 +56,8 @@ def beam_search(
     when the search of every row has ended.
 
     Args:
-        step: The step contract: ids, int32, (batch * beam_size,), and states by name give
-            log_probs, float32, (batch * beam_size, vocabulary_size), and the new states.
+        step: The step contract: ids, int32, (batch * beam_size,), and `state` and `source` by name
+            give log_probs, float32, (batch * beam_size, vocabulary_size), and the new states.
         state: Tensors by name, shape (batch, ...), after the source was read; `attention`,
             float32, (batch, memory_length), zeros, if the step gives attention.
         source_ids: int32, shape (batch, source_length). One without a real token gives one empty
@@ -65,6 +66,8 @@ def beam_search(
         max_length: int > 0. Most tokens of a translation, end of sentence included.
         memory_mask: bool, shape (batch, memory_length), for a coverage penalty.
         sizes: In place of the strategy's own.
+        source: Tensors by name, shape (batch, ...), that a step reads and never changes.
+        dynamic: As of `run_search`.
     Returns:
         target_ids: int32, shape (batch, num_hypotheses, max_length), the best first, end of
             sentence included, then zeros.
@@ -78,94 +81,94 @@ def beam_search(
             without attention in `state`.
     """
     sizes = sizes or BeamSizes.of(strategy)
-    beams = _Beams(strategy, sizes, max_length, source_ids, memory_mask)
-    state = {name: ops.repeat(value, sizes.beam_size, axis=0) for name, value in state.items()}
-    extra = {}
+    source = dict(source or {})
+    search = _start(sizes.beam_size, source_ids, max_length)
+    search["limits"] = length_limits(strategy, source_ids, max_length)
+    if strategy.coverage_penalty:
+        source["memory_mask"] = memory_mask
+        state = {**state, "coverage": state["attention"]}
     if "attention" in state:
-        steps = ops.cast(beams.steps, "float32")
-        extra = {"coverage": state["attention"], "history": steps * state["attention"][None]}
-
-    def not_done(i: Any, search: Tensors, state: Tensors, extra: Tensors) -> Any:
-        return ops.any(beams.going(i, search))
-
-    def extend(i: Any, search: Tensors, state: Tensors, extra: Tensors) -> Any:
-        log_probs, state = step(ops.reshape(search["ids"], (-1,)), state)
-        if extra:
-            weights = state["attention"]
-            extra = {
-                "coverage": extra["coverage"] + weights,
-                "history": ops.where(beams.steps == i, weights[None], extra["history"]),
-            }
-        search, parents = beams.advance(i, search, log_probs, extra.get("coverage"))
-        state = {name: ops.take(value, parents, axis=0) for name, value in state.items()}
-        if extra:
-            extra["coverage"] = ops.take(extra["coverage"], parents, axis=0)
-        return i + 1, search, state, extra
-
-    first = ops.convert_to_tensor(0, "int32")
-    _, search, _, extra = ops.while_loop(
-        not_done, extend, (first, beams.start(extra), state, extra), maximum_iterations=max_length
+        tokens = search["target_ids"]
+        # The beam that took each token: whose attention it has.
+        search["places"] = search["finished_places"] = tokens
+        history = ops.cast(tokens, "float32")[:, :, :, None]
+        search["history"] = history * state["attention"][:, None, None]
+    # A beam stays with its source: that is repeated once and never reordered. Not by ops.repeat,
+    # whose reshape ONNX takes otherwise where a cache is still of length 0.
+    rows = ops.arange(ops.shape(source_ids)[0] * sizes.beam_size, dtype="int32") // sizes.beam_size
+    state, source = (
+        {name: ops.take(value, rows, axis=0) for name, value in tensors.items()}
+        for tensors in (state, source)
     )
-    return beams.best(search, extra.get("history"))
+
+    def begin(search: Tensors, source: Tensors) -> Advance:
+        beams = _Beams(strategy, sizes, max_length, search)
+
+        def advance(i: Any, search: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
+            log_probs, new = step(ops.reshape(search["ids"], (-1,)), {**source, **state})
+            coverage = None
+            if "attention" in new:
+                weights = ops.reshape(new["attention"], ops.shape(search["history"][:, :, 0]))
+                here = (beams.positions == i)[:, :, :, None]
+                history = ops.where(here, weights[:, :, None], search["history"])
+                search = {**search, "history": history}
+            if "coverage" in state:
+                new["coverage"] = state["coverage"] + new["attention"]
+                coverage = beams.coverage_penalties(new["coverage"], source["memory_mask"])
+            search, parents = beams.advance(i, search, log_probs, coverage)
+            return search, {name: ops.take(new[name], parents, axis=0) for name in state}
+
+        return advance
+
+    found = run_search(begin, search, state, source, dynamic=dynamic, width=sizes.beam_size)
+    return _Beams(strategy, sizes, max_length, found).best(found)
+
+
+def _start(width: Any, source_ids: Any, max_length: int) -> Tensors:
+    """Returns the searches before the first token: tensors (batch, beam_size, ...)."""
+    is_empty = is_empty_source(source_ids)
+    zeros = ops.zeros((ops.shape(source_ids)[0], width), "int32")
+    nothing = ops.cast(zeros, "float32") + FORBIDDEN
+    table = zeros[:, :, None] * ops.arange(max_length, dtype="int32")[None, None, :]
+    is_first = ops.arange(width, dtype="int32")[None, :] == 0
+    live = {
+        "target_ids": table,
+        "token_log_probs": ops.cast(table, "float32"),
+        "scores": ops.cast(zeros, "float32"),
+    }
+    return {
+        **live,
+        **{f"finished_{name}": value for name, value in live.items()},
+        "ids": zeros + BOS_ID,
+        "going": ops.logical_not(is_empty),
+        # All live hypotheses start alike: one of them is enough.
+        "totals": ops.where(is_first, 0.0, nothing),
+        "rankings": ops.where(ops.logical_and(is_empty[:, None], is_first), 0.0, nothing),
+        "num_finished": zeros[:, 0],
+        "done": is_empty,
+        "broken": zeros[:, 0] - 1,
+    }
 
 
 class _Beams:
-    """The searches of all rows: tensors (batch, beam_size, ...), each row the best first."""
+    """The searches of some rows: tensors (rows, beam_size, ...), each row the best first."""
 
     def __init__(
-        self,
-        strategy: BeamSearch,
-        sizes: BeamSizes,
-        max_length: int,
-        source_ids: Any,
-        memory_mask: Any,
+        self, strategy: BeamSearch, sizes: BeamSizes, max_length: int, search: Tensors
     ) -> None:
         self.strategy = strategy
         self.sizes = sizes
         self.width = sizes.beam_size
-        self.is_empty = is_empty_source(source_ids)
-        self.limits = length_limits(strategy, source_ids, max_length)
-        self.memory_mask = memory_mask
-        self.batch = ops.shape(source_ids)[0]
+        self.limits = search["limits"]
+        self.batch = ops.shape(self.limits)[0]
         self.penalties = _penalties(strategy, sizes.alpha, max_length)
         self.positions = ops.arange(max_length, dtype="int32")[None, None, :]
-        self.steps = ops.arange(max_length, dtype="int32")[:, None, None]
         self.ranks = ops.arange(self.width, dtype="int32")[None, :]
         self.rows = ops.arange(self.batch, dtype="int32")[:, None]
 
-    def start(self, extra: Tensors) -> Tensors:
-        zeros = ops.zeros((self.batch, self.width), "int32")
-        nothing = ops.cast(zeros, "float32") + FORBIDDEN
-        table = zeros[:, :, None] * self.positions
-        is_first = self.ranks == 0  # all live hypotheses start alike: one of them is enough
-        only_first = ops.where(is_first, 0.0, nothing)
-        empty = ops.logical_and(self.is_empty[:, None], is_first)
-        live = {
-            "target_ids": table,
-            "token_log_probs": ops.cast(table, "float32"),
-            "scores": ops.cast(zeros, "float32"),
-        }
-        if extra:
-            live["places"] = table  # the beam that took each token: whose attention it has
-        return {
-            **live,
-            **{f"finished_{name}": value for name, value in live.items()},
-            "ids": zeros + BOS_ID,
-            "totals": only_first,
-            "rankings": ops.where(empty, 0.0, nothing),
-            "num_finished": zeros[:, 0],
-            "done": self.is_empty,
-            "stuck": ops.zeros_like(self.is_empty),
-            "broken": zeros[:, 0] - 1,
-        }
-
-    def going(self, i: Any, search: Tensors) -> Any:
-        """Returns True, shape (batch,), for rows whose search goes on at step `i`."""
-        ended = ops.logical_or(search["done"], search["stuck"])
-        ended = ops.logical_or(ended, search["broken"] >= 0)
-        return ops.logical_and(ops.logical_not(ended), i < self.limits)
-
-    def advance(self, i: Any, search: Tensors, log_probs: Any, coverage: Any) -> tuple[Any, Any]:
+    def advance(
+        self, i: Any, search: Tensors, log_probs: Any, coverage: Any
+    ) -> tuple[Tensors, Any]:
         """Takes one step; returns, for each flat row, which one it goes on from."""
         width, vocabulary = self.width, log_probs.shape[-1]
         tokens = ops.reshape(search["target_ids"], (-1, search["target_ids"].shape[-1]))
@@ -191,8 +194,8 @@ class _Beams:
             )
         is_eos = ids == EOS_ID
         rankings = totals / ops.take(self.penalties, i + 1)
-        if self.strategy.coverage_penalty:
-            rankings = rankings + pick(self._coverage_penalty(coverage), parents)
+        if coverage is not None:
+            rankings = rankings + pick(coverage, parents)
         finished = self._finish(search, candidates, totals, rankings, is_eos)
         # The order of those that go on is kept: they are ranked already.
         places = ops.arange(2 * width, dtype="int32")[None, :]
@@ -205,20 +208,20 @@ class _Beams:
             "totals": pick(totals, kept),
         }
         new["done"] = self._nothing_left(new)
-        going = self.going(i, search)
         # A row may hold NaN in one live hypothesis only: it is seen before the best are chosen.
         is_live = search["totals"] > FORBIDDEN / 2
         wrong = ops.logical_and(is_live, is_nan(self._by_row(log_probs, vocabulary)[:, :, 0]))
-        broken = ops.logical_and(going, ops.any(wrong, axis=1))
-        nothing = ops.logical_and(going, totals[:, 0] <= FORBIDDEN / 2)
-        moves = ops.logical_and(going, ops.logical_not(ops.logical_or(broken, nothing)))
+        broken = ops.logical_and(search["going"], ops.any(wrong, axis=1))
+        nothing = ops.logical_or(broken, totals[:, 0] <= FORBIDDEN / 2)
+        moves = ops.logical_and(search["going"], ops.logical_not(nothing))
         # What has ended is frozen.
         frozen = {name: self._where(moves, new[name], search[name]) for name in new}
         frozen["broken"] = ops.where(broken, i, search["broken"])
-        frozen["stuck"] = ops.logical_or(search["stuck"], nothing)
-        return frozen, ops.reshape(pick(parents, kept), (-1,))
+        ended = ops.logical_or(new["done"], i + 1 >= search["limits"])
+        frozen["going"] = ops.logical_and(moves, ops.logical_not(ended))
+        return {**search, **frozen}, ops.reshape(pick(parents, kept), (-1,))
 
-    def best(self, search: Tensors, history: Any) -> Tensors:
+    def best(self, search: Tensors) -> Tensors:
         """Returns the finished hypotheses, then the live ones that were cut."""
         count = ops.sum(ops.cast(search["rankings"] > FORBIDDEN / 2, "int32"), axis=1)[:, None]
         is_finished = self.ranks < count
@@ -242,9 +245,9 @@ class _Beams:
             float("nan"),
             found["token_log_probs"],
         )
-        if history is not None:
+        if "history" in search:
             places = found.pop("places")
-            found["attention"] = self._attention(history, places, found["target_ids"])
+            found["attention"] = self._attention(search["history"], places, found["target_ids"])
         found["finished"] = ops.logical_and(
             is_finished[:, : self.sizes.num_hypotheses], ops.logical_not(is_broken)
         )
@@ -281,19 +284,18 @@ class _Beams:
         found = ops.cast(search["num_finished"], "float32")
         return ops.logical_or(ended, found >= enough)
 
-    def _coverage_penalty(self, coverage: Any) -> Any:
-        """Returns cp, float32, shape (batch, beam_size)."""
-        mask = ops.repeat(self.memory_mask, self.width, axis=0)
+    def coverage_penalties(self, coverage: Any, memory_mask: Any) -> Any:
+        """Returns cp, float32, shape (rows, beam_size), of what each hypothesis attended to."""
         logs = ops.log(ops.minimum(ops.maximum(coverage, 1e-9), 1.0))
-        total = ops.sum(ops.where(mask, logs, 0.0), axis=1)
+        total = ops.sum(ops.where(memory_mask, logs, 0.0), axis=1)
         return self.strategy.coverage_penalty * ops.reshape(total, (self.batch, self.width))
 
     def _attention(self, history: Any, places: Any, target_ids: Any) -> Any:
-        """Returns the attention of each token, from the flat row that took it at its step."""
-        rows = self.batch * self.width
-        starts = self.rows[:, :, None] * self.width
-        flat = ops.reshape(history, (-1, ops.shape(history)[2]))
-        weights = ops.take(flat, self.positions * rows + starts + places, axis=0)
+        """Returns the attention of each token, from the beam that took it at its step."""
+        longest, memory_length = target_ids.shape[-1], ops.shape(history)[3]
+        flat = ops.reshape(history, (-1, memory_length))
+        steps = (self.rows[:, :, None] * self.width + places) * longest + self.positions
+        weights = ops.take(flat, steps, axis=0)
         return ops.where((target_ids != PAD_ID)[:, :, :, None], weights, 0.0)
 
     def _by_row(self, values: Any, vocabulary: int) -> Any:

@@ -7,6 +7,7 @@ import keras
 from keras_seq2seq.config import BOS_ID, PAD_ID
 from keras_seq2seq.decoding.graph import single_search
 from keras_seq2seq.decoding.graph_beam import BeamSizes, beam_search
+from keras_seq2seq.decoding.graph_loop import Tensors
 from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Strategy
 from keras_seq2seq.models.contract import attends, source_names, state_names
 
@@ -22,17 +23,19 @@ def translate(
     strategy: Strategy = GREEDY,
     uniforms: Any = None,
     sizes: BeamSizes | None = None,
-) -> dict[str, Any]:
+    dynamic: bool = False,
+) -> Tensors:
     """Reads sources and searches; a source without a real token gives an empty translation.
 
     Args:
-        encoder: The encoder of a `Seq2Seq`.
+        encoder: The encoder of a `Seq2Seq`, or that of `search_parts`, which is faster.
         decoder: Its decoder.
         source_ids: int32, shape (batch, source_length), ended by eos, padded with 0.
         max_length: int > 0. Most tokens of a translation, end of sentence included.
         strategy: What to search for.
         uniforms: Of `Sampling.uniforms`, for that.
         sizes: Sizes of a beam as tensors; None takes the strategy's.
+        dynamic: As of `run_search`.
     Returns:
         What `single_search` or `beam_search` returns.
     Raises:
@@ -42,27 +45,35 @@ def translate(
     source = {name: encoded[name] for name in source_names(decoder)}
     names = state_names(decoder)
     state = {name: encoded[name] for name in names}
+    takes_a_token = len(decoder.input["target_ids"].shape) == 1
     if attends(decoder):
         state["attention"] = ops.zeros_like(encoded["source_mask"], dtype="float32")
 
-    def step(ids: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        given = {name: state[name] for name in names}
-        outputs = decoder({"target_ids": ids[:, None], **source, **given})
+    def step(ids: Any, state: Tensors) -> tuple[Any, Tensors]:
+        given = {name: state[name] for name in (*source, *names)}
+        ids = ids if takes_a_token else ids[:, None]
+        outputs = decoder({"target_ids": ids, **given})
         new = {name: outputs[name] for name in names}
         if "attention" in state:
-            weights = ops.cast(outputs["attention"][:, 0], "float32")
-            # A layer may have forgotten the batch size, which a loop wants to be the same always.
-            new["attention"] = ops.reshape(weights, ops.shape(state["attention"]))
+            weights = ops.cast(outputs["attention"], "float32")
+            if not takes_a_token:
+                # A layer may have forgotten the batch size; a loop wants it to stay the same.
+                weights = ops.reshape(weights[:, 0], ops.shape(state["attention"]))
+            new["attention"] = weights
         return step_log_probs(outputs), new
 
     if not isinstance(strategy, BeamSearch):
         return single_search(
-            step, state, source_ids, strategy, max_length=max_length, uniforms=uniforms
+            step,
+            state,
+            source_ids,
+            strategy,
+            max_length=max_length,
+            uniforms=uniforms,
+            source=source,
+            dynamic=dynamic,
         )
     strategy.check_attention(attends(decoder))
-    sizes = sizes or BeamSizes.of(strategy)
-    # A beam stays with its source: these are repeated once and never reordered.
-    source = {name: ops.repeat(value, sizes.beam_size, axis=0) for name, value in source.items()}
     return beam_search(
         step,
         state,
@@ -71,6 +82,8 @@ def translate(
         max_length=max_length,
         memory_mask=encoded.get("source_mask"),
         sizes=sizes,
+        source=source,
+        dynamic=dynamic,
     )
 
 
@@ -98,4 +111,5 @@ def forced_log_probs(
 
 def step_log_probs(outputs: dict[str, Any]) -> Any:
     """Returns the log-probabilities after one decoder step, float32, (batch, vocabulary)."""
-    return ops.log_softmax(ops.cast(outputs["logits"][:, 0], "float32"))
+    logits = outputs["logits"]
+    return ops.log_softmax(ops.cast(logits if len(logits.shape) == 2 else logits[:, 0], "float32"))

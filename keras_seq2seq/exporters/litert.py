@@ -18,6 +18,7 @@ from keras_seq2seq.exporters.litert_packing import packed, unpacked
 from keras_seq2seq.exporters.operators import BUILTIN_ONLY, check_builtin_only
 from keras_seq2seq.exporters.quiet import quiet
 from keras_seq2seq.exporters.signatures import Signatures
+from keras_seq2seq.models.search_step import search_parts
 from keras_seq2seq.models.seq2seq import Seq2Seq
 
 QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "int8")
@@ -66,9 +67,14 @@ def write_litert(
     files = {name: f"model_{name}.tflite" for name in quantizations}
     with tempfile.TemporaryDirectory() as frozen_folder:
         with quiet():
-            encoder = with_embedding_lookup(model.encoder)
-            decoder = with_embedding_lookup(model.decoder_step)
-            frozen = _frozen(Signatures(encoder, decoder, max_length, beam))
+            # The runtime wants shapes that stay: caches of fixed length.
+            searching = search_parts(model.encoder, model.decoder, dynamic=False)
+            parts = model.encoder, model.decoder, *searching
+            encoder, decoder, *searching = (with_embedding_lookup(part) for part in parts)
+            signatures = Signatures(
+                encoder, decoder, max_length, beam, searching=searching, dynamic=False
+            )
+            frozen = _frozen(signatures)
             tf.saved_model.save(tf.Module(), frozen_folder, signatures=frozen)
         converted: dict[str, bytes] = {}
         for quantization, name in files.items():

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from keras_seq2seq.decoding.strategy import BeamSearch
+from keras_seq2seq.exporters.onnx_placement import place_weights
 from keras_seq2seq.exporters.quiet import quiet
+from keras_seq2seq.models.search_step import search_parts
 from keras_seq2seq.models.seq2seq import Seq2Seq
 from keras_seq2seq.tokenizer import TokenizerPair
 
@@ -78,16 +80,15 @@ def write_onnx(
     rnns, norms = NativeRNNs(), NativeNorms()
     handlers = {**rnns.handlers, **norms.handlers}
     with _silence():
-        encoder, decoder = rnns.replace(model.encoder), model.decoder
-        steps = searches = Signatures(encoder, decoder, max_length, beam)
+        encoder = rnns.replace(model.encoder)
+        searching = search_parts(encoder, model.decoder, dynamic=True)
         if opset_version >= FIRST_OPSET:
             # One node rounds otherwise than Keras: states and steps stay with what Keras computes.
-            encoder, decoder = norms.replace(encoder), norms.replace(decoder)
-            searches = Signatures(encoder, decoder, max_length, beam)
+            searching = norms.replace(searching[0]), norms.replace(searching[1])
+        signatures = Signatures(encoder, model.decoder, max_length, beam, searching=searching)
         files: dict[str, dict[str, str]] = {quantization: {} for quantization in quantizations}
         described = {}
-        for function in steps.functions:
-            signatures = searches if function.startswith("translate") else steps
+        for function in signatures.functions:
             proto = _convert(signatures, function, opset_version, handlers)
             described[function] = _describe(proto.graph)
             for quantization, names in files.items():
@@ -224,7 +225,7 @@ def _name_axes(graph: Any) -> None:
 
 
 def _write(proto: Any, path: pathlib.Path) -> None:
-    path.write_bytes(proto.SerializeToString(deterministic=True))
+    path.write_bytes(place_weights(proto).SerializeToString(deterministic=True))
 
 
 def _describe(graph: Any) -> dict[str, list[dict[str, Any]]]:

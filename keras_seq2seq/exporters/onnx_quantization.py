@@ -35,9 +35,9 @@ def quantized(model: Any, quantization: str) -> Any:
     if quantization == "float16":
         _store_halves(result.graph)
     else:
-        _untranspose_tables(result.graph)
+        tied = _untie_tables(result.graph)
         result = _with_integer_products(result)
-        _store_integers(result.graph)
+        _store_integers(result.graph, tied)
     del result.opset_import[1:]
     simplify(result)
     return result
@@ -82,36 +82,24 @@ def _store_halves(graph: Any) -> None:
         _add_first(graph, [cast])
 
 
-def _untranspose_tables(graph: Any) -> None:
-    """Stores a table that embeds and projects as the projection reads it, (size, vocabulary)."""
+def _untie_tables(graph: Any) -> dict[str, str]:
+    """Gives a table that embeds and projects a second constant, turned, in place of a node.
+
+    Returns:
+        The names of those with rows to read and, of each, of its columns to project with.
+    """
     weights = _weights(graph)
-    for node in nodes(graph):
+    tied = {}
+    for node in list(graph.node):
         if node.op_type != "Transpose" or node.input[0] not in weights:
             continue
         table, turned = node.input[0], node.output[0]
         readers = {n.op_type for n in nodes(graph) if turned in n.input}
-        if readers == {"MatMul"}:
-            _gather_columns(graph, table, table)
-            rename(graph, {turned: table})
-            _store(graph, table, np.ascontiguousarray(weights[table].T))
-        elif readers == {"Gather"}:
-            _gather_columns(graph, turned, table)
-
-
-def _gather_columns(graph: Any, rows: str, columns: str) -> None:
-    """Reads embeddings (batch, length, size) from the columns of a table in place of its rows."""
-    from onnx import helper
-
-    for owner in graphs(graph):
-        for i, node in reversed(list(enumerate(owner.node))):
-            if node.op_type == "Gather" and node.input[0] == rows:
-                ids, output = node.input[1], node.output[0]
-                read = f"{output}_columns"
-                owner.node.remove(node)
-                gather = helper.make_node("Gather", [columns, ids], [read], axis=1)
-                owner.node.insert(i, gather)
-                last = helper.make_node("Transpose", [read], [output], perm=[1, 2, 0])
-                owner.node.insert(i + 1, last)
+        if readers in ({"MatMul"}, {"Gather"}):
+            tied.update({table: turned} if readers == {"MatMul"} else {turned: table})
+            _store(graph, turned, np.ascontiguousarray(weights[table].T))
+            graph.node.remove(node)
+    return tied
 
 
 def _with_integer_products(model: Any) -> Any:
@@ -143,39 +131,44 @@ def _with_integer_products(model: Any) -> Any:
         return onnx.load(path)
 
 
-def _store_integers(graph: Any) -> None:
+def _store_integers(graph: Any, tied: dict[str, str]) -> None:
     """Stores the tables of embeddings and the weights of recurrent nodes as int8."""
+    from onnx import numpy_helper
+
     weights = _weights(graph)
     for owner in list(graphs(graph)):
         for node in list(owner.node):
             if node.op_type == "Gather" and node.input[0] in weights:
-                _shrink_gather(graph, owner, node, weights[node.input[0]])
+                _store_integer(graph, node.input[0], weights[node.input[0]], axis=0)
+                _shrink_gather(graph, owner, node)
             elif node.op_type in RECURRENT:
                 for name in node.input[1:3]:
                     if name in weights:
                         _shrink_recurrent(graph, name, weights[name])
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    for rows, columns in tied.items():
+        # The same integers, turned: `simplify` then stores the first of the two alone.
+        integers = values[f"{columns}_quantized"]
+        _store(graph, f"{rows}_quantized", np.ascontiguousarray(integers.T))
+        _store(graph, f"{columns}_quantized", integers)
+        _store(graph, f"{rows}_scale", values[f"{columns}_scale"])
 
 
-def _shrink_gather(graph: Any, owner: Any, node: Any, table: np.ndarray) -> None:
-    """Reads int8 rows or columns, and their scales, in place of float32 ones."""
+def _shrink_gather(graph: Any, owner: Any, node: Any) -> None:
+    """Reads int8 rows and their scales in place of float32 rows."""
     from onnx import TensorProto, helper
 
     name, ids = node.input
-    axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
-    if axis == 0:  # a projection's table has its integers and scales already
-        _store_integer(graph, name, table, axis)
     output = node.output[0]
     integers, floats, scales = (f"{output}_{part}" for part in ("int8", "float", "scales"))
+    _store(graph, "last_axis", np.array([-1], "int64"))
     made = [
-        helper.make_node("Gather", [f"{name}_quantized", ids], [integers], axis=axis),
+        helper.make_node("Gather", [f"{name}_quantized", ids], [integers]),
         helper.make_node("Cast", [integers], [floats], to=TensorProto.FLOAT),
-        helper.make_node("Gather", [f"{name}_scale", ids], [scales], axis=0),
+        helper.make_node("Gather", [f"{name}_scale", ids], [scales]),
+        helper.make_node("Unsqueeze", [scales, "last_axis"], [f"{scales}_last"]),
+        helper.make_node("Mul", [floats, f"{scales}_last"], [output]),
     ]
-    if axis == 0:  # (batch, length) scales of (batch, length, size) rows
-        _store(graph, "last_axis", np.array([-1], "int64"))
-        made.append(helper.make_node("Unsqueeze", [scales, "last_axis"], [f"{scales}_last"]))
-        scales = f"{scales}_last"
-    made.append(helper.make_node("Mul", [floats, scales], [output]))
     position = list(owner.node).index(node)
     owner.node.remove(node)
     for i, new in enumerate(made):
@@ -184,13 +177,16 @@ def _shrink_gather(graph: Any, owner: Any, node: Any, table: np.ndarray) -> None
 
 def _shrink_recurrent(graph: Any, name: str, value: np.ndarray) -> None:
     """Widens int8 weights (directions, gates * units, size) before the node that reads them."""
-    from onnx import helper
+    from onnx import TensorProto, helper, numpy_helper
 
     wide = f"{name}_wide"
     rename(graph, {name: wide})
     _store_integer(graph, name, value, axis=1)
-    inputs = [f"{name}_quantized", f"{name}_scale"]
-    _add_first(graph, [helper.make_node("DequantizeLinear", inputs, [wide], axis=1)])
+    (scale,) = (t for t in graph.initializer if t.name == f"{name}_scale")
+    _store(graph, scale.name, numpy_helper.to_array(scale)[None, :, None])
+    # Not DequantizeLinear, which onnxruntime computes in each run and not when it reads the file.
+    cast = helper.make_node("Cast", [f"{name}_quantized"], [f"{name}_floats"], to=TensorProto.FLOAT)
+    _add_first(graph, [cast, helper.make_node("Mul", [f"{name}_floats", scale.name], [wide])])
 
 
 def _store_integer(graph: Any, name: str, value: np.ndarray, axis: int) -> None:

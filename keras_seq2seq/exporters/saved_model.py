@@ -19,6 +19,7 @@ from keras_seq2seq.exporters.request_checks import (
 )
 from keras_seq2seq.exporters.signatures import Signatures
 from keras_seq2seq.exporters.warmup import write_warmup
+from keras_seq2seq.models.search_step import search_parts
 from keras_seq2seq.models.seq2seq import Seq2Seq
 from keras_seq2seq.tokenizer import TokenizerPair
 
@@ -65,7 +66,8 @@ def write_saved_model(
     if tokenizers is not None:
         _check_vocabularies(model, tokenizers)
     longest = max(LONGEST_TEXT, 4 * max_length)
-    signatures = Signatures(model.encoder, model.decoder_step, max_length, beam)
+    searching = search_parts(model.encoder, model.decoder, dynamic=True)
+    signatures = Signatures(model.encoder, model.decoder, max_length, beam, searching=searching)
     module = tf.Module()
     # Variables alone: a Keras model would write its layers and its training beside them.
     module.variables_of_parts = [weight.value for weight in model.weights]

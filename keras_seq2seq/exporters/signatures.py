@@ -1,5 +1,6 @@
 """The functions that every artefact holds, written once over a model's two parts."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -20,6 +21,8 @@ class Signatures:
         decoder: The decoder that was trained.
         max_length: int > 0. Longest translation in tokens, eos included.
         beam: What `translate_beam` searches for; None leaves it out of `functions`.
+        searching: Encoder and decoder of the translations, see `search_parts`.
+        dynamic: Whether shapes may change in a loop.
     """
 
     def __init__(
@@ -28,9 +31,14 @@ class Signatures:
         decoder: keras.Model,
         max_length: int,
         beam: BeamSearch | None = None,
+        *,
+        searching: Sequence[keras.Model],
+        dynamic: bool = True,
     ) -> None:
         self.encoder = encoder
         self.decoder = decoder
+        self.searching = searching
+        self.dynamic = dynamic
         self.max_length = max_length
         self.beam = beam
         self.state_names = state_names(decoder)
@@ -88,12 +96,12 @@ class Signatures:
         self, source_ids: Any, strategy: Strategy, sizes: BeamSizes | None = None
     ) -> dict[str, Any]:
         return translate(
-            self.encoder,
-            self.decoder,
+            *self.searching,
             source_ids,
             max_length=self.max_length,
             strategy=strategy,
             sizes=sizes,
+            dynamic=self.dynamic,
         )
 
     def specs(self, function: str, batch_size: int | None = None) -> dict[str, tf.TensorSpec]:

@@ -140,13 +140,15 @@ class Attention(keras.layers.Layer):
     Args:
         score: "dot", "general", "scaled" or "additive".
     Call arguments:
-        query: float, shape (batch, target_length, units). Decoder states s_t.
+        query: float, shape (batch, target_length, units). Decoder states s_t; of one token
+            (batch, units).
         keys: float, shape (batch, source_length, units).
         memory: float, shape (batch, source_length, size).
         source_mask: bool, shape (batch, source_length). A padded position has weight 0.
     Returns:
         context: float, shape (batch, target_length, size).
-        weights: float, shape (batch, target_length, source_length). Each row sums to 1.
+        weights: float, shape (batch, target_length, source_length). Each row sums to 1. Of one
+            token, both without the axis of length.
     Raises:
         ValueError: If `score` is unknown.
     Reference:
@@ -175,7 +177,10 @@ class Attention(keras.layers.Layer):
                 name="energy",
             )
 
-    def call(self, query: Any, keys: Any, memory: Any, source_mask: Any) -> Any:
+    def call(self, query: Any, keys: Any, memory: Any, source_mask: Any) -> tuple[Any, Any]:
+        if len(query.shape) == 2:
+            context, weights = self.call(query[:, None], keys, memory, source_mask)
+            return keras.ops.squeeze(context, 1), keras.ops.squeeze(weights, 1)
         scores = self._scores(query, keys)
         scores = mask_scores(scores, source_mask[:, None, :])
         # Keras warns of a softmax over one position, whose weight is 1.
@@ -193,8 +198,7 @@ class Attention(keras.layers.Layer):
     def compute_output_shape(
         self, query_shape: Any, keys_shape: Any, memory_shape: Any, source_mask_shape: Any
     ) -> Any:
-        batch, target_length = query_shape[:2]
-        return (batch, target_length, memory_shape[-1]), (batch, target_length, memory_shape[1])
+        return (*query_shape[:-1], memory_shape[-1]), (*query_shape[:-1], memory_shape[1])
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "score": self.score}

@@ -35,26 +35,40 @@ class _Heads(keras.layers.Layer):
         heads = ops.reshape(values, (*shape[:2], self.num_heads, size // self.num_heads))
         return ops.transpose(heads, (0, 2, 3, 1) if transposed else (0, 2, 1, 3))
 
+    def _merge(self, heads: Any) -> Any:
+        """Returns (batch, length, size) of (batch, heads, length, head size)."""
+        side_by_side = ops.transpose(heads, (0, 2, 1, 3))
+        shape = ops.shape(side_by_side)
+        return ops.reshape(side_by_side, (*shape[:2], heads.shape[1] * heads.shape[3]))
+
+    def _split_token(self, values: Any, parts: int) -> list[Any]:
+        """Returns the parts, which lie side by side, each (batch, heads, 1, head size)."""
+        head_size = values.shape[-1] // (parts * self.num_heads)
+        heads = ops.reshape(values, (_batch(values), parts * self.num_heads, 1, head_size))
+        return ops.split(heads, parts, axis=1) if parts > 1 else [heads]
+
+    def _merge_token(self, heads: Any) -> Any:
+        """Returns (batch, size) of (batch, heads, 1, head size)."""
+        return ops.reshape(heads, (_batch(heads), heads.shape[1] * heads.shape[3]))
+
     def _attend(
         self, query: Any, keys: Any, values: Any, visible: Any, training: Any
     ) -> tuple[Any, Any]:
-        """Returns what the heads read, side by side, and the weights.
+        """Returns what the heads read and the weights.
 
         Args:
             query: float, shape (batch, heads, length, head size).
             keys: float, shape (batch, heads, head size, memory_length).
             values: float, shape (batch, heads, memory_length, head size).
-            visible: bool, broadcast to (batch, heads, length, memory_length).
+            visible: bool, broadcast to (batch, heads, length, memory_length); None is everything.
         """
         scores = ops.matmul(query, keys) * query.shape[-1] ** -0.5
-        scores = mask_scores(scores, visible)
+        if visible is not None:
+            scores = mask_scores(scores, visible)
         # Keras warns of a softmax over one position, whose weight is 1.
         is_single = scores.shape[-1] == 1
         weights = ops.ones_like(scores) if is_single else ops.softmax(scores, axis=-1)
-        read = ops.matmul(self.drop(weights, training=training), values)
-        read = ops.transpose(read, (0, 2, 1, 3))
-        shape = ops.shape(read)
-        return ops.reshape(read, (*shape[:2], read.shape[2] * read.shape[3])), weights
+        return ops.matmul(self.drop(weights, training=training), values), weights
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -88,7 +102,7 @@ class SelfAttention(_Heads):
             source_mask[:, None, None, :],
             training,
         )
-        return self.output_projection(read)
+        return self.output_projection(self._merge(read))
 
     def compute_output_shape(self, inputs_shape: Any, source_mask_shape: Any = None) -> Any:
         return inputs_shape
@@ -105,12 +119,12 @@ class CachedSelfAttention(_Heads):
         num_heads: int > 0. Divides the size.
         dropout: float, 0 <= dropout < 1. Share of the weights dropped in fit.
     Call arguments:
-        inputs: float, shape (batch, target_length, size).
+        inputs: float, shape (batch, target_length, size) or, one token, (batch, size).
         keys: float, shape (batch, num_heads, head_size, max_length).
         values: float, shape (batch, num_heads, max_length, head_size).
         position: int32, shape (batch, 1). Tokens before the first of `inputs`; below max_length.
     Returns:
-        outputs: float, shape (batch, target_length, size).
+        outputs: float, like `inputs`.
         keys, values: As given, with the tokens of `inputs`.
     Reference:
         Vaswani et al. 2017, section 3.2.3.
@@ -124,27 +138,70 @@ class CachedSelfAttention(_Heads):
     def call(
         self, inputs: Any, keys: Any, values: Any, position: Any, training: Any = None
     ) -> tuple[Any, Any, Any]:
+        if inputs.shape[1] == 1 and len(inputs.shape) == 3:
+            outputs, keys, values = self._step(inputs[:, 0], keys, values, position, training)
+            return outputs[:, None], keys, values
+        if len(inputs.shape) == 2:
+            return self._step(inputs, keys, values, position, training)
         size, longest = inputs.shape[-1], values.shape[2]
         query, new_keys, new_values = ops.split(self.project(inputs), 3, axis=-1)
         query = self._split(query, size)
         new_keys = self._split(new_keys, size, transposed=True)
         new_values = self._split(new_values, size)
-        if inputs.shape[1] == 1:
-            places = ops.arange(longest, dtype="int32")[None, :]
-            # Caches are zero where nothing was written: a sum is cheaper than a choice.
-            here = ops.cast(places == position, keys.dtype)[:, None]
-            keys = keys + here[:, :, None, :] * new_keys
-            values = values + here[:, :, :, None] * new_values
-            visible = (places <= position)[:, None, None, :]
-            read, _ = self._attend(query, keys, values, visible, training)
-            return self.output_projection(read), keys, values
         order = ops.arange(ops.shape(inputs)[1], dtype="int32")
         visible = (order[None, :] <= order[:, None])[None, None]
         read, _ = self._attend(query, new_keys, new_values, visible, training)
         # The caches of a whole target: its tokens, then zeros.
         keys = ops.concatenate([new_keys, ops.zeros_like(keys)], axis=3)[:, :, :, :longest]
         values = ops.concatenate([new_values, ops.zeros_like(values)], axis=2)[:, :, :longest]
-        return self.output_projection(read), keys, values
+        return self.output_projection(self._merge(read)), keys, values
+
+    def _step(
+        self, inputs: Any, keys: Any, values: Any, position: Any, training: Any
+    ) -> tuple[Any, Any, Any]:
+        query, new_keys, new_values = self._split_token(self.project(inputs), 3)
+        places = ops.arange(values.shape[2], dtype="int32")[None, :]
+        # Caches are zero where nothing was written: a sum is cheaper than a choice.
+        here = ops.cast(places == position, keys.dtype)[:, None]
+        keys = keys + here[:, :, None, :] * ops.transpose(new_keys, (0, 1, 3, 2))
+        values = values + here[:, :, :, None] * new_values
+        visible = (places <= position)[:, None, None, :]
+        read, _ = self._attend(query, keys, values, visible, training)
+        return self.output_projection(self._merge_token(read)), keys, values
+
+    def compute_output_shape(
+        self, inputs_shape: Any, keys_shape: Any, values_shape: Any, position_shape: Any
+    ) -> Any:
+        return inputs_shape, keys_shape, values_shape
+
+
+class GrowingSelfAttention(_Heads):
+    """Computes one token of a `CachedSelfAttention` over caches as long as what is in them.
+
+    Nothing is read or copied but real tokens, so a search is faster; shapes change at each step.
+
+    Args:
+        layer: The layer to stand for, built; its weights are shared.
+    Call arguments:
+        inputs: float, shape (batch, size).
+        keys, values: float, shape (batch, num_heads, length, head_size).
+        position: int32, shape (batch, 1). Not read: the length says it.
+    Returns:
+        outputs: float, shape (batch, size).
+        keys, values: As given, with one token more.
+    """
+
+    def __init__(self, layer: CachedSelfAttention) -> None:
+        super().__init__(layer.num_heads, name=layer.name, dtype=layer.dtype_policy)
+        self.project = layer.project
+        self.output_projection = layer.output_projection
+
+    def call(self, inputs: Any, keys: Any, values: Any, position: Any) -> tuple[Any, Any, Any]:
+        query, new_keys, new_values = self._split_token(self.project(inputs), 3)
+        keys = ops.concatenate([keys, new_keys], axis=2)
+        values = ops.concatenate([values, new_values], axis=2)
+        read, _ = self._attend(query, ops.transpose(keys, (0, 1, 3, 2)), values, None, False)
+        return self.output_projection(self._merge_token(read)), keys, values
 
     def compute_output_shape(
         self, inputs_shape: Any, keys_shape: Any, values_shape: Any, position_shape: Any
@@ -199,12 +256,13 @@ class CrossAttention(_Heads):
         num_heads: int > 0. Divides the size.
         dropout: float, 0 <= dropout < 1. Share of the weights dropped in fit.
     Call arguments:
-        inputs: float, shape (batch, target_length, size).
+        inputs: float, shape (batch, target_length, size) or, one token, (batch, size).
         keys, values: Of `SourceKeysValues`.
         source_mask: bool, shape (batch, source_length).
     Returns:
-        outputs: float, shape (batch, target_length, size).
-        weights: float, shape (batch, target_length, source_length), the mean over the heads.
+        outputs: float, like `inputs`.
+        weights: float, shape (batch, target_length, source_length), or (batch, source_length) for
+            one token: the mean over the heads.
     Reference:
         Vaswani et al. 2017, section 3.2.3.
     """
@@ -217,15 +275,19 @@ class CrossAttention(_Heads):
     def call(
         self, inputs: Any, keys: Any, values: Any, source_mask: Any, training: Any = None
     ) -> tuple[Any, Any]:
-        query = self._split(self.project(inputs), inputs.shape[-1])
         visible = source_mask[:, None, None, :]
+        if len(inputs.shape) == 2:
+            (query,) = self._split_token(self.project(inputs), 1)
+            read, weights = self._attend(query, keys, values, visible, training)
+            return self.output_projection(self._merge_token(read)), ops.mean(weights, axis=(1, 2))
+        query = self._split(self.project(inputs), inputs.shape[-1])
         read, weights = self._attend(query, keys, values, visible, training)
-        return self.output_projection(read), ops.mean(weights, axis=1)
+        return self.output_projection(self._merge(read)), ops.mean(weights, axis=1)
 
     def compute_output_shape(
         self, inputs_shape: Any, keys_shape: Any, values_shape: Any, source_mask_shape: Any
     ) -> Any:
-        return inputs_shape, (*inputs_shape[:2], keys_shape[3])
+        return inputs_shape, (*inputs_shape[:-1], keys_shape[3])
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -269,3 +331,37 @@ class EmptyCache(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         sizes = {name: getattr(self, name) for name in ("num_heads", "head_size", "max_length")}
         return {**super().get_config(), **sizes}
+
+
+class NoCache(keras.layers.Layer):
+    """Makes the caches of one `GrowingSelfAttention` before the first token: of length 0.
+
+    Args:
+        layer: The layer to stand for.
+    Call arguments:
+        source_ids: int32, shape (batch, source_length).
+    Returns:
+        keys, values: float, shape (batch, num_heads, 0, head_size).
+    """
+
+    def __init__(self, layer: EmptyCache) -> None:
+        super().__init__(name=layer.name, dtype=layer.dtype_policy)
+        self.num_heads = layer.num_heads
+        self.head_size = layer.head_size
+
+    def call(self, source_ids: Any) -> tuple[Any, Any]:
+        batch, length = ops.shape(source_ids)
+        # A length that the backend does not know before it runs may change in a loop.
+        empty = ops.zeros((batch, self.num_heads, length * 0, self.head_size), self.compute_dtype)
+        return empty, empty
+
+    def compute_output_spec(self, source_ids: Any) -> Any:
+        shape = (source_ids.shape[0], self.num_heads, None, self.head_size)
+        return keras.KerasTensor(shape, self.compute_dtype), keras.KerasTensor(
+            shape, self.compute_dtype
+        )
+
+
+def _batch(values: Any) -> int:
+    """Returns the batch size, or -1 if it is open, for a reshape."""
+    return -1 if values.shape[0] is None else values.shape[0]

@@ -18,12 +18,12 @@ class PositionEncoding(keras.layers.Layer):
     Args:
         kind: "sinusoidal" (any length) or "learned" (up to `max_length`; later positions are
             taken for the last).
-        max_length: int > 0. Number of learned positions.
+        max_length: int > 0. Number of learned positions, and of those of single tokens.
     Call arguments:
-        embeddings: float, shape (batch, length, size).
+        embeddings: float, shape (batch, length, size) or, one token, (batch, size).
         start: int32, shape (batch, 1). Position of the first token; None is 0.
     Returns:
-        float, shape (batch, length, size).
+        float, like `embeddings`.
     Raises:
         ValueError: If `kind` is unknown.
     Reference:
@@ -46,20 +46,26 @@ class PositionEncoding(keras.layers.Layer):
             )
 
     def call(self, embeddings: Any, start: Any = None) -> Any:
-        length, size = ops.shape(embeddings)[1], embeddings.shape[-1]
-        positions = ops.arange(length, dtype="int32")[None, :]
-        if start is not None:
-            positions = positions + start
-        scale = size**0.5
+        scaled = embeddings * embeddings.shape[-1] ** 0.5
+        if len(embeddings.shape) == 2:
+            # Rows of a table that is the same at every step, and so computed before a search.
+            table = self._encodings(ops.arange(self.max_length, dtype="int32"), embeddings)
+            return scaled + ops.take(table, start[:, 0], axis=0)
+        positions = ops.arange(ops.shape(embeddings)[1], dtype="int32")[None, :]
+        positions = positions if start is None else positions + start
+        return scaled + self._encodings(positions, embeddings)
+
+    def _encodings(self, positions: Any, embeddings: Any) -> Any:
+        """Returns what is added to embeddings at positions (...), shape (..., size)."""
+        size = embeddings.shape[-1]
         if self.kind == "learned":
-            places = ops.minimum(positions, self.max_length - 1)
-            learned = ops.take(self.table, places, axis=0)
-            return embeddings * scale + ops.cast(learned, embeddings.dtype)
-        half = (size + 1) // 2
-        rates = ops.exp(ops.arange(half, dtype="float32") * (-2.0 / size * math.log(10_000)))
-        angles = ops.cast(positions, "float32")[:, :, None] * rates
-        waves = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)[:, :, :size]
-        return embeddings * scale + ops.cast(waves, embeddings.dtype)
+            encodings = ops.take(self.table, ops.minimum(positions, self.max_length - 1), axis=0)
+        else:
+            half = (size + 1) // 2
+            rates = ops.exp(ops.arange(half, dtype="float32") * (-2.0 / size * math.log(10_000)))
+            angles = ops.cast(positions, "float32")[..., None] * rates
+            encodings = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)[..., :size]
+        return ops.cast(encodings, embeddings.dtype)
 
     def compute_output_shape(self, embeddings_shape: Any, start_shape: Any = None) -> Any:
         return embeddings_shape
@@ -91,13 +97,13 @@ class NextPosition(keras.layers.Layer):
 
     Call arguments:
         position: int32, shape (batch, 1).
-        target_ids: int32, shape (batch, target_length).
+        target_ids: int32, shape (batch, target_length) or, one token, (batch,).
     Returns:
         int32, shape (batch, 1).
     """
 
     def call(self, position: Any, target_ids: Any) -> Any:
-        return position + ops.shape(target_ids)[1]
+        return position + (1 if len(target_ids.shape) == 1 else ops.shape(target_ids)[1])
 
     def compute_output_spec(self, position: Any, target_ids: Any) -> Any:
         return keras.KerasTensor(position.shape, "int32")

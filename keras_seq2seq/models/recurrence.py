@@ -29,10 +29,10 @@ class Recurrence(keras.layers.Layer):
         cell: "simple_rnn", "gru", "lstm" or "ssru".
         units: int > 0. Size of each state.
     Call arguments:
-        inputs: float, shape (batch, target_length, size).
+        inputs: float, shape (batch, target_length, size) or, one token, (batch, size).
         initial_state: list of float tensors, shape (batch, units): one, or two for "lstm".
     Returns:
-        outputs: float, shape (batch, target_length, units).
+        outputs: float, shape (batch, target_length, units), or (batch, units) for one token.
         states: list of float tensors after the last position, like `initial_state`.
     Reference:
         Elman 1990; Hochreiter and Schmidhuber 1997; Cho et al. 2014, section 2.3; Kim et al. 2019.
@@ -52,14 +52,17 @@ class Recurrence(keras.layers.Layer):
         self.rnn.build(inputs_shape)
 
     def call(self, inputs: Any, initial_state: list[Any]) -> tuple[Any, list[Any]]:
+        if len(inputs.shape) == 2:
+            output, states = self.rnn.cell(inputs, list(initial_state))
+            return output, list(states)
         if inputs.shape[1] == 1:
-            output, states = self.rnn.cell(inputs[:, 0], list(initial_state))
-            return output[:, None], list(states)
+            output, states = self.call(inputs[:, 0], initial_state)
+            return output[:, None], states
         outputs, *states = self.rnn(inputs, initial_state=list(initial_state))
         return outputs, states
 
     def compute_output_shape(self, inputs_shape: Any, initial_state_shape: Any) -> Any:
-        return (*inputs_shape[:2], self.units), list(initial_state_shape)
+        return (*inputs_shape[:-1], self.units), list(initial_state_shape)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "cell": self.cell, "units": self.units}
@@ -91,7 +94,7 @@ class Attentional(keras.layers.Layer):
         self.projection.build((*state_shape[:-1], context_shape[-1] + state_shape[-1]))
 
     def call(self, context: Any, state: Any) -> Any:
-        return self.projection(keras.ops.concatenate([context, state], axis=-1))
+        return self.projection(keras.ops.concatenate([context, state], axis=len(state.shape) - 1))
 
     def compute_output_shape(self, context_shape: Any, state_shape: Any) -> Any:
         return (*state_shape[:-1], self.units)
@@ -115,7 +118,7 @@ class InputFeeding(keras.layers.Layer):
         score: Score of `Attention`.
         residual: Add a cell's input to its output from the second cell on.
     Call arguments:
-        inputs: float, shape (batch, target_length, size).
+        inputs: float, shape (batch, target_length, size) or, one token, (batch, size).
         keys: float, shape (batch, source_length, units).
         memory: float, shape (batch, source_length, memory_size).
         source_mask: bool, shape (batch, source_length).
@@ -123,7 +126,8 @@ class InputFeeding(keras.layers.Layer):
             attentional vector, shape (batch, output_dim).
     Returns:
         outputs: float, shape (batch, target_length, output_dim). Attentional vectors.
-        weights: float, shape (batch, target_length, source_length).
+        weights: float, shape (batch, target_length, source_length). Of one token, both without
+            the axis of length.
         states: list of float tensors after the last position, like `initial_state`.
     Reference:
         Luong et al. 2015, section 3.3.
@@ -155,7 +159,7 @@ class InputFeeding(keras.layers.Layer):
         batch, _, size = inputs_shape
         for i, cell in enumerate(self.cells):
             cell.build((batch, self.units if i else size + self.output_dim))
-        query_shape = (batch, 1, self.units)
+        query_shape = (batch, self.units)
         self.attention.build(query_shape, keys_shape, memory_shape)
         self.attentional.build((batch, memory_shape[-1]), (batch, self.units))
 
@@ -168,9 +172,12 @@ class InputFeeding(keras.layers.Layer):
             return (states, weights), (states, weights)
 
         states = list(initial_state)
+        if len(inputs.shape) == 2:
+            (states, weights), _ = step((states, None), inputs)
+            return states[-1], weights, states
         if inputs.shape[1] == 1:
-            (states, weights), _ = step((states, None), inputs[:, 0])
-            return states[-1][:, None], weights[:, None], states
+            output, weights, states = self.call(inputs[:, 0], keys, memory, source_mask, states)
+            return output[:, None], weights[:, None], states
         nothing = keras.ops.zeros_like(keys[:, :, 0])
         by_time = keras.ops.transpose(inputs, (1, 0, 2))
         (states, _), (history, weights) = keras.ops.scan(step, (states, nothing), by_time)
@@ -182,13 +189,13 @@ class InputFeeding(keras.layers.Layer):
     ) -> tuple[list[Any], Any]:
         per_cell = len(self.cells[0].state_size) if self.cell == "lstm" else 1
         new_states: list[Any] = []
-        x = keras.ops.concatenate([x, states[-1]], axis=-1)
+        x = keras.ops.concatenate([x, states[-1]], axis=1)
         for i, cell in enumerate(self.cells):
             y, new = cell(x, states[i * per_cell : (i + 1) * per_cell])
             x = x + y if self.residual and i else y
             new_states += list(new)
-        context, weights = self.attention(x[:, None], keys, memory, source_mask)
-        return [*new_states, self.attentional(context[:, 0], x)], weights[:, 0]
+        context, weights = self.attention(x, keys, memory, source_mask)
+        return [*new_states, self.attentional(context, x)], weights
 
     def compute_output_shape(
         self,
@@ -198,10 +205,9 @@ class InputFeeding(keras.layers.Layer):
         source_mask_shape: Any,
         initial_state_shape: Any,
     ) -> Any:
-        batch, target_length = inputs_shape[:2]
         return (
-            (batch, target_length, self.output_dim),
-            (batch, target_length, keys_shape[1]),
+            (*inputs_shape[:-1], self.output_dim),
+            (*inputs_shape[:-1], keys_shape[1]),
             list(initial_state_shape),
         )
 

@@ -125,23 +125,25 @@ class JoinContext(keras.layers.Layer):
     """Joins the fixed context to every decoder input.
 
     Call arguments:
-        inputs: float, shape (batch, target_length, size).
+        inputs: float, shape (batch, target_length, size) or, one token, (batch, size).
         context: float, shape (batch, units).
     Returns:
-        float, shape (batch, target_length, size + units).
+        float, shape (batch, target_length, size + units), or (batch, size + units).
     Reference:
         Cho et al. 2014, section 2.2.
     """
 
     def call(self, inputs: Any, context: Any) -> Any:
+        if len(inputs.shape) == 2:
+            return keras.ops.concatenate([inputs, context], axis=1)
         shape = keras.ops.shape(inputs)
         repeated = keras.ops.broadcast_to(
             context[:, None, :], (shape[0], shape[1], context.shape[-1])
         )
-        return keras.ops.concatenate([inputs, repeated], axis=-1)
+        return keras.ops.concatenate([inputs, repeated], axis=2)
 
     def compute_output_shape(self, inputs_shape: Any, context_shape: Any) -> Any:
-        return (*inputs_shape[:2], inputs_shape[2] + context_shape[1])
+        return (*inputs_shape[:-1], inputs_shape[-1] + context_shape[1])
 
 
 def _encoder_layer(

@@ -12,6 +12,7 @@ from keras_seq2seq.decoding.graph_translation import step_log_probs, translate
 from keras_seq2seq.decoding.hypothesis import Arrays
 from keras_seq2seq.decoding.strategy import Sampling, Strategy
 from keras_seq2seq.models.contract import source_names, state_names
+from keras_seq2seq.models.search_step import search_parts
 from keras_seq2seq.models.seq2seq import Seq2Seq
 from keras_seq2seq.runtimes.runtime import Runtime
 
@@ -36,6 +37,9 @@ class KerasRuntime(Runtime):
         self._encode = _compiled(model, model.encoder, _SOURCES)
         step_inputs = {**model.decoder.input, "target_ids": keras.KerasTensor((None, 1), "int32")}
         self._step = _compiled(model, model.decoder_step, step_inputs)
+        # JAX wants shapes that stay.
+        self._dynamic = keras.backend.backend() != "jax"
+        self._searching = search_parts(model.encoder, model.decoder, dynamic=self._dynamic)
         self._searches: dict[Strategy, Callable[[Any], Any]] = {}
 
     def encode(self, source_ids: np.ndarray) -> Arrays:
@@ -70,11 +74,11 @@ class KerasRuntime(Runtime):
 
     def _translate(self, strategy: Strategy, given: dict[str, Any]) -> dict[str, Any]:
         return translate(
-            self.model.encoder,
-            self.model.decoder,
+            *self._searching,
             **given,
             max_length=self.max_length,
             strategy=strategy,
+            dynamic=self._dynamic,
         )
 
 

@@ -58,7 +58,8 @@ def train(
 
     Killed at any moment and started again, a run goes on from its last state, to the end that it
     would have had (`resumable_fit`). Ctrl-C or SIGTERM ends the training, not the run: the best
-    model so far stays, the report tells, and the same call goes on.
+    model so far stays, the report tells, and the same call goes on. So does a finished run whose
+    recipe has got more epochs, but for one with a cosine schedule.
 
     Args:
         recipe: All of the run.
@@ -73,8 +74,8 @@ def train(
     Returns:
         The report: quality on the test part, tokens per second, wall time, versions.
     Raises:
-        FileExistsError: If the folder holds a finished run, or an unfinished one of another
-            recipe, and `force` is False.
+        FileExistsError: If the folder holds a run that does not go on by this recipe, and `force`
+            is False.
         StateError, TrainingDiverged: As `resumable_fit`.
         ValueError: If pairs are longer than the model takes and the recipe's policy is "refuse",
             or the model to begin from is another one than the recipe's.
@@ -94,7 +95,7 @@ def train(
     folder.prepare(goes_on=goes_on)
     if not folder.state.exists():  # a state belongs to the files that lie there
         tokenizers.save(folder.path)
-        folder.write_start(recipe, (source for source, _ in parts.validation[:KEPT_SOURCES]))
+    folder.write_start(recipe, (source for source, _ in parts.validation[:KEPT_SOURCES]))
     interrupted = _fit(model, recipe, parts, batches, folder)
     report = {
         "interrupted": interrupted,

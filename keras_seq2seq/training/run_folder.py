@@ -74,20 +74,23 @@ class RunFolder:
         return self.path / "report.json"
 
     def goes_on(self, recipe: Recipe, *, force: bool) -> bool:
-        """Tells whether the folder holds an unfinished run of a recipe; changes nothing.
+        """Tells whether the folder holds a run that goes on by a recipe; changes nothing.
+
+        An unfinished run goes on by its own recipe, and any by one with more epochs, where the
+        learning rate does not depend on how many there are.
 
         Raises:
-            FileExistsError: If it holds a finished run or one of another recipe, and `force` is
-                False.
+            FileExistsError: If it holds another run, and `force` is False.
         """
         if force or not self.recipe.exists():
             return False
-        self._check_unfinished(recipe)
+        self._check_goes_on(recipe)
         return True
 
     def prepare(self, *, goes_on: bool) -> None:
         """Makes the folder ready for a run that goes on, or for a new one: then it is emptied."""
         if goes_on:
+            self.report.unlink(missing_ok=True)
             self._cut_to(completed_epochs(self.state) if self.state.exists() else 0)
             return
         # The recipe first: without it the folder holds no run, whatever else is left of one.
@@ -111,17 +114,22 @@ class RunFolder:
         """Writes the report, never half of it."""
         _replace(self.report, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
 
-    def _check_unfinished(self, recipe: Recipe) -> None:
+    def _check_goes_on(self, recipe: Recipe) -> None:
+        kept, given = self.recipe.read_text("utf-8").splitlines(), recipe.to_toml().splitlines()
+        changed = [line for line in given if line not in kept]
+        before = [line for line in kept if line not in given]
+        if _has_more_epochs(changed, before) and recipe.training.schedule != "cosine":
+            return
         finished = self.report.exists() and not json.loads(self.report.read_text("utf-8")).get(
             "interrupted"
         )
         if finished:
             raise FileExistsError(
-                f"A run goes into a new folder. Received: {self.path}, which holds a run; "
-                "name another one or pass --force (force=True) to write over it."
+                "A run goes into a new folder, or goes on with more epochs. "
+                f"Received: {self.path}, which holds a finished run; name another folder, raise "
+                "training.epochs alone (of a schedule that is not cosine), or pass --force "
+                "(force=True) to write over it."
             )
-        kept, given = self.recipe.read_text("utf-8").splitlines(), recipe.to_toml().splitlines()
-        changed = [line for line in given if line not in kept]
         if changed or len(kept) != len(given):
             raise FileExistsError(
                 f"An unfinished run goes on by its own recipe. Received: {self.path}, whose "
@@ -147,3 +155,11 @@ class RunFolder:
 def _replace(path: pathlib.Path, text: str) -> None:
     with whole_file(path) as partial:
         partial.write_text(text, "utf-8")
+
+
+def _has_more_epochs(changed: list[str], before: list[str]) -> bool:
+    """Returns True if the one line of a recipe that changed is that of the epochs, which grew."""
+    counts = [
+        re.fullmatch(r"epochs = (\d+)", line) for lines in (before, changed) for line in lines
+    ]
+    return len(counts) == 2 and all(counts) and int(counts[0][1]) < int(counts[1][1])

@@ -1,0 +1,81 @@
+"""The loop of a search in keras.ops; rows that have ended may leave the batch."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+ops = keras.ops
+Tensors = dict[str, Any]
+Step = Callable[[Any, Tensors], tuple[Any, Tensors]]
+# Takes the number of the step, int32, scalar, and both of what a step changes.
+Advance = Callable[[Any, Tensors, Tensors], tuple[Tensors, Tensors]]
+Begin = Callable[[Tensors, Tensors], Advance]
+
+
+def run_search(
+    begin: Begin,
+    search: Tensors,
+    state: Tensors,
+    source: Tensors,
+    *,
+    dynamic: bool = False,
+    width: Any = 1,
+) -> Tensors:
+    """Takes steps until no row goes on.
+
+    Args:
+        begin: Takes `search` and `source`; returns what takes one step of so many rows.
+        search: What the rows have found: tensors (rows, ...), among them `going`, bool, (rows,).
+        state: What a step of the decoder changes: tensors (rows * width, ...).
+        source: What it reads and never changes: tensors (rows * width, ...).
+        dynamic: Go on with the rows that have not ended alone, each time that a quarter of them
+            have; for backends and formats whose shapes may change in a loop.
+        width: int or int32 scalar > 0. Hypotheses of a row.
+    Returns:
+        `search` of all rows at their ends.
+    """
+
+    def advance(begun: Advance) -> Callable[[Any, Tensors, Tensors], Any]:
+        return lambda i, search, state: (i + 1, *begun(i, search, state))
+
+    first = ops.convert_to_tensor(0, "int32")
+    if not dynamic:
+        begun = advance(begin(search, source))
+        _, search, _ = ops.while_loop(
+            lambda i, search, state: ops.any(search["going"]), begun, (first, search, state)
+        )
+        return search
+
+    def one_goes_on(i: Any, rows: Any, found: Tensors, search: Tensors, *others: Any) -> Any:
+        return ops.any(search["going"])
+
+    def until_some_end(
+        i: Any, rows: Any, found: Tensors, search: Tensors, state: Tensors, source: Tensors
+    ) -> Any:
+        enough = 3 * ops.shape(rows)[0]
+
+        def most_go_on(i: Any, search: Tensors, state: Tensors) -> Any:
+            return 4 * ops.sum(ops.cast(search["going"], "int32")) > enough
+
+        begun = advance(begin(search, source))
+        i, search, state = ops.while_loop(most_go_on, begun, (i, search, state))
+        places = rows[:, None]
+        found = {k: ops.scatter_update(found[k], places, value) for k, value in search.items()}
+        going = ops.cast(ops.nonzero(search["going"])[0], "int32")
+        hypotheses = going
+        if not isinstance(width, int) or width > 1:
+            beams = ops.arange(width, dtype="int32")[None, :]
+            hypotheses = ops.reshape(going[:, None] * width + beams, (-1,))
+        return (
+            i,
+            ops.take(rows, going, axis=0),
+            found,
+            {name: ops.take(value, going, axis=0) for name, value in search.items()},
+            {name: ops.take(value, hypotheses, axis=0) for name, value in state.items()},
+            {name: ops.take(value, hypotheses, axis=0) for name, value in source.items()},
+        )
+
+    rows = ops.arange(ops.shape(search["going"])[0], dtype="int32")
+    start = (first, rows, search, search, state, source)
+    return ops.while_loop(one_goes_on, until_some_end, start)[2]
