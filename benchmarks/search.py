@@ -168,6 +168,7 @@ def systems(bundle: Bundle) -> Iterator[System]:
                     max_length=bundle.max_length,
                     search=search,
                     strategy=strategy,
+                    shortlist=bundle.shortlist,
                 )
                 run = functools.partial(translate, translator)
                 yield System(name, search, beam_size, run, runtime.max_batch_size)

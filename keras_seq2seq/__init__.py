@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from keras_seq2seq.models.metrics import TokenAccuracy as TokenAccuracy
     from keras_seq2seq.models.seq2seq import Seq2Seq as Seq2Seq
     from keras_seq2seq.models.seq2seq import load_model as load_model
+    from keras_seq2seq.shortlist import Shortlist as Shortlist
     from keras_seq2seq.tokenizer import Tokenizer as Tokenizer
     from keras_seq2seq.tokenizer import TokenizerPair as TokenizerPair
     from keras_seq2seq.training.batches import PairBatches as PairBatches
@@ -61,6 +62,7 @@ _HOME = {
     "BeamSearch": "keras_seq2seq.decoding.strategy",
     "Greedy": "keras_seq2seq.decoding.strategy",
     "Sampling": "keras_seq2seq.decoding.strategy",
+    "Shortlist": "keras_seq2seq.shortlist",
     "Translation": "keras_seq2seq.translation",
     "Translator": "keras_seq2seq.translator",
     "load": "keras_seq2seq.bundle",

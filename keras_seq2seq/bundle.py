@@ -11,6 +11,7 @@ from typing import Any
 from keras_seq2seq.decoding.strategy import BeamSearch, Strategy
 from keras_seq2seq.manifest import faults
 from keras_seq2seq.runtimes.runtime import Runtime
+from keras_seq2seq.shortlist import Shortlist
 from keras_seq2seq.tokenizer import Tokenizer, TokenizerPair
 from keras_seq2seq.translator import Translator
 
@@ -97,6 +98,12 @@ class Bundle:
         return TokenizerPair(source, Tokenizer.load(self.folder / names["target"]))
 
     @property
+    def shortlist(self) -> Shortlist | None:
+        """What every search of the bundle chooses from; None is all ids."""
+        name = self.manifest.get("shortlist")
+        return Shortlist.load(self.folder / name) if name else None
+
+    @property
     def artefacts(self) -> list[tuple[str, str]]:
         """What can be loaded: (runtime, quantization), float32 first, in order of `RUNTIMES`."""
         given = self.manifest["artefacts"]
@@ -166,7 +173,7 @@ class Bundle:
         from keras_seq2seq.models.seq2seq import load_model
         from keras_seq2seq.runtimes.keras_model import KerasRuntime
 
-        return KerasRuntime(load_model(path, compile=False), self.max_length)
+        return KerasRuntime(load_model(path, compile=False), self.max_length, self.shortlist)
 
     def check_held(self, runtime: str, quantization: str) -> None:
         """Checks that the bundle holds an artefact.
@@ -194,12 +201,13 @@ class Bundle:
         ]
 
     def check_unaltered(self, runtime: str, quantization: str = "float32") -> None:
-        """Checks the checksums of what one artefact and the tokenizers are read from.
+        """Checks the checksums of what one artefact, tokenizers and shortlist are read from.
 
         Raises:
             ValueError: If a file was altered; names all.
         """
         names = {*self.files(runtime, quantization), *self.manifest["tokenizer"].values()}
+        names |= {self.manifest["shortlist"]} if "shortlist" in self.manifest else set()
         if altered := self.altered_files(sorted(names)):
             raise ValueError(
                 "Files of a bundle must have the SHA-256 of its manifest. Received: altered "
@@ -230,6 +238,8 @@ class Bundle:
             if not (root / name).resolve().is_relative_to(root)
         ]
         named = {f"tokenizer.{side}": name for side, name in self.manifest["tokenizer"].items()}
+        if "shortlist" in self.manifest:
+            named["shortlist"] = self.manifest["shortlist"]
         for runtime, entry in self.manifest["artefacts"].items():
             for key, name in _named(entry):
                 named[f"artefacts.{runtime}.{key}"] = name
@@ -291,6 +301,7 @@ def load(
         max_length=opened.max_length,
         search=search,
         strategy=strategy,
+        shortlist=opened.shortlist,
     )
 
 

@@ -58,6 +58,14 @@ def add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_tokenize_option(parser)
     add_beam_options(parser)
     parser.add_argument(
+        "--shortlist",
+        nargs=2,
+        type=pathlib.Path,
+        metavar=("SOURCE", "TARGET"),
+        help="files of a corpus to learn which target ids a source calls for; searches choose "
+        "from these alone, which is faster for one sentence",
+    )
+    parser.add_argument(
         "--text-onnx",
         action="store_true",
         help="write an ONNX file from text to text too, for onnxruntime-extensions",
@@ -70,6 +78,7 @@ def _export(arguments: argparse.Namespace) -> int:
     from keras_seq2seq.bundle import Bundle
     from keras_seq2seq.exporters.export import export
     from keras_seq2seq.models.seq2seq import load_model
+    from keras_seq2seq.shortlist import Shortlist
 
     chosen = strategy(arguments)
     if not isinstance(chosen, BeamSearch) and chosen != GREEDY:
@@ -78,9 +87,13 @@ def _export(arguments: argparse.Namespace) -> int:
             f"Received: {chosen}."
         )
     path = arguments.run / "model.keras" if arguments.run.is_dir() else arguments.run
+    model = load_model(path, compile=False)
+    shortlist = None
+    if arguments.shortlist and model.tokenizers is not None:
+        shortlist = Shortlist.of_texts(read_pairs(*arguments.shortlist), model.tokenizers)
     sources, report = arguments.run / "sources.txt", arguments.run / "report.json"
     parity = export(
-        load_model(path, compile=False),
+        model,
         arguments.output_dir,
         formats=arguments.formats,
         quantization=arguments.quantization,
@@ -91,6 +104,7 @@ def _export(arguments: argparse.Namespace) -> int:
         bleu_tokenize=arguments.tokenize,
         sentences=read_texts(sources) if sources.is_file() else None,
         beam=chosen if isinstance(chosen, BeamSearch) else None,
+        shortlist=shortlist,
         text_onnx=arguments.text_onnx,
         quality=json.loads(report.read_text("utf-8")).get("test") if report.is_file() else None,
         force=arguments.force,

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from keras_seq2seq.config import EOS_ID
-from keras_seq2seq.decoding.host import single_search, single_stream
+from keras_seq2seq.decoding.host import Step, single_search, single_stream
 from keras_seq2seq.decoding.host_beam import beam_search
 from keras_seq2seq.decoding.host_rules import check_prefixes
-from keras_seq2seq.decoding.hypothesis import Hypothesis
+from keras_seq2seq.decoding.host_shortlist import ALLOWED, shortened
+from keras_seq2seq.decoding.hypothesis import Arrays, Hypothesis
 from keras_seq2seq.decoding.scoring import Score, score
 from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Greedy, Sampling, Strategy
 from keras_seq2seq.progress import progress
 from keras_seq2seq.runtimes.runtime import Runtime
+from keras_seq2seq.shortlist import Shortlist
 from keras_seq2seq.tokenizer import TokenizerPair, pad_batch
 from keras_seq2seq.translation import Translation, translations
 
@@ -38,6 +40,8 @@ class Translator:
         search: "in_file" (the search inside the artefact) or "host" (NumPy over its steps);
             None takes "in_file" where that has the strategy.
         strategy: `Greedy()`, the default, `BeamSearch(...)` or `Sampling(...)`.
+        shortlist: What the host search chooses from; None lets it choose from all ids. The search
+            inside a file has its own.
     Raises:
         ValueError: If `search` is unknown, `max_length` is not positive, or no search inside the
             artefact has the strategy.
@@ -51,6 +55,7 @@ class Translator:
         max_length: int,
         search: str | None = None,
         strategy: Strategy | None = None,
+        shortlist: Shortlist | None = None,
     ) -> None:
         self.strategy = strategy or GREEDY
         if search is None:
@@ -67,6 +72,7 @@ class Translator:
         self.tokenizers = tokenizers
         self.max_length = max_length
         self.search = search
+        self.shortlist = shortlist
 
     @classmethod
     def from_model(
@@ -75,6 +81,7 @@ class Translator:
         *,
         max_length: int | None = None,
         strategy: Strategy | None = None,
+        shortlist: Shortlist | None = None,
     ) -> "Translator":
         """Returns a translator over a model in memory that follows its weights.
 
@@ -82,6 +89,7 @@ class Translator:
             model: A model with tokenizers.
             max_length: int > 0; None takes the configuration's.
             strategy: What to search for, inside the graph; None is greedy.
+            shortlist: What the search chooses from; None lets it choose from all ids.
         Raises:
             ValueError: If the model has no tokenizers, or no configuration and `max_length` is
                 None, or its caches are shorter than `max_length`.
@@ -101,8 +109,9 @@ class Translator:
                 )
             max_length = model.config.max_length
         model.check_max_length(max_length)
-        runtime = KerasRuntime(model, max_length)
-        return cls(runtime, model.tokenizers, max_length=max_length, strategy=strategy)
+        runtime = KerasRuntime(model, max_length, shortlist)
+        options: dict[str, Any] = {"strategy": strategy, "shortlist": shortlist}
+        return cls(runtime, model.tokenizers, max_length=max_length, **options)
 
     # str is an Iterable[str] too; the first overload goes before.
     @overload
@@ -214,8 +223,7 @@ class Translator:
         begun = self._prefix_ids([prefix])
         self._check_prefixes(begun)
         found = single_stream(
-            self.runtime.step,
-            self.runtime.encode(source_ids),
+            *self._begin(source_ids, begun),
             source_ids,
             self.strategy,
             max_length=self.max_length,
@@ -288,11 +296,23 @@ class Translator:
         self._check_prefixes(prefixes, len(source_ids))
         if prefixes is None and self.search == "in_file":
             return self.runtime.search(source_ids, self.strategy)
-        given = self.runtime.step, self.runtime.encode(source_ids), source_ids
+        given = *self._begin(source_ids, prefixes), source_ids
         limits: Any = {"max_length": self.max_length, "prefixes": prefixes}
         if isinstance(self.strategy, BeamSearch):
             return beam_search(*given, self.strategy, **limits)
         return single_search(*given, self.strategy, **limits)
+
+    def _begin(
+        self, source_ids: np.ndarray, prefixes: Sequence[Sequence[int]] | None
+    ) -> tuple[Step, Arrays]:
+        """Returns what the host search steps with, and the first state."""
+        state = self.runtime.encode(source_ids)
+        if self.shortlist is None:
+            return self.runtime.step, state
+        allowed = self.shortlist.mask(source_ids)
+        for row, ids in enumerate(prefixes or ()):
+            allowed[row, list(ids)] = True
+        return shortened(self.runtime.step), {**state, ALLOWED: allowed}
 
     def _source_ids(self, texts: Sequence[str]) -> list[list[int]]:
         return [[*ids, EOS_ID] for ids in self.tokenizers.source.encode(list(texts))]

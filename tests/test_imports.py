@@ -8,7 +8,7 @@ from conftest import run_python
 import keras_seq2seq
 
 PACKAGE = pathlib.Path(keras_seq2seq.__file__).parent
-BOTTOM = {"presets", "config", "text", "whole_file", "tokenizer_training", "tokenizer"}
+BOTTOM = {"presets", "config", "text", "whole_file", "tokenizer_training", "tokenizer", "shortlist"}
 # What each module or package may import of the library; `root` is keras_seq2seq/__init__.py.
 ALLOWED = {
     "root": set(),
@@ -20,6 +20,7 @@ ALLOWED = {
     "whole_file": set(),
     "tokenizer": {"config", "text", "whole_file", "tokenizer_training"},
     "tokenizer_layer": {"config", "tokenizer"},
+    "shortlist": {"config", "tokenizer", "whole_file"},
     "phrasebook": set(),
     "sentences": set(),
     "attention_map": {"whole_file"},

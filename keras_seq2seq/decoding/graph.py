@@ -7,6 +7,7 @@ import keras
 from keras_seq2seq.config import BOS_ID, EOS_ID, PAD_ID
 from keras_seq2seq.decoding.graph_loop import Advance, Step, Tensors, run_search
 from keras_seq2seq.decoding.graph_rules import (
+    Columns,
     adjust,
     is_empty_source,
     is_nan,
@@ -27,6 +28,7 @@ def single_search(
     max_length: int,
     uniforms: Any = None,
     source: Tensors | None = None,
+    vocabulary_size: int | None = None,
     dynamic: bool = False,
 ) -> Tensors:
     """Takes one token at each step until every row has ended.
@@ -45,7 +47,9 @@ def single_search(
         strategy: `Greedy` or `Sampling`.
         max_length: int > 0. Most tokens of a translation, end of sentence included.
         uniforms: float32, shape (batch, max_length), of `Sampling.uniforms`.
-        source: Tensors by name, shape (batch, ...), that a step reads and never changes.
+        source: Tensors by name, shape (batch, ...), that a step reads and never changes; with
+            `candidates`, int32, (batch, columns), the log-probabilities are of these ids.
+        vocabulary_size: int > 0. Number of target ids; None takes the columns.
         dynamic: As of `run_search`.
     Returns:
         target_ids: int32, shape (batch, max_length), end of sentence included, then zeros.
@@ -63,17 +67,19 @@ def single_search(
 
         def advance(i: Any, search: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
             log_probs, state = step(search["ids"], {**source, **state})
-            adjusted = adjust(strategy, log_probs, search["target_ids"], i)
+            columns = Columns(vocabulary_size or log_probs.shape[-1], source.get("candidates"))
+            adjusted = adjust(strategy, log_probs, search["target_ids"], i, columns)
             if isinstance(strategy, Sampling):
                 drawn = ops.take(search["uniforms"], i, axis=1)
-                best, compared = _draw(adjusted, strategy, drawn, rows)
+                best, compared = _draw(adjusted, strategy, drawn, rows, columns)
             else:
                 # Not argmax: Keras guards it with bitwise operators, which LiteRT does not have.
                 compared, best = ops.top_k(adjusted, 1)
             best = ops.cast(best, "int32")
             gained = compared
             if strategy.repetition_penalty != 1:  # compared by something else than it gains
-                gained = pick(log_probs, rows * log_probs.shape[-1] + best)
+                gained = pick(log_probs, rows * columns.count + best)
+            best = columns.ids(rows, best)
             new = _taken(i, search, best[:, 0], compared[:, 0], gained[:, 0], positions)
             if "attention" in state:
                 weights = ops.where((new["ids"] != PAD_ID)[:, None], state["attention"], 0.0)
@@ -126,9 +132,14 @@ def _taken(
     }
 
 
-def _draw(adjusted: Any, strategy: Sampling, uniforms: Any, rows: Any) -> tuple[Any, Any]:
-    """Returns an id for each row, shape (batch, 1), and what it was compared by."""
-    values, ranked = ops.top_k(adjusted, strategy.candidates(adjusted.shape[-1]))
+def _draw(
+    adjusted: Any, strategy: Sampling, uniforms: Any, rows: Any, columns: Columns
+) -> tuple[Any, Any]:
+    """Returns a column for each row, shape (batch, 1), and what it was compared by."""
+    count = strategy.candidates(columns.vocabulary_size)
+    if columns.candidates is not None:
+        count = ops.minimum(count, columns.count)
+    values, ranked = ops.top_k(adjusted, count)
     weights = ops.exp((values - values[:, :1]) / strategy.temperature)
     before = ops.cumsum(weights, axis=-1) - weights
     total = ops.sum(weights, axis=-1, keepdims=True)
@@ -137,5 +148,5 @@ def _draw(adjusted: Any, strategy: Sampling, uniforms: Any, rows: Any) -> tuple[
     below = ops.cast(upto <= uniforms[:, None] * upto[:, -1:], "int32")
     last = ops.sum(ops.cast(weights > 0, "int32"), axis=-1) - 1
     chosen = ops.minimum(ops.sum(below, axis=-1), last)[:, None]
-    places = rows * values.shape[-1] + chosen
+    places = rows * count + chosen
     return pick(ranked, places), pick(values, places)

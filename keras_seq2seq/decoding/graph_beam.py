@@ -8,6 +8,7 @@ import keras
 from keras_seq2seq.config import BOS_ID, EOS_ID, PAD_ID
 from keras_seq2seq.decoding.graph_loop import Advance, Step, Tensors, run_search
 from keras_seq2seq.decoding.graph_rules import (
+    Columns,
     adjust,
     is_empty_source,
     is_nan,
@@ -48,6 +49,7 @@ def beam_search(
     memory_mask: Any = None,
     sizes: BeamSizes | None = None,
     source: Tensors | None = None,
+    vocabulary_size: int | None = None,
     dynamic: bool = False,
 ) -> Tensors:
     """Searches for the best-ranked translations of each row.
@@ -66,7 +68,8 @@ def beam_search(
         max_length: int > 0. Most tokens of a translation, end of sentence included.
         memory_mask: bool, shape (batch, memory_length), for a coverage penalty.
         sizes: In place of the strategy's own.
-        source: Tensors by name, shape (batch, ...), that a step reads and never changes.
+        source: As of `single_search`.
+        vocabulary_size: As of `single_search`.
         dynamic: As of `run_search`.
     Returns:
         target_ids: int32, shape (batch, num_hypotheses, max_length), the best first, end of
@@ -115,7 +118,8 @@ def beam_search(
             if "coverage" in state:
                 new["coverage"] = state["coverage"] + new["attention"]
                 coverage = beams.coverage_penalties(new["coverage"], source["memory_mask"])
-            search, parents = beams.advance(i, search, log_probs, coverage)
+            columns = Columns(vocabulary_size or log_probs.shape[-1], source.get("candidates"))
+            search, parents = beams.advance(i, search, log_probs, coverage, columns)
             return search, {name: ops.take(new[name], parents, axis=0) for name in state}
 
         return advance
@@ -167,19 +171,19 @@ class _Beams:
         self.rows = ops.arange(self.batch, dtype="int32")[:, None]
 
     def advance(
-        self, i: Any, search: Tensors, log_probs: Any, coverage: Any
+        self, i: Any, search: Tensors, log_probs: Any, coverage: Any, columns: Columns
     ) -> tuple[Tensors, Any]:
         """Takes one step; returns, for each flat row, which one it goes on from."""
-        width, vocabulary = self.width, log_probs.shape[-1]
+        width, count = self.width, columns.count
         tokens = ops.reshape(search["target_ids"], (-1, search["target_ids"].shape[-1]))
-        adjusted = adjust(self.strategy, log_probs, tokens, i)
-        totals = search["totals"][:, :, None] + self._by_row(adjusted, vocabulary)
-        totals, ranked = ops.top_k(ops.reshape(totals, (self.batch, width * vocabulary)), 2 * width)
+        adjusted = adjust(self.strategy, log_probs, tokens, i, columns)
+        totals = search["totals"][:, :, None] + self._by_row(adjusted, count)
+        totals, ranked = ops.top_k(ops.reshape(totals, (self.batch, width * count)), 2 * width)
         ranked = ops.cast(ranked, "int32")
-        beams = ranked // vocabulary
-        ids = ranked - beams * vocabulary
+        beams = ranked // count
         parents = self.rows * width + beams
-        gained = ops.take(ops.reshape(log_probs, (-1,)), parents * vocabulary + ids)
+        gained = ops.take(ops.reshape(log_probs, (-1,)), parents * count + ranked - beams * count)
+        ids = columns.ids(parents, ranked - beams * count)
         here = self.positions == i
         candidates = {
             "target_ids": ops.where(here, ids[:, :, None], pick(search["target_ids"], parents)),
@@ -210,7 +214,7 @@ class _Beams:
         new["done"] = self._nothing_left(new)
         # A row may hold NaN in one live hypothesis only: it is seen before the best are chosen.
         is_live = search["totals"] > FORBIDDEN / 2
-        wrong = ops.logical_and(is_live, is_nan(self._by_row(log_probs, vocabulary)[:, :, 0]))
+        wrong = ops.logical_and(is_live, is_nan(self._by_row(log_probs, count)[:, :, 0]))
         broken = ops.logical_and(search["going"], ops.any(wrong, axis=1))
         nothing = ops.logical_or(broken, totals[:, 0] <= FORBIDDEN / 2)
         moves = ops.logical_and(search["going"], ops.logical_not(nothing))
@@ -298,8 +302,8 @@ class _Beams:
         weights = ops.take(flat, steps, axis=0)
         return ops.where((target_ids != PAD_ID)[:, :, :, None], weights, 0.0)
 
-    def _by_row(self, values: Any, vocabulary: int) -> Any:
-        return ops.reshape(values, (self.batch, self.width, vocabulary))
+    def _by_row(self, values: Any, count: Any) -> Any:
+        return ops.reshape(values, (self.batch, self.width, count))
 
     def _where(self, condition: Any, new: Any, old: Any) -> Any:
         return ops.where(ops.reshape(condition, (-1, *[1] * (len(new.shape) - 1))), new, old)

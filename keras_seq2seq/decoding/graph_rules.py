@@ -1,5 +1,6 @@
 """What a search may choose next, in keras.ops: the rules that every strategy can be told."""
 
+import dataclasses
 from typing import Any
 
 import keras
@@ -26,32 +27,69 @@ def length_limits(strategy: Strategy, source_ids: Any, max_length: int) -> Any:
     return ops.minimum(ops.maximum(wanted, 1), zeros + max_length)
 
 
-def adjust(strategy: Strategy, log_probs: Any, tokens: Any, position: Any) -> Any:
+@dataclasses.dataclass(frozen=True)
+class Columns:
+    """What the columns of log-probabilities stand for.
+
+    Args:
+        vocabulary_size: int > 0. Number of target ids.
+        candidates: int32, shape (rows, columns), rising, of a shortlist; None if the columns are
+            the ids.
+    """
+
+    vocabulary_size: int
+    candidates: Any = None
+
+    @property
+    def count(self) -> Any:
+        """Number of columns, int or int32 scalar."""
+        if self.candidates is None:
+            return self.vocabulary_size
+        return ops.shape(self.candidates)[1]
+
+    def ids(self, rows: Any, columns: Any) -> Any:
+        """Returns the ids of columns, int32, like both: of flat rows."""
+        if self.candidates is None:
+            return columns
+        return ops.take(ops.reshape(self.candidates, (-1,)), rows * self.count + columns)
+
+    def read(self, by_id: Any) -> Any:
+        """Returns values (1 or rows, vocabulary_size) of ids for the columns, (rows, columns)."""
+        if self.candidates is None:
+            return by_id
+        if by_id.shape[0] == 1:
+            return ops.take(by_id[0], self.candidates)
+        rows = ops.arange(ops.shape(self.candidates)[0], dtype="int32")[:, None]
+        return pick(by_id, rows * self.vocabulary_size + self.candidates)
+
+
+def adjust(strategy: Strategy, log_probs: Any, tokens: Any, position: Any, columns: Columns) -> Any:
     """Returns the log-probabilities as the search compares them, -1e9 for what is forbidden.
 
     Args:
         strategy: Its rules.
-        log_probs: float32, shape (rows, vocabulary_size).
+        log_probs: float32, shape (rows, columns).
         tokens: int32, shape (rows, max_length). What each row has already, then zeros.
         position: int32 scalar. Tokens that each row has.
+        columns: What the columns stand for.
     """
-    vocabulary = log_probs.shape[-1]
+    vocabulary = columns.vocabulary_size
     adjusted = log_probs
     if strategy.repetition_penalty != 1:
-        seen = _contains(tokens, vocabulary)
+        seen = columns.read(_contains(tokens, vocabulary))
         adjusted = ops.where(seen, log_probs * strategy.repetition_penalty, log_probs)
     # What is always forbidden is added, not chosen by `where`: one cheap pass over a constant.
     always = strategy.forbidden(vocabulary)
-    adjusted = adjusted + ops.convert_to_tensor(
-        [[FORBIDDEN if token in always else 0.0 for token in range(vocabulary)]]
-    )
+    forbidden = [[FORBIDDEN if token in always else 0.0 for token in range(vocabulary)]]
+    adjusted = adjusted + columns.read(ops.convert_to_tensor(forbidden))
     if strategy.min_length > 0:
-        is_eos = ops.arange(vocabulary, dtype="int32") == EOS_ID
+        is_eos = columns.read(ops.arange(vocabulary, dtype="int32")[None, :] == EOS_ID)
         too_early = ops.logical_and(is_eos, position < strategy.min_length)
-        adjusted = ops.where(too_early[None, :], FORBIDDEN, adjusted)
+        adjusted = ops.where(too_early, FORBIDDEN, adjusted)
     if 0 < strategy.no_repeat_ngram_size <= tokens.shape[1]:
         completing = _completing(tokens, position, strategy.no_repeat_ngram_size)
-        adjusted = ops.where(_contains(completing, vocabulary), FORBIDDEN, adjusted)
+        completes = columns.read(_contains(completing, vocabulary))
+        adjusted = ops.where(completes, FORBIDDEN, adjusted)
     return adjusted
 
 

@@ -23,6 +23,7 @@ def translate(
     strategy: Strategy = GREEDY,
     uniforms: Any = None,
     sizes: BeamSizes | None = None,
+    vocabulary_size: int | None = None,
     dynamic: bool = False,
 ) -> Tensors:
     """Reads sources and searches; a source without a real token gives an empty translation.
@@ -35,6 +36,8 @@ def translate(
         strategy: What to search for.
         uniforms: Of `Sampling.uniforms`, for that.
         sizes: Sizes of a beam as tensors; None takes the strategy's.
+        vocabulary_size: int > 0. Number of target ids, for an encoder with `candidates`, which the
+            decoder's logits are of.
         dynamic: As of `run_search`.
     Returns:
         What `single_search` or `beam_search` returns.
@@ -43,6 +46,8 @@ def translate(
     """
     encoded = encoder(source_ids)
     source = {name: encoded[name] for name in source_names(decoder)}
+    if "candidates" in encoded:
+        source["candidates"] = encoded["candidates"]
     names = state_names(decoder)
     state = {name: encoded[name] for name in names}
     takes_a_token = len(decoder.input["target_ids"].shape) == 1
@@ -50,7 +55,7 @@ def translate(
         state["attention"] = ops.zeros_like(encoded["source_mask"], dtype="float32")
 
     def step(ids: Any, state: Tensors) -> tuple[Any, Tensors]:
-        given = {name: state[name] for name in (*source, *names)}
+        given = {name: state[name] for name in (*source_names(decoder), *names)}
         ids = ids if takes_a_token else ids[:, None]
         outputs = decoder({"target_ids": ids, **given})
         new = {name: outputs[name] for name in names}
@@ -71,6 +76,7 @@ def translate(
             max_length=max_length,
             uniforms=uniforms,
             source=source,
+            vocabulary_size=vocabulary_size,
             dynamic=dynamic,
         )
     strategy.check_attention(attends(decoder))
@@ -83,6 +89,7 @@ def translate(
         memory_mask=encoded.get("source_mask"),
         sizes=sizes,
         source=source,
+        vocabulary_size=vocabulary_size,
         dynamic=dynamic,
     )
 

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_seq2seq.models.shortlisted import EmbeddingAlone
+
 
 def with_embedding_lookup(model: keras.Model) -> keras.Model:
     """Returns a model over the same layers and weights with each embedding as one-hot vectors.
@@ -18,6 +20,8 @@ def with_embedding_lookup(model: keras.Model) -> keras.Model:
     replaced: dict[int, keras.layers.Layer] = {}
 
     def replace(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if isinstance(layer, EmbeddingAlone):
+            return EmbeddingAlone(replace(layer.embedding))
         if not isinstance(layer, keras.layers.Embedding):
             return layer
         return replaced.setdefault(id(layer), OneHotEmbedding(layer, name=layer.name))

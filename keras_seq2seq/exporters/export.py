@@ -25,9 +25,11 @@ from keras_seq2seq.manifest import dumps
 from keras_seq2seq.models.contract import source_names, state_names
 from keras_seq2seq.models.seq2seq import Seq2Seq
 from keras_seq2seq.runtimes.runtime import Runtime
+from keras_seq2seq.shortlist import Shortlist
 from keras_seq2seq.tokenizer import TokenizerPair
 
 MODEL_FILE = "model.keras"
+SHORTLIST_FILE = "shortlist.npz"
 VERSIONED = ("keras_seq2seq", "keras", "tensorflow", "tensorflow-text", "tf2onnx", "onnx")
 PROBES, PROBE_PIECES = 50, 8
 CALIBRATION_SENTENCES = 200
@@ -47,6 +49,7 @@ def export(
     sentences: Sequence[str] | None = None,
     max_length: int | None = None,
     beam: BeamSearch | None = None,
+    shortlist: Shortlist | None = None,
     text_onnx: bool = False,
     quality: Mapping[str, Any] | None = None,
     force: bool = False,
@@ -81,6 +84,9 @@ def export(
             files; None takes the configuration's.
         beam: A beam search to put beside the greedy one inside every file, fixed there; None
             writes none. On the host any beam search runs over the steps.
+        shortlist: Target ids by those of the source, see `Shortlist.learn`: every search of the
+            bundle chooses from them alone, and its output layer computes no others. Faster for
+            one sentence, at some loss of quality; None lets searches choose from all ids.
         text_onnx: Write `translate_text_greedy.onnx` beside the other ONNX files: text in, text
             out. It alone needs onnxruntime-extensions, wherever it runs.
         quality: Measured quality of the model for the manifest, such as what `evaluate` of
@@ -110,6 +116,7 @@ def export(
         quantization=quantization,
         max_length=max_length,
         beam=beam,
+        shortlist=shortlist,
         text_onnx=text_onnx,
         gate=None if evaluation is None else gate,
         sentences=sentences,
@@ -121,6 +128,8 @@ def export(
     try:
         artefacts = _write_artefacts(model, partial, request, texts, verbose)
         request.tokenizers.save(partial)
+        if shortlist is not None:
+            shortlist.save(partial / SHORTLIST_FILE)
         lines = "".join(f"{' '.join(text.splitlines())}\n" for text in texts)
         (partial / SENTENCES_FILE).write_text(lines, "utf-8")
         manifest = _manifest(model, partial, request, artefacts)
@@ -191,7 +200,11 @@ def _write_artefacts(
         print("writing keras")
     model.save(folder / MODEL_FILE, include_optimizer=False)
     artefacts: dict[str, dict[str, Any]] = {"keras": {"path": MODEL_FILE}}
-    options: dict[str, Any] = {"max_length": request.max_length, "beam": request.beam}
+    options: dict[str, Any] = {
+        "max_length": request.max_length,
+        "beam": request.beam,
+        "shortlist": request.shortlist,
+    }
     for name in request.formats:
         quantizations = request.quantizations_of(name)
         if verbose:
@@ -237,6 +250,7 @@ def _manifest(
         "limits": {"max_length": request.max_length},
         "beam": None if beam is None else dataclasses.asdict(beam),
         "tokenizer": {"source": sides[0], "target": sides[-1]},
+        **({} if request.shortlist is None else {"shortlist": SHORTLIST_FILE}),
         "states": state_names(model.decoder),
         "source_tensors": source_names(model.decoder),
         "artefacts": artefacts,

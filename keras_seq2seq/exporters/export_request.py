@@ -12,6 +12,7 @@ from keras_seq2seq.bundle import MANIFEST_FILE
 from keras_seq2seq.decoding.strategy import BeamSearch
 from keras_seq2seq.exporters.quality_gate import Gate
 from keras_seq2seq.models.seq2seq import Seq2Seq
+from keras_seq2seq.shortlist import Shortlist
 from keras_seq2seq.tokenizer import TokenizerPair
 
 FORMATS = ("saved_model", "litert", "onnx")
@@ -40,6 +41,7 @@ class Request:
         quantizations: What to write beside float32, where a format can be that.
         max_length: int > 0. Longest translation in tokens.
         beam: The beam search inside the files, or None.
+        shortlist: What their searches choose from, or None.
         text_onnx: Write the ONNX file from text to text.
         gate: What quantised files have to keep, or None.
     """
@@ -49,6 +51,7 @@ class Request:
     quantizations: tuple[str, ...]
     max_length: int
     beam: BeamSearch | None
+    shortlist: Shortlist | None
     text_onnx: bool
     gate: Gate | None
 
@@ -65,6 +68,7 @@ def check(
     quantization: str | Sequence[str],
     max_length: int | None,
     beam: BeamSearch | None,
+    shortlist: Shortlist | None,
     text_onnx: bool,
     gate: dict[str, Any] | None,
     sentences: Sequence[str] | None,
@@ -105,6 +109,7 @@ def check(
             beam.forbidden(model.decoder.output["logits"].shape[-1])
         except ValueError as error:
             faults.append(str(error))
+    faults += _shortlist_faults(model, shortlist)
     if text_onnx and "onnx" not in formats:
         faults.append(f'`text_onnx` needs the format "onnx". Received: formats={formats}.')
     checked = None
@@ -117,7 +122,9 @@ def check(
         raise ValueError("Cannot export:\n- " + "\n- ".join(faults))
     _check_packages([*formats, *([TEXT_EXTRA] if text_onnx else [])])
     _check_folder(output_dir, force)
-    return Request(model.tokenizers, tuple(formats), wanted, max_length, beam, text_onnx, checked)
+    return Request(
+        model.tokenizers, tuple(formats), wanted, max_length, beam, shortlist, text_onnx, checked
+    )
 
 
 def _format_faults(formats: Sequence[str]) -> list[str]:
@@ -127,6 +134,21 @@ def _format_faults(formats: Sequence[str]) -> list[str]:
     if not formats or len(set(formats)) != len(formats):
         faults.append(f"`formats` must name each once, and at least one. Received: {formats}.")
     return faults
+
+
+def _shortlist_faults(model: Seq2Seq, shortlist: Shortlist | None) -> list[str]:
+    if shortlist is None:
+        return []
+    if model.config is None:
+        return ["`shortlist` needs a model that a config describes. Received: custom parts."]
+    wanted = model.config.source_vocabulary_size, model.config.target_vocabulary_size
+    received = len(shortlist.candidates), shortlist.target_vocabulary_size
+    if received == wanted:
+        return []
+    return [
+        f"`shortlist` must have the vocabulary sizes of the model, {wanted}. Received: {received}; "
+        "learn it with the model's tokenizers."
+    ]
 
 
 def _quantization_faults(formats: Sequence[str], wanted: Sequence[str]) -> list[str]:

@@ -20,6 +20,7 @@ from keras_seq2seq.exporters.quiet import quiet
 from keras_seq2seq.exporters.signatures import Signatures
 from keras_seq2seq.models.search_step import search_parts
 from keras_seq2seq.models.seq2seq import Seq2Seq
+from keras_seq2seq.shortlist import Shortlist
 
 QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "int8")
 FOREIGN = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
@@ -32,6 +33,7 @@ def write_litert(
     max_length: int,
     quantizations: Sequence[str] = ("float32", "dynamic_int8"),
     beam: BeamSearch | None = None,
+    shortlist: Shortlist | None = None,
     calibration: Sequence[Sequence[int]] = (),
 ) -> dict[str, Any]:
     """Writes `model_<quantization>.tflite` files for a batch of one and any source length.
@@ -47,6 +49,7 @@ def write_litert(
             arithmetic), "dynamic_int8" (int8 weights, float32 arithmetic elsewhere) and "int8"
             (products of int8 numbers by scales that `calibration` fixes, as `PRODUCTS` says).
         beam: What the signature `translate_beam` searches for; None leaves it out.
+        shortlist: What the searches choose from; None lets them choose from all ids.
         calibration: Source ids of typical sentences, eos included; what "int8" measures.
     Returns:
         {"files": {quantization: file name}, "signatures": {name: {"inputs", "outputs"}}}, each a
@@ -68,7 +71,9 @@ def write_litert(
     with tempfile.TemporaryDirectory() as frozen_folder:
         with quiet():
             # The runtime wants shapes that stay: caches of fixed length.
-            searching = search_parts(model.encoder, model.decoder, dynamic=False)
+            searching = search_parts(
+                model.encoder, model.decoder, dynamic=False, shortlist=shortlist
+            )
             parts = model.encoder, model.decoder, *searching
             encoder, decoder, *searching = (with_embedding_lookup(part) for part in parts)
             signatures = Signatures(

@@ -11,6 +11,7 @@ from keras_seq2seq.exporters.onnx_placement import place_weights
 from keras_seq2seq.exporters.quiet import quiet
 from keras_seq2seq.models.search_step import search_parts
 from keras_seq2seq.models.seq2seq import Seq2Seq
+from keras_seq2seq.shortlist import Shortlist
 from keras_seq2seq.tokenizer import TokenizerPair
 
 FILES = {
@@ -34,6 +35,7 @@ def write_onnx(
     max_length: int,
     quantizations: Sequence[str] = ("float32",),
     beam: BeamSearch | None = None,
+    shortlist: Shortlist | None = None,
     opset_version: int = 17,
     text_tokenizers: TokenizerPair | None = None,
 ) -> dict[str, Any]:
@@ -51,6 +53,7 @@ def write_onnx(
         max_length: int > 0. Longest translation in tokens, eos included.
         quantizations: Any of "float32", "float16" and "dynamic_int8", see `quantized`.
         beam: What `translate_beam.onnx` searches for; None leaves it out.
+        shortlist: What the searches choose from; None lets them choose from all ids.
         opset_version: int, 15 to 18. Version of the ONNX operators; 17 is read by onnxruntime
             1.12 and later.
         text_tokenizers: What `translate_text_greedy.onnx` has inside: text in, text out; None
@@ -81,7 +84,7 @@ def write_onnx(
     handlers = {**rnns.handlers, **norms.handlers}
     with _silence():
         encoder = rnns.replace(model.encoder)
-        searching = search_parts(encoder, model.decoder, dynamic=True)
+        searching = search_parts(encoder, model.decoder, dynamic=True, shortlist=shortlist)
         if opset_version >= FIRST_OPSET:
             # One node rounds otherwise than Keras: states and steps stay with what Keras computes.
             searching = norms.replace(searching[0]), norms.replace(searching[1])

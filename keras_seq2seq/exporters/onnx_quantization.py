@@ -138,7 +138,7 @@ def _store_integers(graph: Any, tied: dict[str, str]) -> None:
     weights = _weights(graph)
     for owner in list(graphs(graph)):
         for node in list(owner.node):
-            if node.op_type == "Gather" and node.input[0] in weights:
+            if node.op_type == "Gather" and weights.get(node.input[0], np.zeros(1)).ndim == 2:
                 _store_integer(graph, node.input[0], weights[node.input[0]], axis=0)
                 _shrink_gather(graph, owner, node)
             elif node.op_type in RECURRENT:

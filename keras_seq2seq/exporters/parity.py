@@ -190,7 +190,7 @@ def verify(
     opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
     engine_of = runtimes or functools.cache(opened.runtime)
     texts = _texts(opened, sentences)
-    tokenizers = opened.tokenizers
+    tokenizers, shortlist = opened.tokenizers, opened.shortlist
     default = opened.beam or GREEDY
     strategies: list[Strategy] = [GREEDY, *([opened.beam] if opened.beam else [])]
     ways = [
@@ -205,7 +205,12 @@ def verify(
     for runtime, quantization, search, strategy in ways:
         engine = engine_of(runtime, quantization)
         translator = Translator(
-            engine, tokenizers, max_length=opened.max_length, search=search, strategy=strategy
+            engine,
+            tokenizers,
+            max_length=opened.max_length,
+            search=search,
+            strategy=strategy,
+            shortlist=shortlist,
         )
         found = list(translator.iterate(texts, verbose=False))
         # The first way of each strategy is Keras with the search in its graph.

@@ -21,6 +21,7 @@ from keras_seq2seq.exporters.signatures import Signatures
 from keras_seq2seq.exporters.warmup import write_warmup
 from keras_seq2seq.models.search_step import search_parts
 from keras_seq2seq.models.seq2seq import Seq2Seq
+from keras_seq2seq.shortlist import Shortlist
 from keras_seq2seq.tokenizer import TokenizerPair
 
 VERSION = "1"
@@ -36,6 +37,7 @@ def write_saved_model(
     *,
     max_length: int,
     beam: BeamSearch | None = None,
+    shortlist: Shortlist | None = None,
     sentences: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Writes version 1 of a SavedModel for any batch size and any source length.
@@ -54,6 +56,7 @@ def write_saved_model(
         folder: Where to write the folder "1".
         max_length: int > 0. Longest translation in tokens, end of sentence included.
         beam: The beam search and its default sizes; None takes `BeamSearch()`.
+        shortlist: What the searches choose from; None lets them choose from all ids.
         sentences: Source texts for the warm-up; if empty, they are made of pieces.
     Returns:
         {"files": {"float32": "1"}, "beam": the beam search, "longest_text": most tokens of a
@@ -66,7 +69,7 @@ def write_saved_model(
     if tokenizers is not None:
         _check_vocabularies(model, tokenizers)
     longest = max(LONGEST_TEXT, 4 * max_length)
-    searching = search_parts(model.encoder, model.decoder, dynamic=True)
+    searching = search_parts(model.encoder, model.decoder, dynamic=True, shortlist=shortlist)
     signatures = Signatures(model.encoder, model.decoder, max_length, beam, searching=searching)
     module = tf.Module()
     # Variables alone: a Keras model would write its layers and its training beside them.

@@ -101,6 +101,7 @@ class Signatures:
             max_length=self.max_length,
             strategy=strategy,
             sizes=sizes,
+            vocabulary_size=self.decoder.output["logits"].shape[-1],
             dynamic=self.dynamic,
         )
 

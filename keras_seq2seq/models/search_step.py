@@ -14,6 +14,8 @@ from keras_seq2seq.models.multi_head import (
 from keras_seq2seq.models.positions import NextPosition, PositionEncoding
 from keras_seq2seq.models.recurrence import Attentional, InputFeeding, Recurrence
 from keras_seq2seq.models.recurrent import JoinContext
+from keras_seq2seq.models.shortlisted import shortened
+from keras_seq2seq.shortlist import Shortlist
 
 # Layers that compute one token in the same way with and without an axis of length.
 TAKES_A_TOKEN = (
@@ -39,7 +41,11 @@ TAKES_A_TOKEN = (
 
 
 def search_parts(
-    encoder: keras.Model, decoder: keras.Model, *, dynamic: bool
+    encoder: keras.Model,
+    decoder: keras.Model,
+    *,
+    dynamic: bool,
+    shortlist: Shortlist | None = None,
 ) -> tuple[keras.Model, keras.Model]:
     """Returns an encoder and a decoder for a search: the same layers and weights, fewer operations.
 
@@ -52,8 +58,17 @@ def search_parts(
         decoder: Its decoder.
         dynamic: Let the caches of a Transformer be as long as what is in them, for backends and
             formats whose shapes may change in a loop.
+        shortlist: Let the encoder give the `candidates` of each source, int32, (batch, columns),
+            and the `logits` be of these; None computes all.
+    Raises:
+        ValueError: If a shortlist is given for a decoder with layers of your own.
     """
     if not all(type(layer) in TAKES_A_TOKEN for layer in decoder.layers):
+        if shortlist is not None:
+            raise ValueError(
+                "A shortlist needs a decoder that a Seq2SeqConfig describes. "
+                f"Received: {decoder.name!r} with layers of its own."
+            )
         return encoder, decoder
     inputs = dict(decoder.input)
     inputs["target_ids"] = keras.Input((), dtype="int32", name="target_ids")
@@ -64,7 +79,8 @@ def search_parts(
                 state = encoder.output[name]
                 inputs[name] = keras.Input(state.shape[1:], dtype=state.dtype, name=name)
     replace = _growing if dynamic else _same
-    return encoder, keras.models.clone_model(decoder, input_tensors=inputs, clone_function=replace)
+    decoder = keras.models.clone_model(decoder, input_tensors=inputs, clone_function=replace)
+    return (encoder, decoder) if shortlist is None else shortened(encoder, decoder, shortlist)
 
 
 def _same(layer: keras.layers.Layer) -> keras.layers.Layer:

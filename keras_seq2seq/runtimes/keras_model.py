@@ -15,6 +15,7 @@ from keras_seq2seq.models.contract import source_names, state_names
 from keras_seq2seq.models.search_step import search_parts
 from keras_seq2seq.models.seq2seq import Seq2Seq
 from keras_seq2seq.runtimes.runtime import Runtime
+from keras_seq2seq.shortlist import Shortlist
 
 _SOURCES = keras.KerasTensor((None, None), "int32")
 
@@ -25,11 +26,12 @@ class KerasRuntime(Runtime):
     Args:
         model: The trained model.
         max_length: int > 0. Longest translation of `search`, end of sentence included.
+        shortlist: What `search` chooses from; None lets it choose from all ids.
     """
 
     name = "keras"
 
-    def __init__(self, model: Seq2Seq, max_length: int) -> None:
+    def __init__(self, model: Seq2Seq, max_length: int, shortlist: Shortlist | None = None) -> None:
         self.model = model
         self.max_length = max_length
         self.state_names = state_names(model.decoder)
@@ -39,7 +41,9 @@ class KerasRuntime(Runtime):
         self._step = _compiled(model, model.decoder_step, step_inputs)
         # JAX wants shapes that stay.
         self._dynamic = keras.backend.backend() != "jax"
-        self._searching = search_parts(model.encoder, model.decoder, dynamic=self._dynamic)
+        self._searching = search_parts(
+            model.encoder, model.decoder, dynamic=self._dynamic, shortlist=shortlist
+        )
         self._searches: dict[Strategy, Callable[[Any], Any]] = {}
 
     def encode(self, source_ids: np.ndarray) -> Arrays:
@@ -78,6 +82,7 @@ class KerasRuntime(Runtime):
             **given,
             max_length=self.max_length,
             strategy=strategy,
+            vocabulary_size=self.model.decoder.output["logits"].shape[-1],
             dynamic=self._dynamic,
         )
 
