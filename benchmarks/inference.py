@@ -6,10 +6,11 @@ sentence, or 32 of like length. The greedy translations of CTranslate2 in float3
 Keras. "start" is from starting the process to its first translation, imports included.
 
 Without `--run` a preset is trained for a moment on the embedded phrasebook: the speeds are then as
-good, BLEU is not. `--others` adds the files of other models, such as recurrent ones.
+good, BLEU is not. `--others` adds the files of other models, such as recurrent ones; `--shortlist`
+those of every model with a shortlist that is learnt from a corpus.
 
 Usage: python benchmarks/inference.py [--run RUN --source FILE --reference FILE --tokenize none]
-    [--others RUN ...] [--sentences 1000] [--threads 1 2] [--beams 1 5]
+    [--others RUN ...] [--shortlist SOURCE TARGET] [--sentences 1000] [--threads 1 2] [--beams 1 5]
 """
 
 import argparse
@@ -32,7 +33,7 @@ from systems.ctranslate2_model import positions, write_ctranslate2
 from systems.phrasebook_model import trained
 
 import keras_seq2seq
-from keras_seq2seq import BeamSearch, Seq2Seq, TokenizerPair
+from keras_seq2seq import BeamSearch, Seq2Seq, Shortlist, TokenizerPair
 from keras_seq2seq.bundle import Bundle
 from keras_seq2seq.config import EOS_ID
 from keras_seq2seq.evaluation import evaluate
@@ -43,6 +44,7 @@ WORKER = pathlib.Path(__file__).parent / "systems" / "translate_worker.py"
 BATCH_SIZES = (1, 32)
 PARTS = 5
 REFERENCE = "CTranslate2"
+SHORTLIST = {"num_candidates": 20, "num_frequent": 100}
 HEADER = (
     "| system | MB | start s | p50 ms | p95 ms | sentences/s | at batch 32 | "
     "ratio | at batch 32 | peak MB | same words | BLEU |"
@@ -138,6 +140,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", type=pathlib.Path, help="run folder of a Transformer")
     parser.add_argument("--others", type=pathlib.Path, nargs="+", default=[], metavar="RUN")
+    parser.add_argument("--shortlist", type=pathlib.Path, nargs=2, metavar=("SOURCE", "TARGET"))
     parser.add_argument("--source", type=pathlib.Path, help="texts, one a line")
     parser.add_argument("--reference", type=pathlib.Path, help="the same, wanted")
     parser.add_argument("--tokenize", default="13a", help="how BLEU splits words")
@@ -158,7 +161,9 @@ def main() -> int:
     passed = True
     for beam_size in arguments.beams:
         with tempfile.TemporaryDirectory() as room:
-            systems = list(_prepared(model, arguments.others, pathlib.Path(room), beam_size))
+            corpus = read_pairs(*arguments.shortlist) if arguments.shortlist else []
+            given = model, arguments.others, corpus
+            systems = list(_prepared(*given, pathlib.Path(room), beam_size))
             for threads in arguments.threads:
                 results = _timed(systems, pairs, threads, beam_size)
                 print(f"{threads} thread{'s' * (threads > 1)}, ", end="")
@@ -168,7 +173,11 @@ def main() -> int:
 
 
 def _prepared(
-    model: Seq2Seq, others: list[pathlib.Path], room: pathlib.Path, beam_size: int
+    model: Seq2Seq,
+    others: list[pathlib.Path],
+    corpus: list[tuple[str, str]],
+    room: pathlib.Path,
+    beam_size: int,
 ) -> Iterator[System]:
     """Writes all files and yields the systems that run them."""
     beam = BeamSearch(beam_size) if beam_size > 1 else None
@@ -177,12 +186,19 @@ def _prepared(
         f"{run.name}: ": keras_seq2seq.load_model(run / "model.keras", compile=False)
         for run in others
     }
+    ways: list[tuple[str, Seq2Seq, Shortlist | None]] = []
     for prefix, each in models.items():
-        folder = room / f"bundle_{len(prefix)}"
+        ways.append((prefix, each, None))
+        if corpus:
+            learnt = Shortlist.of_texts(corpus, each.tokenizers, **SHORTLIST)
+            ways.append((f"{prefix}shortlist: ", each, learnt))
+    for number, (prefix, each, shortlist) in enumerate(ways):
+        folder = room / f"bundle_{number}"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # parity is another benchmark's business
             formats = ("onnx", "litert") if prefix else ("saved_model", "litert", "onnx")
-            keras_seq2seq.export(each, folder, formats=formats, beam=beam, verbose=False)
+            options = {"formats": formats, "beam": beam, "shortlist": shortlist}
+            keras_seq2seq.export(each, folder, **options, verbose=False)
         bundle = Bundle.open(folder)
         for runtime, quantization in bundle.artefacts:
             if prefix and runtime == "keras":

@@ -74,8 +74,9 @@ def write_litert(
             searching = search_parts(
                 model.encoder, model.decoder, dynamic=False, shortlist=shortlist
             )
-            parts = model.encoder, model.decoder, *searching
-            encoder, decoder, *searching = (with_embedding_lookup(part) for part in parts)
+            searching = with_embedding_lookup(searching[0]), with_embedding_lookup(searching[1])
+            encoder = with_embedding_lookup(model.encoder)
+            decoder = with_embedding_lookup(model.decoder)
             signatures = Signatures(
                 encoder, decoder, max_length, beam, searching=searching, dynamic=False
             )

@@ -24,7 +24,7 @@ def place_weights(model: Any) -> Any:
         if node.op_type == "Transpose" and node.input[0] in constants and len(path) > 1:
             path[0].node.insert(0, node)
             graph.node.remove(node)
-    kept = []
+    kept: list[Any] = []
     for tensor in constants.values():
         path = _only_path(readers, tensor.name)
         (path[-1].initializer if len(path) > 1 else kept).append(tensor)

@@ -1,6 +1,5 @@
 """The functions that every artefact holds, written once over a model's two parts."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -32,7 +31,7 @@ class Signatures:
         max_length: int,
         beam: BeamSearch | None = None,
         *,
-        searching: Sequence[keras.Model],
+        searching: tuple[keras.Model, keras.Model],
         dynamic: bool = True,
     ) -> None:
         self.encoder = encoder
@@ -96,7 +95,8 @@ class Signatures:
         self, source_ids: Any, strategy: Strategy, sizes: BeamSizes | None = None
     ) -> dict[str, Any]:
         return translate(
-            *self.searching,
+            self.searching[0],
+            self.searching[1],
             source_ids,
             max_length=self.max_length,
             strategy=strategy,

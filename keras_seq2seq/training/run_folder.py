@@ -159,7 +159,6 @@ def _replace(path: pathlib.Path, text: str) -> None:
 
 def _has_more_epochs(changed: list[str], before: list[str]) -> bool:
     """Returns True if the one line of a recipe that changed is that of the epochs, which grew."""
-    counts = [
-        re.fullmatch(r"epochs = (\d+)", line) for lines in (before, changed) for line in lines
-    ]
-    return len(counts) == 2 and all(counts) and int(counts[0][1]) < int(counts[1][1])
+    found = [re.fullmatch(r"epochs = (\d+)", line) for line in (*before, *changed)]
+    counts = [int(match[1]) for match in found if match]
+    return len(found) == len(counts) == 2 and counts[0] < counts[1]
