@@ -72,6 +72,7 @@ ANSWERED = {
     "replaced": text("one ��� two"),
     "long line": text("one", LONG_LINE),
     "its start": text(LONG_LINE[: LONGEST_TEXT - 1]),
+    "wide line": text(" " * (64 * LONGEST_TEXT - 3) + "one two"),
     "long line to score": request("score", text=["one", LONG_LINE], translation=["un", "un"]),
     "long translation": request("score", text=["one", "one"], translation=["un", "un " * 2000]),
     "one to score": request("score", text=["one"], translation=["un"]),
@@ -132,6 +133,12 @@ def str_or_first(value):
 
 def outputs(answers, name):
     return answers[name]["outputs"]
+
+
+def test_bytes_beyond_any_text_are_not_even_read(answers):
+    wide, one = outputs(answers, "wide line"), answers["serving_default", TEXTS.index("one")]
+    assert wide["translation"] == one["outputs"]["translation"]
+    assert wide["finished"] == [False]
 
 
 def test_nothing_gives_nothing(answers):

@@ -1,5 +1,6 @@
 """What a SavedModel refuses and what it cuts, inside the graph: a server has no other guard."""
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -9,6 +10,8 @@ from keras_seq2seq.decoding.graph_beam import BeamSizes
 from keras_seq2seq.decoding.strategy import MAX_BEAM_SIZE
 
 SHOWN = 3
+# More than a token of any text has, and few enough that a tokenizer is not kept by one line.
+BYTES_OF_A_TOKEN = 64
 
 
 def checked_texts(**texts: tf.Tensor) -> list[tf.Tensor]:
@@ -86,11 +89,28 @@ def checked_sizes(beam_size: tf.Tensor, num_hypotheses: tf.Tensor, alpha: tf.Ten
         return BeamSizes(*map(tf.identity, (beam_size, num_hypotheses, alpha)))
 
 
+def read_texts(
+    encode: Callable[[tf.Tensor], tf.Tensor], texts: tf.Tensor, longest: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Tokenizes texts, of those that are too long the beginning, and tells which these are.
+
+    One long line must not cost the time and the memory of a server, and an error would fail the
+    requests of others that the server put into the same batch.
+
+    Args:
+        encode: Gives ids as `cut_ids` takes them.
+        texts: string, shape (batch,).
+        longest: int > 0. Most tokens of a text, eos included, of `BYTES_OF_A_TOKEN` on average.
+    Returns:
+        As `cut_ids`.
+    """
+    most = BYTES_OF_A_TOKEN * longest
+    ids, too_long = cut_ids(encode(tf.strings.substr(texts, 0, most)), longest)
+    return ids, too_long | (tf.strings.length(texts) > most)
+
+
 def cut_ids(ids: tf.Tensor, longest: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Cuts rows that are too long, and tells which.
-
-    One long line must not cost the memory of a server, and an error would fail the requests of
-    others that the server put into the same batch.
 
     Args:
         ids: int32, shape (batch, length), length > 0, ended by eos, padded with 0.

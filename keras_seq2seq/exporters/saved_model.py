@@ -15,7 +15,7 @@ from keras_seq2seq.exporters.request_checks import (
     checked_ids,
     checked_sizes,
     checked_texts,
-    cut_ids,
+    read_texts,
 )
 from keras_seq2seq.exporters.signatures import Signatures
 from keras_seq2seq.exporters.warmup import write_warmup
@@ -128,7 +128,7 @@ def _text_functions(signatures: Signatures, tokenizer: Any, longest: int) -> dic
 
     def serving_default(text: tf.Tensor) -> dict[str, tf.Tensor]:
         (text,) = checked_texts(text=text)
-        source_ids, too_long = cut_ids(tokenizer.encode(text), longest)
+        source_ids, too_long = read_texts(tokenizer.encode, text, longest)
         if signatures.beam is None:
             found = signatures.translate_greedy(source_ids)
         else:
@@ -148,7 +148,7 @@ def _text_functions(signatures: Signatures, tokenizer: Any, longest: int) -> dic
     ) -> dict[str, tf.Tensor]:
         (text,) = checked_texts(text=text)
         sizes = checked_sizes(beam_size, num_hypotheses, alpha)
-        source_ids, too_long = cut_ids(tokenizer.encode(text), longest)
+        source_ids, too_long = read_texts(tokenizer.encode, text, longest)
         found = signatures.translate_beam(source_ids, sizes)
         shape = tf.shape(found["target_ids"])
         flat = tokenizer.decode(tf.reshape(found["target_ids"], (-1, shape[2])))
@@ -162,8 +162,8 @@ def _text_functions(signatures: Signatures, tokenizer: Any, longest: int) -> dic
 
     def score(text: tf.Tensor, translation: tf.Tensor) -> dict[str, tf.Tensor]:
         text, translation = checked_texts(text=text, translation=translation)
-        source_ids, source_cut = cut_ids(tokenizer.encode(text), longest)
-        target_ids, target_cut = cut_ids(tokenizer.encode_target(translation), longest)
+        source_ids, source_cut = read_texts(tokenizer.encode, text, longest)
+        target_ids, target_cut = read_texts(tokenizer.encode_target, translation, longest)
         unknown = source_cut | target_cut
         scored = signatures.score(source_ids, target_ids)
         return {
