@@ -49,6 +49,8 @@ class Shortlist:
                 )
             elif array.size and not 0 <= array.min() <= array.max() < size:
                 faults.append(f"`{name}` has ids outside 0 to {size - 1}")
+            elif (array == BOS_ID).any():
+                faults.append(f"`{name}` has bos")
         if not faults and (EOS_ID not in self.always or (np.diff(self.always) <= 0).any()):
             faults.append("`always` lacks eos or does not rise")
         if faults:

@@ -76,15 +76,14 @@ def single_search(
                 # Not argmax: Keras guards it with bitwise operators, which LiteRT does not have.
                 compared, best = ops.top_k(adjusted, 1)
             best = ops.cast(best, "int32")
-            gained = compared
+            ids, gained = ops.squeeze(columns.ids(rows, best), 1), ops.squeeze(compared, 1)
+            possible = gained
             if strategy.repetition_penalty != 1:  # compared by something else than it gains
-                gained = pick(log_probs, rows * columns.count + best)
-            best = columns.ids(rows, best)
-            new = _taken(i, search, best[:, 0], compared[:, 0], gained[:, 0], positions)
+                gained = ops.squeeze(pick(log_probs, rows * columns.count + best), 1)
+            new = _taken(i, search, ids, possible, gained, positions)
             if "attention" in state:
-                weights = ops.where((new["ids"] != PAD_ID)[:, None], state["attention"], 0.0)
                 here = (positions == i)[:, :, None]
-                new["attention"] = ops.where(here, weights[:, None], search["attention"])
+                new["attention"] = ops.where(here, state["attention"][:, None], search["attention"])
             return {**search, **new}, state
 
         return advance
@@ -98,7 +97,6 @@ def single_search(
         "limits": length_limits(strategy, source_ids, max_length),
         "target_ids": table,
         "scores": ops.cast(zeros, "float32"),
-        "finished": is_empty,
         "token_log_probs": ops.cast(table, "float32"),
     }
     if isinstance(strategy, Sampling):
@@ -106,6 +104,10 @@ def single_search(
     if "attention" in state:
         search["attention"] = ops.cast(table, "float32")[:, :, None] * state["attention"][:, None]
     found = run_search(begin, search, state, source or {}, dynamic=dynamic)
+    tokens = found["target_ids"]
+    found["finished"] = ops.logical_or(is_empty, ops.any(tokens == EOS_ID, axis=1))
+    if "attention" in found:
+        found["attention"] = ops.where((tokens != PAD_ID)[:, :, None], found["attention"], 0.0)
     inner = ("ids", "going", "limits", "uniforms")
     return {name: value for name, value in found.items() if name not in inner}
 
@@ -120,14 +122,13 @@ def _taken(
     ids = ops.where(takes, best, PAD_ID)
     gained = ops.where(takes, gained, 0.0)
     here = positions == i
-    is_eos = ids == EOS_ID
-    ended = ops.logical_or(is_eos, ops.logical_or(is_nan(gained), i + 1 >= search["limits"]))
+    ended = ops.logical_or(is_nan(gained), i + 1 >= search["limits"])
+    ended = ops.logical_or(ids == EOS_ID, ended)
     return {
         "ids": ids,
         "going": ops.logical_and(takes, ops.logical_not(ended)),
         "target_ids": ops.where(here, ids[:, None], search["target_ids"]),
         "scores": search["scores"] + gained,
-        "finished": ops.logical_or(search["finished"], is_eos),
         "token_log_probs": ops.where(here, gained[:, None], search["token_log_probs"]),
     }
 

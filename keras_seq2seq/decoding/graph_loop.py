@@ -53,10 +53,10 @@ def run_search(
     def until_some_end(
         i: Any, rows: Any, found: Tensors, search: Tensors, state: Tensors, source: Tensors
     ) -> Any:
-        enough = 3 * ops.shape(rows)[0]
+        few = 0.75 * ops.cast(ops.shape(rows)[0], "float32")
 
         def most_go_on(i: Any, search: Tensors, state: Tensors) -> Any:
-            return 4 * ops.sum(ops.cast(search["going"], "int32")) > enough
+            return ops.sum(ops.cast(search["going"], "float32")) > few
 
         begun = advance(begin(search, source))
         i, search, state = ops.while_loop(most_go_on, begun, (i, search, state))

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_seq2seq.config import EOS_ID, PAD_ID
+from keras_seq2seq.config import BOS_ID, EOS_ID, PAD_ID
 from keras_seq2seq.decoding.strategy import FORBIDDEN, Strategy
 
 ops = keras.ops
@@ -78,10 +78,13 @@ def adjust(strategy: Strategy, log_probs: Any, tokens: Any, position: Any, colum
     if strategy.repetition_penalty != 1:
         seen = columns.read(_contains(tokens, vocabulary))
         adjusted = ops.where(seen, log_probs * strategy.repetition_penalty, log_probs)
-    # What is always forbidden is added, not chosen by `where`: one cheap pass over a constant.
-    always = strategy.forbidden(vocabulary)
-    forbidden = [[FORBIDDEN if token in always else 0.0 for token in range(vocabulary)]]
-    adjusted = adjusted + columns.read(ops.convert_to_tensor(forbidden))
+    always = set(strategy.forbidden(vocabulary))
+    if columns.candidates is not None:
+        always -= {PAD_ID, BOS_ID}  # which no shortlist has
+    if always:
+        # Added, not chosen by `where`: one cheap pass over a constant.
+        forbidden = [[FORBIDDEN if token in always else 0.0 for token in range(vocabulary)]]
+        adjusted = adjusted + columns.read(ops.convert_to_tensor(forbidden))
     if strategy.min_length > 0:
         is_eos = columns.read(ops.arange(vocabulary, dtype="int32")[None, :] == EOS_ID)
         too_early = ops.logical_and(is_eos, position < strategy.min_length)

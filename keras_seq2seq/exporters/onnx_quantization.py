@@ -14,6 +14,8 @@ from keras_seq2seq.inspection.onnx_graphs import graphs, nodes
 RECURRENT = ("GRU", "LSTM", "RNN")
 # Smaller weights are biases, scales and the like, which stay as they are.
 SMALLEST = 1024
+# A smaller table, such as that of positions, is not worth the nodes that widen its rows.
+SMALLEST_TABLE = 16_384
 
 
 def quantized(model: Any, quantization: str) -> Any:
@@ -138,8 +140,9 @@ def _store_integers(graph: Any, tied: dict[str, str]) -> None:
     weights = _weights(graph)
     for owner in list(graphs(graph)):
         for node in list(owner.node):
-            if node.op_type == "Gather" and weights.get(node.input[0], np.zeros(1)).ndim == 2:
-                _store_integer(graph, node.input[0], weights[node.input[0]], axis=0)
+            table = weights.get(node.input[0]) if node.op_type == "Gather" else None
+            if table is not None and table.ndim == 2 and table.size >= SMALLEST_TABLE:
+                _store_integer(graph, node.input[0], table, axis=0)
                 _shrink_gather(graph, owner, node)
             elif node.op_type in RECURRENT:
                 for name in node.input[1:3]:

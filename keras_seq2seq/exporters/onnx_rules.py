@@ -98,9 +98,10 @@ class _Rules:
             return table in self.constants and bool((size == self.constants[table].dims[0]).all())
         for kind in ("Squeeze", "Cast", "Slice", "Cast", "Shape"):
             node = self._made_by(name, kind)
-            if node is None and kind != "Cast":
+            is_vector = len(self.shapes.get(table, [])) == 1
+            if node is None and kind != "Cast" and not (kind == "Slice" and is_vector):
                 return False
-            if kind == "Slice":
+            if kind == "Slice" and node is not None:
                 starts, ends = (self._constant(n) for n in node.input[1:3])
                 if starts is None or ends is None or starts.any() or (ends != 1).any():
                     return False
