@@ -69,7 +69,8 @@ def test_ctrl_c_outside_of_training_is_130(recipe_path, monkeypatch, capsys):
 def test_a_real_training_by_the_command_line(recipe_path, tmp_path, capsys):
     folder = tmp_path / "run"
     arguments = ["train", str(recipe_path), "--output-dir", str(folder)]
-    assert main([*arguments, "--set", "training.epochs=1"]) == 0
+    arguments += ["--set", "training.epochs=1"]
+    assert main(arguments) == 0
     assert (folder / "model.keras").is_file()
     assert "test exact_match: " in capsys.readouterr().out
     assert main(arguments) == 1

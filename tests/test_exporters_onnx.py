@@ -82,9 +82,9 @@ def test_files_are_valid_and_standard(name, file):
 def test_loops_carry_only_what_changes(name):
     bundle = exported(name)
     (_, rows), (loop, tokens) = loops(graph(bundle.folder, "translate_greedy.onnx"))
-    # trip count, condition; position, ids, going, what is returned; states
+    # trip count, condition; position, ids, going, what is found; states
     attends = attends_to_source(bundle.model.decoder)
-    assert len(loop.input) == 2 + 7 + len(bundle.keras.state_names) + 2 * attends
+    assert len(loop.input) == 2 + 6 + len(bundle.keras.state_names) + 2 * attends
     for body in (rows, tokens):
         assert not set(names(body.input)) & set(names(body.output))
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from conftest import LEXICON, TEXTS, random_ids, tiny_config, tiny_model, word_pairs
 from test_models_contract import CUSTOM
+from written_once import written_once
 
 from keras_seq2seq import BeamSearch, Greedy, Sampling, Shortlist, Translator, export, load, verify
 from keras_seq2seq.bundle import Bundle
@@ -45,11 +46,15 @@ def everything(vocabulary=17):
 
 @pytest.fixture(scope="module", params=["gru", "transformer"])
 def model(request, tokenizers):
+    return make(request.param, tokenizers)
+
+
+def make(name, tokenizers):
     sizes = {
         "source_vocabulary_size": tokenizers.source.vocabulary_size,
         "target_vocabulary_size": tokenizers.target.vocabulary_size,
     }
-    options = TRANSFORMER if request.param == "transformer" else {}
+    options = TRANSFORMER if name == "transformer" else {}
     return tiny_model(tiny_config(**sizes, **options), scale=2.5, tokenizers=tokenizers)
 
 
@@ -138,19 +143,18 @@ def test_what_is_no_shortlist(always, candidates, message):
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
 def test_graph_and_host_choose_alike(model, strategy):
-    texts = [source for source, _ in word_pairs(9, seed=4)] + TEXTS
-    for seed in range(3):
-        options = {"strategy": strategy, "shortlist": shortlist(seed)}
-        inside = Translator.from_model(model, **options)
-        assert inside.search == "in_file"
-        host = Translator(inside.runtime, model.tokenizers, max_length=9, search="host", **options)
-        for text, row, wanted in zip(texts, inside.n_best(texts), host.n_best(texts), strict=True):
-            assert [one.hypothesis.ids for one in row] == [w.hypothesis.ids for w in wanted]
-            scores = [one.hypothesis.score for one in row], [w.hypothesis.score for w in wanted]
-            np.testing.assert_allclose(*scores, rtol=1e-4, atol=1e-4)
-            source_ids = np.array([[*model.tokenizers.source.encode(text), EOS_ID]])
-            allowed = set(np.flatnonzero(options["shortlist"].mask(source_ids)[0]))
-            assert all(set(one.hypothesis.ids) <= allowed for one in row)
+    texts = [source for source, _ in word_pairs(30, seed=4)] + TEXTS
+    options = {"strategy": strategy, "shortlist": shortlist(STRATEGIES.index(strategy))}
+    inside = Translator.from_model(model, **options)
+    assert inside.search == "in_file"
+    host = Translator(inside.runtime, model.tokenizers, max_length=9, search="host", **options)
+    for text, row, wanted in zip(texts, inside.n_best(texts), host.n_best(texts), strict=True):
+        assert [one.hypothesis.ids for one in row] == [w.hypothesis.ids for w in wanted]
+        scores = [one.hypothesis.score for one in row], [w.hypothesis.score for w in wanted]
+        np.testing.assert_allclose(*scores, rtol=1e-4, atol=1e-4)
+        source_ids = np.array([[*model.tokenizers.source.encode(text), EOS_ID]])
+        allowed = set(np.flatnonzero(options["shortlist"].mask(source_ids)[0]))
+        assert all(set(one.hypothesis.ids) <= allowed for one in row)
 
 
 def test_a_shortlist_of_everything_changes_nothing_but_who_is_normalized(model):
@@ -185,20 +189,28 @@ def test_a_decoder_of_other_layers_is_refused():
 
 
 @pytest.fixture(scope="module")
-def folder(model, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("shortlist") / "bundle"
-    options = {"sentences": TEXTS, "beam": BeamSearch(3, 2), "verbose": False}
-    parity = export(model, folder, shortlist=shortlist(), **options)
-    assert parity.passed, str(parity)
-    return folder
+def transformer(tokenizers):
+    return make("transformer", tokenizers)
 
 
-def test_every_file_obeys(model, folder):
+@pytest.fixture(scope="module")
+def folder(transformer):
+    """A bundle that two tests read, whichever worker writes it."""
+
+    def write(room):
+        options = {"sentences": TEXTS, "beam": BeamSearch(3, 2), "verbose": False}
+        parity = export(transformer, room / "bundle", shortlist=shortlist(), **options)
+        assert parity.passed, str(parity)
+
+    return written_once("shortlist", write) / "bundle"
+
+
+def test_every_file_obeys(transformer, folder):
     bundle = Bundle.open(folder)
     assert bundle.manifest["shortlist"] == "shortlist.npz"
     assert (bundle.shortlist.candidates == shortlist().candidates).all()
-    wanted = Translator.from_model(model, shortlist=shortlist()).translate(TEXTS)
-    assert wanted != model.translate(TEXTS)
+    wanted = Translator.from_model(transformer, shortlist=shortlist()).translate(TEXTS)
+    assert wanted != transformer.translate(TEXTS)
     for runtime in ("onnx", "litert", "saved_model", "keras"):
         for search in ("in_file", "host"):
             assert load(folder, runtime, search=search).translate(TEXTS) == wanted
@@ -221,8 +233,8 @@ def test_an_altered_shortlist_is_refused(folder, tmp_path):
             Bundle.open(copy)
 
 
-def test_vocabularies_that_do_not_match_are_refused(model, tmp_path):
+def test_vocabularies_that_do_not_match_are_refused(transformer, tmp_path):
     for wrong in (shortlist(vocabulary=18), everything(12)):
         with pytest.raises(ValueError, match=r"`shortlist` must have the vocabulary sizes"):
-            export(model, tmp_path / "bundle", shortlist=wrong)
+            export(transformer, tmp_path / "bundle", shortlist=wrong)
     assert not (tmp_path / "bundle").exists()

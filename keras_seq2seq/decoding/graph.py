@@ -10,7 +10,6 @@ from keras_seq2seq.decoding.graph_rules import (
     Columns,
     adjust,
     is_empty_source,
-    is_nan,
     length_limits,
     pick,
 )
@@ -116,17 +115,17 @@ def _taken(
     i: Any, search: Tensors, best: Any, compared: Any, gained: Any, positions: Any
 ) -> Tensors:
     """Returns what rows have found when those that go on have taken their best token, if any."""
-    # NaN is taken, so that it is seen: it is not below anything.
-    impossible = compared <= FORBIDDEN / 2
-    takes = ops.logical_and(search["going"], ops.logical_not(impossible))
-    ids = ops.where(takes, best, PAD_ID)
-    gained = ops.where(takes, gained, 0.0)
+    # NaN is taken, so that it is seen, and ends the row: no comparison holds for it. Nothing here
+    # is the negation of one, of which TensorFlow makes its opposite, which NaN does not pass.
+    going, impossible = search["going"], compared <= FORBIDDEN / 2
+    ids = ops.where(going, ops.where(impossible, PAD_ID, best), PAD_ID)
+    gained = ops.where(going, ops.where(impossible, 0.0, gained), 0.0)
     here = positions == i
-    ended = ops.logical_or(is_nan(gained), i + 1 >= search["limits"])
-    ended = ops.logical_or(ids == EOS_ID, ended)
+    ended = ops.logical_or(ids == EOS_ID, ids == PAD_ID)
+    lasts = ops.logical_and(gained <= 1, i + 1 < search["limits"])
     return {
         "ids": ids,
-        "going": ops.logical_and(takes, ops.logical_not(ended)),
+        "going": ops.logical_and(lasts, ops.logical_not(ended)),
         "target_ids": ops.where(here, ids[:, None], search["target_ids"]),
         "scores": search["scores"] + gained,
         "token_log_probs": ops.where(here, gained[:, None], search["token_log_probs"]),

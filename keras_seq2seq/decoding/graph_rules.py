@@ -108,9 +108,10 @@ def pick(values: Any, places: Any) -> Any:
     return ops.take(ops.reshape(values, (-1, *values.shape[2:])), places, axis=0)
 
 
-def is_nan(log_probs: Any) -> Any:
-    """Returns True where a log-probability is NaN; LiteRT has no operator for that."""
-    return ops.logical_not(log_probs <= 1)
+def is_nan(values: Any) -> Any:
+    """Returns True where a value is NaN; LiteRT has no operator for that."""
+    # Two comparisons: TensorFlow makes of "not below" one that NaN does not pass.
+    return ops.logical_not(ops.logical_or(values <= 0, values > 0))
 
 
 def _contains(ids: Any, vocabulary: int) -> Any:
