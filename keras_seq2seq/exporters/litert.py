@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -70,13 +71,12 @@ def write_litert(
     files = {name: f"model_{name}.tflite" for name in quantizations}
     with tempfile.TemporaryDirectory() as frozen_folder:
         with quiet():
-            # The runtime wants shapes that stay: caches of fixed length.
-            searching = search_parts(
-                model.encoder, model.decoder, dynamic=False, shortlist=shortlist
-            )
-            searching = with_embedding_lookup(searching[0]), with_embedding_lookup(searching[1])
-            encoder = with_embedding_lookup(model.encoder)
-            decoder = with_embedding_lookup(model.decoder)
+            # The runtime wants shapes that stay: caches of fixed length. Steps are those of the
+            # searches, which keep every weight in one layout, and so once.
+            parts = model.encoder, model.decoder
+            encoder, decoder = searching = _looked_up(search_parts(*parts, dynamic=False))
+            if shortlist is not None:
+                searching = _looked_up(search_parts(*parts, dynamic=False, shortlist=shortlist))
             signatures = Signatures(
                 encoder, decoder, max_length, beam, searching=searching, dynamic=False
             )
@@ -95,6 +95,10 @@ def write_litert(
             (folder / name).write_bytes(content)
             check_builtin_only(folder / name)
     return {"files": files, "signatures": {n: described(f) for n, f in frozen.items()}}
+
+
+def _looked_up(parts: tuple[keras.Model, keras.Model]) -> tuple[keras.Model, keras.Model]:
+    return with_embedding_lookup(parts[0]), with_embedding_lookup(parts[1])
 
 
 def _frozen(signatures: Signatures) -> dict[str, Any]:

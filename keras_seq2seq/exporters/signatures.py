@@ -17,7 +17,7 @@ class Signatures:
 
     Args:
         encoder: Maps `source_ids` to what the decoder needs of the source.
-        decoder: The decoder that was trained.
+        decoder: The decoder that was trained, or that of `search_parts`.
         max_length: int > 0. Longest translation in tokens, eos included.
         beam: What `translate_beam` searches for; None leaves it out of `functions`.
         searching: Encoder and decoder of the translations, see `search_parts`.
@@ -61,10 +61,13 @@ class Signatures:
 
     def decode_step(self, target_ids: Any, **state: Any) -> dict[str, Any]:
         """Returns `log_probs` (batch, vocabulary), the new states, and `attention` if any."""
-        outputs = self.decoder({"target_ids": target_ids, **state})
+        takes_a_token = len(self.decoder.input["target_ids"].shape) == 1
+        ids = target_ids[:, 0] if takes_a_token else target_ids
+        outputs = self.decoder({"target_ids": ids, **state})
         result = {name: tf.identity(outputs[name]) for name in self.state_names}
         if "attention" in outputs:
-            result["attention"] = outputs["attention"][:, 0]
+            weights = outputs["attention"]
+            result["attention"] = weights if takes_a_token else weights[:, 0]
         return {"log_probs": step_log_probs(outputs), **result}
 
     def translate_greedy(self, source_ids: Any) -> dict[str, Any]:

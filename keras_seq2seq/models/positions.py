@@ -46,14 +46,15 @@ class PositionEncoding(keras.layers.Layer):
             )
 
     def call(self, embeddings: Any, start: Any = None) -> Any:
-        scaled = embeddings * embeddings.shape[-1] ** 0.5
+        scale = embeddings.shape[-1] ** 0.5
         if len(embeddings.shape) == 2:
-            # Rows of a table that is the same at every step, and so computed before a search.
-            table = self._encodings(ops.arange(self.max_length, dtype="int32"), embeddings)
-            return scaled + ops.take(table, start[:, 0], axis=0)
+            # Rows of a table that is the same at every step, and so computed before a search. The
+            # sum comes first: LiteRT would store another table of embeddings that are scaled.
+            table = self._encodings(ops.arange(self.max_length, dtype="int32"), embeddings) / scale
+            return (embeddings + ops.take(table, start[:, 0], axis=0)) * scale
         positions = ops.arange(ops.shape(embeddings)[1], dtype="int32")[None, :]
         positions = positions if start is None else positions + start
-        return scaled + self._encodings(positions, embeddings)
+        return embeddings * scale + self._encodings(positions, embeddings)
 
     def _encodings(self, positions: Any, embeddings: Any) -> Any:
         """Returns what is added to embeddings at positions (...), shape (..., size)."""
