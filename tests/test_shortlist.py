@@ -55,7 +55,7 @@ def make(name, tokenizers):
         "target_vocabulary_size": tokenizers.target.vocabulary_size,
     }
     options = TRANSFORMER if name == "transformer" else {}
-    return tiny_model(tiny_config(**sizes, **options), scale=2.5, tokenizers=tokenizers)
+    return tiny_model(tiny_config(**sizes, **options), scale=1.5, tokenizers=tokenizers)
 
 
 def ids_of(pairs, tokenizers):
