@@ -70,8 +70,8 @@ class Shortlist:
         """Learns the probabilities of translating single ids by expectation maximization.
 
         Args:
-            pairs: Source and target ids of sentences that translate each other, without eos. Some
-                100,000 are enough; each takes about 2 KB of memory.
+            pairs: Source and target ids of sentences that translate each other, without eos. The
+                memory that is taken grows with the sum of the products of their lengths.
             source_vocabulary_size: int > 0.
             target_vocabulary_size: int > 0.
             num_candidates: int > 0. Most target ids of a source id.
@@ -116,10 +116,28 @@ class Shortlist:
         Raises:
             ValueError: As `learn`.
         """
-        sources, targets = zip(*pairs, strict=True)
-        ids = zip(tokenizers.source.encode(sources), tokenizers.target.encode(targets), strict=True)
+        texts = list(pairs)
+        ids = zip(
+            tokenizers.source.encode([source for source, _ in texts]),
+            tokenizers.target.encode([target for _, target in texts]),
+            strict=True,
+        )
         sizes = tokenizers.source.vocabulary_size, tokenizers.target.vocabulary_size
         return cls.learn(ids, *sizes, **options)
+
+    def check_vocabularies(self, source_size: int, target_size: int) -> None:
+        """Checks that the shortlist was learnt for vocabularies of these sizes.
+
+        Raises:
+            ValueError: If it was not.
+        """
+        received = len(self.candidates), self.target_vocabulary_size
+        if received != (source_size, target_size):
+            raise ValueError(
+                "`shortlist` must have the vocabulary sizes of the model, "
+                f"{(source_size, target_size)}. Received: {received}; learn it with the model's "
+                "tokenizers."
+            )
 
     def mask(self, source_ids: np.ndarray) -> np.ndarray:
         """Returns which target ids each source allows.

@@ -43,8 +43,8 @@ class Translator:
         shortlist: What the host search chooses from; None lets it choose from all ids. The search
             inside a file has its own.
     Raises:
-        ValueError: If `search` is unknown, `max_length` is not positive, or no search inside the
-            artefact has the strategy.
+        ValueError: If `search` is unknown, `max_length` is not positive, the shortlist is of other
+            vocabularies, or no search inside the artefact has the strategy.
     """
 
     def __init__(
@@ -63,6 +63,9 @@ class Translator:
         if search not in SEARCHES:
             raise ValueError(f"`search` must be one of {SEARCHES}. Received: {search!r}.")
         _check_positive(max_length=max_length)
+        if shortlist is not None:
+            sizes = tokenizers.source.vocabulary_size, tokenizers.target.vocabulary_size
+            shortlist.check_vocabularies(*sizes)
         if search == "in_file" and not runtime.has(self.strategy):
             raise ValueError(
                 f"search='in_file' needs an artefact with that search inside. Received: a "

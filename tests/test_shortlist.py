@@ -77,7 +77,7 @@ def test_each_word_learns_its_translation(tokenizers):
 
 
 def test_learning_is_model_1():
-    # Two pairs: "a b" is "x y", "a" is "x". By hand, one pass from even probabilities.
+    # "a b" is "x y" and "a" is "x", so b must be y.
     pairs = [([4, 5], [6, 7]), ([4], [6])]
     learnt = Shortlist.learn(pairs, 6, 8, num_candidates=2, num_frequent=1, iterations=9)
     assert learnt.candidates[4].tolist() == [6, 7]
@@ -92,6 +92,11 @@ def test_parts_of_a_corpus_are_learnt_as_the_whole(tokenizers, monkeypatch):
     monkeypatch.setattr("keras_seq2seq.shortlist.PAIRS_AT_ONCE", 7)
     parts = Shortlist.learn(pairs, 17, 17, num_candidates=5)
     assert (whole.candidates == parts.candidates).all()
+
+
+def test_no_texts_to_learn_from(tokenizers):
+    with pytest.raises(ValueError, match=r"learnt from at least one pair.*Received: 0 pairs"):
+        Shortlist.of_texts([], tokenizers)
 
 
 @pytest.mark.parametrize(
@@ -237,4 +242,6 @@ def test_vocabularies_that_do_not_match_are_refused(transformer, tmp_path):
     for wrong in (shortlist(vocabulary=18), everything(12)):
         with pytest.raises(ValueError, match=r"`shortlist` must have the vocabulary sizes"):
             export(transformer, tmp_path / "bundle", shortlist=wrong)
+        with pytest.raises(ValueError, match=r"`shortlist` must have the vocabulary sizes"):
+            Translator.from_model(transformer, shortlist=wrong)
     assert not (tmp_path / "bundle").exists()

@@ -141,14 +141,12 @@ def _shortlist_faults(model: Seq2Seq, shortlist: Shortlist | None) -> list[str]:
         return []
     if model.config is None:
         return ["`shortlist` needs a model that a config describes. Received: custom parts."]
-    wanted = model.config.source_vocabulary_size, model.config.target_vocabulary_size
-    received = len(shortlist.candidates), shortlist.target_vocabulary_size
-    if received == wanted:
-        return []
-    return [
-        f"`shortlist` must have the vocabulary sizes of the model, {wanted}. Received: {received}; "
-        "learn it with the model's tokenizers."
-    ]
+    sizes = model.config.source_vocabulary_size, model.config.target_vocabulary_size
+    try:
+        shortlist.check_vocabularies(*sizes)
+    except ValueError as error:
+        return [str(error)]
+    return []
 
 
 def _quantization_faults(formats: Sequence[str], wanted: Sequence[str]) -> list[str]:
