@@ -16,17 +16,18 @@ RECURRENT = ("GRU", "LSTM", "RNN")
 SMALLEST = 1024
 # A smaller table, such as that of positions, is not worth the nodes that widen its rows.
 SMALLEST_TABLE = 16_384
+ZERO = 128  # What stands for 0 among eight bits without a sign.
 
 
 def quantized(model: Any, quantization: str) -> Any:
     """Returns a smaller onnx.ModelProto with the same inputs and outputs.
 
     "float16" stores each weight in half precision and widens it when the file is read: half the
-    bytes, float32 arithmetic. "dynamic_int8" is int8 with a scale for each output column. Products,
-    of seven bits with which no processor overflows, are those of onnxruntime's `quantize_dynamic`:
-    MatMulInteger, whose other side is quantised as it comes, loops included. Embeddings and
-    recurrent nodes get int8 weights that are widened, the latter because no standard operator
-    computes a GRU or an LSTM in int8. A table that embeds and projects is stored once.
+    bytes, float32 arithmetic. "dynamic_int8" is eight bits, without a sign, and a scale for each
+    output column. Products are those of onnxruntime's `quantize_dynamic`: MatMulInteger, whose
+    other side is quantised as it comes, loops included. Embeddings and recurrent nodes get weights
+    of eight bits that are widened, the latter because no standard operator computes a GRU or an
+    LSTM in int8. A table that embeds and projects is stored once.
 
     Args:
         model: What `write_onnx` made, float32.
@@ -119,10 +120,10 @@ def _with_integer_products(model: Any) -> Any:
                 path,
                 op_types_to_quantize=["MatMul"],
                 per_channel=True,
-                weight_type=QuantType.QInt8,
-                # Seven bits: x86 processors without VNNI add pairs of products in 16 bits.
-                reduce_range=True,
+                # With a sign, x86 processors without VNNI overflow beyond seven bits.
+                weight_type=QuantType.QUInt8,
                 extra_options={
+                    "WeightSymmetric": True,
                     "EnableSubgraph": True,
                     "MatMulConstBOnly": True,
                     "DefaultTensorType": onnx.TensorProto.FLOAT,
@@ -134,7 +135,7 @@ def _with_integer_products(model: Any) -> Any:
 
 
 def _store_integers(graph: Any, tied: dict[str, str]) -> None:
-    """Stores the tables of embeddings and the weights of recurrent nodes as int8."""
+    """Stores the tables of embeddings and the weights of recurrent nodes in eight bits."""
     from onnx import numpy_helper
 
     weights = _weights(graph)
@@ -158,19 +159,22 @@ def _store_integers(graph: Any, tied: dict[str, str]) -> None:
 
 
 def _shrink_gather(graph: Any, owner: Any, node: Any) -> None:
-    """Reads int8 rows and their scales in place of float32 rows."""
+    """Reads rows of eight bits and their scales in place of float32 rows."""
     from onnx import TensorProto, helper
 
     name, ids = node.input
     output = node.output[0]
-    integers, floats, scales = (f"{output}_{part}" for part in ("int8", "float", "scales"))
+    parts = ("integers", "floats", "signed", "scales")
+    integers, floats, signed, scales = (f"{output}_{part}" for part in parts)
     _store(graph, "last_axis", np.array([-1], "int64"))
+    _store(graph, "zero", np.array(ZERO, "float32"))
     made = [
         helper.make_node("Gather", [f"{name}_quantized", ids], [integers]),
         helper.make_node("Cast", [integers], [floats], to=TensorProto.FLOAT),
+        helper.make_node("Sub", [floats, "zero"], [signed]),
         helper.make_node("Gather", [f"{name}_scale", ids], [scales]),
         helper.make_node("Unsqueeze", [scales, "last_axis"], [f"{scales}_last"]),
-        helper.make_node("Mul", [floats, f"{scales}_last"], [output]),
+        helper.make_node("Mul", [signed, f"{scales}_last"], [output]),
     ]
     position = list(owner.node).index(node)
     owner.node.remove(node)
@@ -179,7 +183,7 @@ def _shrink_gather(graph: Any, owner: Any, node: Any) -> None:
 
 
 def _shrink_recurrent(graph: Any, name: str, value: np.ndarray) -> None:
-    """Widens int8 weights (directions, gates * units, size) before the node that reads them."""
+    """Widens weights (directions, gates * units, size) before the node that reads them."""
     from onnx import TensorProto, helper, numpy_helper
 
     wide = f"{name}_wide"
@@ -188,15 +192,22 @@ def _shrink_recurrent(graph: Any, name: str, value: np.ndarray) -> None:
     (scale,) = (t for t in graph.initializer if t.name == f"{name}_scale")
     _store(graph, scale.name, numpy_helper.to_array(scale)[None, :, None])
     # Not DequantizeLinear, which onnxruntime computes in each run and not when it reads the file.
-    cast = helper.make_node("Cast", [f"{name}_quantized"], [f"{name}_floats"], to=TensorProto.FLOAT)
-    _add_first(graph, [cast, helper.make_node("Mul", [f"{name}_floats", scale.name], [wide])])
+    integers, floats, signed = (f"{name}_{part}" for part in ("quantized", "floats", "signed"))
+    _store(graph, "zero", np.array(ZERO, "float32"))
+    made = [
+        helper.make_node("Cast", [integers], [floats], to=TensorProto.FLOAT),
+        helper.make_node("Sub", [floats, "zero"], [signed]),
+        helper.make_node("Mul", [signed, scale.name], [wide]),
+    ]
+    _add_first(graph, made)
 
 
 def _store_integer(graph: Any, name: str, value: np.ndarray, axis: int) -> None:
-    """Adds int8 values and float32 scales, one for each place on an axis."""
+    """Adds uint8 values around `ZERO` and float32 scales, one for each place on an axis."""
     others = tuple(i for i in range(value.ndim) if i != axis)
     highest = np.abs(value).max(axis=others)
     scale = np.where(highest > 0, highest, 1).astype("float32") / np.float32(127)
     shape = [-1 if i == axis else 1 for i in range(value.ndim)]
-    _store(graph, f"{name}_quantized", np.rint(value / scale.reshape(shape)).astype("int8"))
+    integers = np.rint(value / scale.reshape(shape)) + ZERO
+    _store(graph, f"{name}_quantized", integers.astype("uint8"))
     _store(graph, f"{name}_scale", scale)
