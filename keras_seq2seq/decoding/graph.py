@@ -65,7 +65,7 @@ def single_search(
         rows = ops.arange(ops.shape(search["ids"])[0], dtype="int32")[:, None]
 
         def advance(i: Any, search: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
-            log_probs, state = step(search["ids"], {**source, **state})
+            log_probs, state = step(ops.squeeze(search["ids"], 1), {**source, **state})
             columns = Columns(vocabulary_size or log_probs.shape[-1], source.get("candidates"))
             adjusted = adjust(strategy, log_probs, search["target_ids"], i, columns)
             if isinstance(strategy, Sampling):
@@ -74,26 +74,30 @@ def single_search(
             else:
                 # Not argmax: Keras guards it with bitwise operators, which LiteRT does not have.
                 compared, best = ops.top_k(adjusted, 1)
-            best = ops.cast(best, "int32")
-            ids, gained = ops.squeeze(columns.ids(rows, best), 1), ops.squeeze(compared, 1)
-            possible = gained
+            best, gained = ops.cast(best, "int32"), compared
             if strategy.repetition_penalty != 1:  # compared by something else than it gains
-                gained = ops.squeeze(pick(log_probs, rows * columns.count + best), 1)
-            new = _taken(i, search, ids, possible, gained, positions)
+                gained = pick(log_probs, rows * columns.count + best)
+            ids = columns.ids(rows, best)
+            if not strategy.leaves_a_token:
+                impossible = compared <= FORBIDDEN / 2
+                ids = ops.where(impossible, PAD_ID, ids)
+                gained = ops.where(impossible, 0.0, gained)
+            new = _taken(i, search, ids, gained, positions)
             if "attention" in state:
-                here = (positions == i)[:, :, None]
-                new["attention"] = ops.where(here, state["attention"][:, None], search["attention"])
-            return {**search, **new}, state
+                here, weights = (positions == i)[:, :, None], state["attention"][:, None]
+                new["attention"] = ops.where(here, weights, search["attention"])
+            return {**search, **new}, {name: state[name] for name in carried}
 
         return advance
 
     is_empty = is_empty_source(source_ids)
-    zeros = ops.zeros_like(source_ids[:, 0], dtype="int32")
-    table = zeros[:, None] * positions
+    # One value of each row keeps an axis of one, as `top_k` gives it and the tables take it.
+    zeros = ops.zeros_like(source_ids[:, 0], dtype="int32")[:, None]
+    table = zeros * positions
     search = {
         "ids": zeros + BOS_ID,
-        "going": ops.logical_not(is_empty),
-        "limits": length_limits(strategy, source_ids, max_length),
+        "going": ops.logical_not(is_empty)[:, None],
+        "limits": length_limits(strategy, source_ids, max_length)[:, None],
         "target_ids": table,
         "scores": ops.cast(zeros, "float32"),
         "token_log_probs": ops.cast(table, "float32"),
@@ -102,8 +106,12 @@ def single_search(
         search["uniforms"] = uniforms
     if "attention" in state:
         search["attention"] = ops.cast(table, "float32")[:, :, None] * state["attention"][:, None]
-    found = run_search(begin, search, state, source or {}, dynamic=dynamic)
+        # No step reads that of the one before.
+        source = {**(source or {}), "attention": state["attention"]}
+    carried = {name: value for name, value in state.items() if name != "attention"}
+    found = run_search(begin, search, carried, source or {}, dynamic=dynamic)
     tokens = found["target_ids"]
+    found["scores"] = ops.squeeze(found["scores"], 1)
     found["finished"] = ops.logical_or(is_empty, ops.any(tokens == EOS_ID, axis=1))
     if "attention" in found:
         found["attention"] = ops.where((tokens != PAD_ID)[:, :, None], found["attention"], 0.0)
@@ -111,24 +119,25 @@ def single_search(
     return {name: value for name, value in found.items() if name not in inner}
 
 
-def _taken(
-    i: Any, search: Tensors, best: Any, compared: Any, gained: Any, positions: Any
-) -> Tensors:
-    """Returns what rows have found when those that go on have taken their best token, if any."""
+def _taken(i: Any, search: Tensors, best: Any, gained: Any, positions: Any) -> Tensors:
+    """Returns what rows have found when those that go on have taken their best token.
+
+    Padding stands for a row that may take none.
+    """
     # NaN is taken, so that it is seen, and ends the row: no comparison holds for it. Nothing here
     # is the negation of one, of which TensorFlow makes its opposite, which NaN does not pass.
-    going, impossible = search["going"], compared <= FORBIDDEN / 2
-    ids = ops.where(going, ops.where(impossible, PAD_ID, best), PAD_ID)
-    gained = ops.where(going, ops.where(impossible, 0.0, gained), 0.0)
+    going = search["going"]
+    ids = ops.where(going, best, PAD_ID)
+    gained = ops.where(going, gained, 0.0)
     here = positions == i
     ended = ops.logical_or(ids == EOS_ID, ids == PAD_ID)
     lasts = ops.logical_and(gained <= 1, i + 1 < search["limits"])
     return {
         "ids": ids,
         "going": ops.logical_and(lasts, ops.logical_not(ended)),
-        "target_ids": ops.where(here, ids[:, None], search["target_ids"]),
+        "target_ids": ops.where(here, ids, search["target_ids"]),
         "scores": search["scores"] + gained,
-        "token_log_probs": ops.where(here, gained[:, None], search["token_log_probs"]),
+        "token_log_probs": ops.where(here, gained, search["token_log_probs"]),
     }
 
 

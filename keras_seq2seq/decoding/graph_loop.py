@@ -26,7 +26,8 @@ def run_search(
 
     Args:
         begin: Takes `search` and `source`; returns what takes one step of so many rows.
-        search: What the rows have found: tensors (rows, ...), among them `going`, bool, (rows,).
+        search: What the rows have found: tensors (rows, ...), among them `going`, bool, (rows,)
+            or (rows, 1).
         state: What a step of the decoder changes: tensors (rows * width, ...).
         source: What it reads and never changes: tensors (rows * width, ...).
         dynamic: Go on with the rows that have not ended alone, each time that a quarter of them

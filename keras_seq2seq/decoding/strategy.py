@@ -67,6 +67,11 @@ class Strategy(abc.ABC):
         """True if what was chosen before changes what may be chosen."""
         return self.repetition_penalty != 1 or self.no_repeat_ngram_size > 0
 
+    @property
+    def leaves_a_token(self) -> bool:
+        """True if no rule can forbid every token."""
+        return not (self.adjusts or self.min_length or self.suppress)
+
     @abc.abstractmethod
     def _own_faults(self) -> list[str]:
         """Returns what is wrong with the arguments of the class itself."""

@@ -37,6 +37,8 @@ class _Rules:
             "Identity": lambda node: node.input[0],
             "Slice": self._whole_slice,
             "Not": self._double_negation,
+            "Squeeze": self._axis_made_and_dropped,
+            "Unsqueeze": self._axis_made_and_dropped,
             "Gather": self._gather_of_signed_ids,
             "Reshape": self._tensordot,
         }
@@ -73,6 +75,17 @@ class _Rules:
     def _double_negation(self, node: Any) -> str | None:
         inner = self._made_by(node.input[0], "Not")
         return inner.input[0] if inner else None
+
+    def _axis_made_and_dropped(self, node: Any) -> str | None:
+        """An axis of one that is dropped and made again, or the other way round, is no change."""
+        other = "Squeeze" if node.op_type == "Unsqueeze" else "Unsqueeze"
+        inner = self._made_by(node.input[0], other)
+        if inner is None or len(node.input) != 2 or len(inner.input) != 2:
+            return None
+        axes, inner_axes = (self._constant(n.input[1]) for n in (node, inner))
+        if axes is None or inner_axes is None or list(axes) != list(inner_axes) or axes.min() < 0:
+            return None
+        return inner.input[0]
 
     def _gather_of_signed_ids(self, node: Any) -> None:
         """Keras adds the table's size to negative ids; Gather does so itself."""

@@ -47,8 +47,8 @@ class SSRUCell(keras.layers.Layer):
 
     def advance(self, projected: Any, state: Any) -> Any:
         """Returns c_t of what `project` gave of x_t, shape (batch, 2 * units), and of c_{t-1}."""
-        forget = keras.ops.sigmoid(projected[:, : self.units] + self.bias)
-        candidate = projected[:, self.units :]
+        forget, candidate = keras.ops.split(projected, 2, axis=1)
+        forget = keras.ops.sigmoid(forget + self.bias)
         return candidate + forget * (state - candidate)
 
     def compute_output_shape(self, inputs_shape: Any, states_shape: Any) -> Any:
