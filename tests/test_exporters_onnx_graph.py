@@ -159,3 +159,25 @@ def test_a_tensordot_is_one_product_unless_its_reshape_splits_into_heads(shape, 
     (received,) = run(model, inputs)
     np.testing.assert_array_equal(received, wanted)
     assert kinds(model).count("Reshape") == reshapes
+
+
+AXES = """
+agraph (float[n, 1, 1, 2] x) => (float[a, b, c, d] y)
+<int64[1] first = {%d}, int64[1] last = {%d}> {
+    inner = Squeeze (x, first)
+    outer = Unsqueeze (inner, last)
+    y = Neg (outer)
+}
+"""
+
+
+@pytest.mark.parametrize(("axes", "kept"), [((1, 1), 0), ((2, 2), 0), ((1, 0), 2), ((1, -3), 2)])
+def test_an_axis_that_is_dropped_and_made_again_stays(axes, kept):
+    x = np.arange(6, dtype="float32").reshape(3, 1, 1, 2)
+    assert len(kinds(simplified(AXES % axes, {"x": x}))) == kept + 1
+
+
+def test_an_axis_that_is_made_and_dropped_is_not_made():
+    text = AXES.replace("Squeeze (x", "Unsqueeze (x").replace("Unsqueeze (inner", "Squeeze (inner")
+    model = simplified(text % (1, 1), {"x": np.ones((3, 1, 1, 2), "float32")})
+    assert kinds(model) == ["Neg"]
