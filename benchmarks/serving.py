@@ -221,7 +221,7 @@ def write_random_bundle(folder: pathlib.Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="default: %(default)s")
-    parser.add_argument("--warm-up", type=int, default=500, help="requests; default: %(default)s")
+    parser.add_argument("--warm-up", type=int, default=3000, help="requests; default: %(default)s")
     parser.add_argument("--threads", type=int, default=8, help="default: %(default)s")
     parser.add_argument("--max-growth", type=float, default=32, help="MiB; default: %(default)s")
     parser.add_argument("--bundle", type=pathlib.Path, help="a bundle with a SavedModel")
