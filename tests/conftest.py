@@ -14,7 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pytest
-from written_once import FOLDER
+from written_once import FOLDER, written_once
 
 # As in setup.cfg: Keras hands its variables to NumPy in the old way.
 WARNINGS = ["error", "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"]
@@ -159,26 +159,39 @@ def translating_model(tokenizers):
 
 
 @pytest.fixture(scope="session")
-def onnx_bundle(translating_model, tmp_path_factory):
+def bundle_of_all_formats(translating_model):
+    """A bundle of every format and weights, verified; do not change it."""
+    import keras_seq2seq
+
+    def write(room):
+        sources = [text for text in TEXTS if text]
+        keras_seq2seq.export(translating_model, room / "bundle", sentences=sources, verbose=False)
+
+    return written_once("bundle_of_all_formats", write) / "bundle"
+
+
+@pytest.fixture(scope="session")
+def onnx_bundle(translating_model):
     """A bundle of ONNX files with a beam inside, judged, timed and verified; do not change it."""
     import keras_seq2seq
 
-    folder = tmp_path_factory.mktemp("onnx") / "bundle"
-    sources = [source for source, _ in word_pairs(6, seed=3)]
-    keras_seq2seq.export(
-        translating_model,
-        folder,
-        formats=["onnx"],
-        evaluation=list(zip(sources, translating_model.translate(sources), strict=True)),
-        quality_metric="chrf",
-        max_quality_drop=100,
-        max_repetition_rise=100,
-        sentences=TEXTS,
-        beam=keras_seq2seq.BeamSearch(3, 2),
-        quality={"bleu": 31.5, "bleu_signature": "nrefs:1|tok:none|version:2", "sentences": 6},
-        verbose=False,
-    )
-    return folder
+    def write(room):
+        sources = [source for source, _ in word_pairs(6, seed=3)]
+        keras_seq2seq.export(
+            translating_model,
+            room / "bundle",
+            formats=["onnx"],
+            evaluation=list(zip(sources, translating_model.translate(sources), strict=True)),
+            quality_metric="chrf",
+            max_quality_drop=100,
+            max_repetition_rise=100,
+            sentences=TEXTS,
+            beam=keras_seq2seq.BeamSearch(3, 2),
+            quality={"bleu": 31.5, "bleu_signature": "nrefs:1|tok:none|version:2", "sentences": 6},
+            verbose=False,
+        )
+
+    return written_once("onnx_bundle", write) / "bundle"
 
 
 @pytest.fixture

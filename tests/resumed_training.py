@@ -56,11 +56,11 @@ def main(folder, kind, **optimizer_options):
         word_pairs(160),
         tokenizers,
         tokens_per_batch=80,
-        num_shapes=3,
+        num_shapes=2,
         max_length=40,
         sampling_alpha=0.5,
     )
-    validation = PairBatches(word_pairs(20, 1), tokenizers, shuffle=False)
+    validation = PairBatches(word_pairs(20, 1), tokenizers, num_shapes=1, shuffle=False)
     keep_best = KeepBest(folder / "model.keras", "val_loss", "min")
     stop = EarlyStopping("val_loss", mode="min", patience=9)
     history = resumable_fit(

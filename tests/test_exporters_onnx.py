@@ -84,7 +84,7 @@ def test_loops_carry_only_what_changes(name):
     (_, rows), (loop, tokens) = loops(graph(bundle.folder, "translate_greedy.onnx"))
     # trip count, condition; position, ids, going, what is found; states
     attends = attends_to_source(bundle.model.decoder)
-    assert len(loop.input) == 2 + 6 + len(bundle.keras.state_names) + 2 * attends
+    assert len(loop.input) == 2 + 6 + len(bundle.keras.state_names) + attends
     for body in (rows, tokens):
         assert not set(names(body.input)) & set(names(body.output))
 

@@ -11,14 +11,10 @@ from keras_seq2seq.bundle import Bundle
 from keras_seq2seq.cli import main
 from keras_seq2seq.exporters.operators import litert_operators
 
-TEXTS = ["the red dog", "a cat"]
-
 
 @pytest.fixture(scope="module")
-def bundle(translating_model, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("inspected") / "bundle"
-    keras_seq2seq.export(translating_model, folder, sentences=TEXTS, verbose=False)
-    return folder
+def bundle(bundle_of_all_formats):
+    return bundle_of_all_formats
 
 
 @pytest.fixture(scope="module")

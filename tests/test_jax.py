@@ -36,47 +36,55 @@ from test_jax import OPTIONS, RULES, SAMPLING
 from test_models_recurrent import step_through, whole
 from test_models_seq2seq import inputs, logits
 
-pair = word_tokenizers()
-sizes = pair.source.vocabulary_size, pair.target.vocabulary_size
-config = tiny_config(
-    source_vocabulary_size=sizes[0],
-    target_vocabulary_size=sizes[1],
-    **OPTIONS[sys.argv[2]],
-)
-model = tiny_model(config, tokenizers=pair)
-model.compile(keras.optimizers.Adam(0.01, global_clipnorm=1.0))
-batches = PairBatches(word_pairs(60), pair, tokens_per_batch=80, num_shapes=2)
-losses = model.fit(batches, epochs=3, verbose=0).history["loss"]
-ids = {name: np.array(value) for name, value in inputs().items()}
-gap = np.abs(step_through(model, **ids) - whole(model, **ids)).max()
-model.save(sys.argv[1])
-found = {
-    "backend": keras.backend.backend(),
-    "steps": int(model.optimizer.iterations) / len(batches),
-    "epoch": batches.epoch,
-    "jit_compile": model.jit_compile,
-    "losses": losses,
-    "gap": float(gap),
-    "texts": model.translate(TEXTS),
-    "again": model.translate(TEXTS),
-    "beam": model.translate(TEXTS, strategy=RULES),
-    "sampled": model.translate(TEXTS, strategy=SAMPLING),
-    "max_length_4": model.translate(TEXTS, max_length=4),
-    "logits": logits(model).tolist(),
-    "tensorflow": "tensorflow" in sys.modules,
-}
+def trained(options, path):
+    pair = word_tokenizers()
+    sizes = pair.source.vocabulary_size, pair.target.vocabulary_size
+    config = tiny_config(
+        source_vocabulary_size=sizes[0], target_vocabulary_size=sizes[1], **options
+    )
+    model = tiny_model(config, tokenizers=pair)
+    model.compile(keras.optimizers.Adam(0.01, global_clipnorm=1.0))
+    batches = PairBatches(word_pairs(60), pair, tokens_per_batch=80, num_shapes=2)
+    losses = model.fit(batches, epochs=3, verbose=0).history["loss"]
+    ids = {name: np.array(value) for name, value in inputs().items()}
+    gap = np.abs(step_through(model, **ids) - whole(model, **ids)).max()
+    model.save(path)
+    return {
+        "backend": keras.backend.backend(),
+        "steps": int(model.optimizer.iterations) / len(batches),
+        "epoch": batches.epoch,
+        "jit_compile": model.jit_compile,
+        "losses": losses,
+        "gap": float(gap),
+        "texts": model.translate(TEXTS),
+        "again": model.translate(TEXTS),
+        "beam": model.translate(TEXTS, strategy=RULES),
+        "sampled": model.translate(TEXTS, strategy=SAMPLING),
+        "max_length_4": model.translate(TEXTS, max_length=4),
+        "logits": logits(model).tolist(),
+        "tensorflow": "tensorflow" in sys.modules,
+    }
+
+found = {name: trained(o, f"{sys.argv[1]}/{name}.keras") for name, o in OPTIONS.items()}
 print(json.dumps(found))
 """
 
 pytestmark = needs_jax
 
 
-@pytest.fixture(scope="module", params=OPTIONS)
-def trained(request, tmp_path_factory):
-    """What a process with JAX and without TensorFlow found, and the file that it wrote."""
-    path = tmp_path_factory.mktemp("jax") / "model.keras"
+@pytest.fixture(scope="module")
+def of_one_process(tmp_path_factory):
+    """What a process with JAX and without TensorFlow found, and the folder that it wrote to."""
+    folder = tmp_path_factory.mktemp("jax")
     environment = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    return last_json(run_python(SCRIPT, path, request.param, **environment)), path
+    return last_json(run_python(SCRIPT, folder, **environment)), folder
+
+
+@pytest.fixture(scope="module", params=OPTIONS)
+def trained(request, of_one_process):
+    """What it found of one model, and the file of that."""
+    found, folder = of_one_process
+    return found[request.param], folder / f"{request.param}.keras"
 
 
 def test_jax_trains_without_tensorflow(trained):

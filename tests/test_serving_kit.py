@@ -35,12 +35,8 @@ Field = descriptor_pb2.FieldDescriptorProto
 
 
 @pytest.fixture(scope="module")
-def bundle(translating_model, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("serving") / "bundle"
-    keras_seq2seq.export(
-        translating_model, folder, formats=["saved_model"], sentences=SOURCES, verbose=False
-    )
-    return folder
+def bundle(bundle_of_all_formats):
+    return bundle_of_all_formats
 
 
 @pytest.fixture(scope="module")

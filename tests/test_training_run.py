@@ -36,7 +36,7 @@ max_length = 9
 [training]
 epochs = 2
 tokens_per_batch = 200
-num_shapes = 2
+num_shapes = 1
 learning_rate = 0.02
 seed = 3
 """
