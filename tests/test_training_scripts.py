@@ -12,7 +12,7 @@ SCRIPT = pathlib.Path(__file__).parent.parent / "training" / "dates.py"
 @pytest.mark.skipif(not SCRIPT.exists(), reason="needs the checkout: the wheel has no training/")
 def test_dates_script_trains_reloads_exports_and_translates(tmp_path):
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), str(tmp_path)],
+        [sys.executable, str(SCRIPT), str(tmp_path), "4"],
         capture_output=True,
         check=True,
         timeout=600,
