@@ -167,11 +167,11 @@ def _shrink_gather(graph: Any, owner: Any, node: Any) -> None:
     parts = ("integers", "floats", "signed", "scales")
     integers, floats, signed, scales = (f"{output}_{part}" for part in parts)
     _store(graph, "last_axis", np.array([-1], "int64"))
-    _store(graph, "zero", np.array(ZERO, "float32"))
+    _store(graph, "unsigned_zero", np.array(ZERO, "float32"))
     made = [
         helper.make_node("Gather", [f"{name}_quantized", ids], [integers]),
         helper.make_node("Cast", [integers], [floats], to=TensorProto.FLOAT),
-        helper.make_node("Sub", [floats, "zero"], [signed]),
+        helper.make_node("Sub", [floats, "unsigned_zero"], [signed]),
         helper.make_node("Gather", [f"{name}_scale", ids], [scales]),
         helper.make_node("Unsqueeze", [scales, "last_axis"], [f"{scales}_last"]),
         helper.make_node("Mul", [signed, f"{scales}_last"], [output]),
@@ -193,10 +193,10 @@ def _shrink_recurrent(graph: Any, name: str, value: np.ndarray) -> None:
     _store(graph, scale.name, numpy_helper.to_array(scale)[None, :, None])
     # Not DequantizeLinear, which onnxruntime computes in each run and not when it reads the file.
     integers, floats, signed = (f"{name}_{part}" for part in ("quantized", "floats", "signed"))
-    _store(graph, "zero", np.array(ZERO, "float32"))
+    _store(graph, "unsigned_zero", np.array(ZERO, "float32"))
     made = [
         helper.make_node("Cast", [integers], [floats], to=TensorProto.FLOAT),
-        helper.make_node("Sub", [floats, "zero"], [signed]),
+        helper.make_node("Sub", [floats, "unsigned_zero"], [signed]),
         helper.make_node("Mul", [signed, scale.name], [wide]),
     ]
     _add_first(graph, made)
