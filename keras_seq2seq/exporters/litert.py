@@ -110,9 +110,10 @@ def _frozen(signatures: Signatures) -> dict[str, Any]:
     frozen = {}
     for name in signatures.functions:
         specs = signatures.specs(name, batch_size=1)
-        function = tf.function(getattr(signatures, name)).get_concrete_function(**specs)
+        traced = tf.function(getattr(signatures, name), autograph=False)
+        function = traced.get_concrete_function(**specs)
         constant = convert_variables_to_constants_v2(function, lower_control_flow=False)
-        wrapped = tf.function(_named(constant, function.structured_outputs))
+        wrapped = tf.function(_named(constant, function.structured_outputs), autograph=False)
         frozen[name] = wrapped.get_concrete_function(**specs)
     return frozen
 

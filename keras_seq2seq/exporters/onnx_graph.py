@@ -247,9 +247,11 @@ def _rename_all(graph: Any) -> None:
 
 def _drop_axis_names(graph: Any) -> None:
     graph.name = "step"
-    for value in (*graph.input, *graph.output):
+    for value in graph.input:
         for axis in value.type.tensor_type.shape.dim:
             axis.ClearField("dim_param")
+    for value in graph.output:  # how much of its shape tf2onnx knows is chance
+        value.type.tensor_type.ClearField("shape")
 
 
 def _layer(name: str) -> str:

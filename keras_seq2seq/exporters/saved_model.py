@@ -25,6 +25,7 @@ from keras_seq2seq.shortlist import Shortlist
 from keras_seq2seq.tokenizer import TokenizerPair
 
 VERSION = "1"
+SIZED = ("translate", "translate_ids")
 NAN = float("nan")
 # Tokens: more than any sentence has, and few enough that a line of megabytes costs little.
 LONGEST_TEXT = 1024
@@ -82,9 +83,11 @@ def write_saved_model(
 
             module.tokenizer = GraphTokenizer(tokenizers)
             functions |= _text_functions(signatures, module.tokenizer, longest)
-        tf.saved_model.save(module, str(folder / VERSION), signatures=functions)
+        traced = {name: function.get_concrete_function() for name, function in functions.items()}
+        # Traced again are those that have defaults, which a traced one has no more.
+        sized = {name: functions[name] for name in SIZED if name in functions}
+        tf.saved_model.save(module, str(folder / VERSION), signatures={**traced, **sized})
     write_warmup(folder / VERSION, tokenizers, beam or BeamSearch(), sentences)
-    traced = {name: function.get_concrete_function() for name, function in functions.items()}
     return {
         "files": {"float32": VERSION},
         "beam": dataclasses.asdict(beam or BeamSearch()),
@@ -118,8 +121,8 @@ def _id_functions(signatures: Signatures, sizes: dict[str, int | None]) -> dict[
     }
     return {
         **named,
-        "translate_ids": tf.function(translate_ids, input_signature=[ids, *_SIZES]),
-        "score": tf.function(score, input_signature=[ids, target_ids]),
+        "translate_ids": _graph(translate_ids, ids, *_SIZES),
+        "score": _graph(score, ids, target_ids),
     }
 
 
@@ -174,9 +177,9 @@ def _text_functions(signatures: Signatures, tokenizer: Any, longest: int) -> dic
 
     text, translation = (tf.TensorSpec((None,), tf.string, n) for n in ("text", "translation"))
     return {
-        "serving_default": tf.function(serving_default, input_signature=[text]),
-        "translate": tf.function(translate, input_signature=[text, *_SIZES]),
-        "score": tf.function(score, input_signature=[text, translation]),
+        "serving_default": _graph(serving_default, text),
+        "translate": _graph(translate, text, *_SIZES),
+        "score": _graph(score, text, translation),
     }
 
 
@@ -204,7 +207,12 @@ def _by_name(
         given.update(zip(ids, checked_ids(sizes, **ids), strict=True))
         return function(**given)
 
-    return tf.function(call, input_signature=list(specs.values()))
+    return _graph(call, *specs.values())
+
+
+def _graph(function: Callable[..., Any], *specs: tf.TensorSpec) -> Any:
+    """Returns a graph of a function, in which no Python statement depends on a tensor."""
+    return tf.function(function, input_signature=specs, autograph=False)
 
 
 def _confidence(found: dict[str, tf.Tensor]) -> tf.Tensor:

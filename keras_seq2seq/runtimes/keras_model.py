@@ -98,7 +98,7 @@ def _compiled(
         import tensorflow as tf
 
         signature = keras.tree.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), inputs)
-        return tf.function(function, input_signature=[signature])
+        return tf.function(function, input_signature=[signature], autograph=False)
     if keras.backend.backend() == "jax":
         import jax
 
