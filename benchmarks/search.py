@@ -43,7 +43,8 @@ NAMES = {
     ("saved_model", "float32"): "SavedModel",
     ("litert", "float32"): "LiteRT float32",
     ("litert", "dynamic_int8"): "LiteRT dynamic int8",
-    ("onnx", "float32"): "ONNX",
+    ("onnx", "float32"): "ONNX float32",
+    ("onnx", "dynamic_int8"): "ONNX dynamic int8",
 }
 HEADER = "| system              | search  | beam | tokens | ms/sentence | sentences/s | speed-up |"
 
