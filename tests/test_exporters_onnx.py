@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from conftest import run_python, tiny_config
-from onnx_models import CONFIGS, MAX_LENGTH, exported, make_noisy, sources, written
+from onnx_models import CONFIGS, MAX_LENGTH, exported, make_noisy, runtime, sources, written
 
 from keras_seq2seq.exporters.native_rnn import NativeRNNs, is_covered
 from keras_seq2seq.exporters.onnx import write_onnx
@@ -161,6 +161,21 @@ def test_same_model_gives_same_bytes(tmp_path):
     run_python(code, tmp_path / "model.keras", tmp_path, PYTHONHASHSEED="5")
     for file in FILES:
         assert (tmp_path / file).read_bytes() == (bundle.folder / file).read_bytes()
+
+
+def test_an_optimizer_that_fails_is_left_out(tmp_path, monkeypatch):
+    from tf2onnx import optimizer
+
+    def fail(self, graph, iteration):
+        raise ValueError("not this graph")
+
+    monkeypatch.setattr(optimizer.TransposeOptimizer, "optimize", fail)
+    bundle = exported("gru_general")
+    write_onnx(bundle.model, tmp_path, max_length=MAX_LENGTH)
+    source_ids = sources(3, 5)
+    found = runtime(tmp_path).encode(source_ids)
+    for name, value in bundle.keras.encode(source_ids).items():
+        np.testing.assert_allclose(found[name], value, atol=1e-5)
 
 
 def own_model(layer, **embedding):

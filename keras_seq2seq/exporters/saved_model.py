@@ -25,7 +25,7 @@ from keras_seq2seq.shortlist import Shortlist
 from keras_seq2seq.tokenizer import TokenizerPair
 
 VERSION = "1"
-SIZED = ("translate", "translate_ids")
+SIZED = ("translate", "translate_ids")  # signatures that have inputs with defaults
 NAN = float("nan")
 # Tokens: more than any sentence has, and few enough that a line of megabytes costs little.
 LONGEST_TEXT = 1024
@@ -84,7 +84,7 @@ def write_saved_model(
             module.tokenizer = GraphTokenizer(tokenizers)
             functions |= _text_functions(signatures, module.tokenizer, longest)
         traced = {name: function.get_concrete_function() for name, function in functions.items()}
-        # Traced again are those that have defaults, which a traced one has no more.
+        # Only what is not traced yet brings its defaults.
         sized = {name: functions[name] for name in SIZED if name in functions}
         tf.saved_model.save(module, str(folder / VERSION), signatures={**traced, **sized})
     write_warmup(folder / VERSION, tokenizers, beam or BeamSearch(), sentences)
