@@ -17,9 +17,9 @@ import warnings
 from systems.phrasebook_model import VOCABULARY_SIZE, trained
 
 from keras_seq2seq import BeamSearch, Seq2Seq, TokenizerPair, export
-from keras_seq2seq.exporters.parity import Parity
+from keras_seq2seq.models.presets import PRESETS
 from keras_seq2seq.phrasebook import generate
-from keras_seq2seq.presets import PRESETS
+from keras_seq2seq.verification.parity import Parity
 
 HEADER = (
     "| preset | parameters | loss | SavedModel MB | LiteRT MB | ONNX MB | "

@@ -29,10 +29,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 import keras_seq2seq
-from keras_seq2seq.bundle import Bundle
-from keras_seq2seq.config import BOS_ID, EOS_ID
+from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch
-from keras_seq2seq.tokenizer import pad_batch
+from keras_seq2seq.models.config import BOS_ID, EOS_ID
+from keras_seq2seq.text.tokenizer import pad_batch
 from keras_seq2seq.translator import SEARCHES, Translator
 
 WORDS = ["river", "stone", "cloud", "forest", "winter", "copper", "garden", "silver"]

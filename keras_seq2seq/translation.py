@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from keras_seq2seq.config import EOS_ID
 from keras_seq2seq.decoding.hypothesis import Hypothesis
-from keras_seq2seq.tokenizer import TokenizerPair
+from keras_seq2seq.models.config import EOS_ID
+from keras_seq2seq.text.tokenizer import TokenizerPair
 
 WORD_START = "\u2581"
 DIGITS = 6

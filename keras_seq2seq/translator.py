@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from keras_seq2seq.config import EOS_ID
-from keras_seq2seq.decoding.host import Step, single_search, single_stream
-from keras_seq2seq.decoding.host_beam import beam_search
-from keras_seq2seq.decoding.host_rules import check_prefixes
-from keras_seq2seq.decoding.host_shortlist import ALLOWED, shortened
+from keras_seq2seq.decoding.host.beam import beam_search
+from keras_seq2seq.decoding.host.rules import check_prefixes
+from keras_seq2seq.decoding.host.scoring import Score, score
+from keras_seq2seq.decoding.host.shortlist_step import ALLOWED, shortened
+from keras_seq2seq.decoding.host.single import Step, single_search, single_stream
 from keras_seq2seq.decoding.hypothesis import Arrays, Hypothesis
-from keras_seq2seq.decoding.scoring import Score, score
+from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Greedy, Sampling, Strategy
+from keras_seq2seq.models.config import EOS_ID
 from keras_seq2seq.progress import progress
 from keras_seq2seq.runtimes.runtime import Runtime
-from keras_seq2seq.shortlist import Shortlist
-from keras_seq2seq.tokenizer import TokenizerPair, pad_batch
+from keras_seq2seq.text.tokenizer import TokenizerPair, pad_batch
 from keras_seq2seq.translation import Translation, translations
 
 if TYPE_CHECKING:
-    from keras_seq2seq.models.seq2seq import Seq2Seq
+    from keras_seq2seq.seq2seq import Seq2Seq
 
 SEARCHES = ("in_file", "host")
 # One for every text, or one for each.
@@ -97,7 +97,7 @@ class Translator:
             ValueError: If the model has no tokenizers, or no configuration and `max_length` is
                 None, or its caches are shorter than `max_length`.
         """
-        from keras_seq2seq.runtimes.keras_model import KerasRuntime
+        from keras_seq2seq.runtimes.keras import KerasRuntime
 
         if model.tokenizers is None:
             raise ValueError(

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 from written_once import written_once
 
-from keras_seq2seq.config import EOS_ID, Seq2SeqConfig
-from keras_seq2seq.decoding.host import single_search
-from keras_seq2seq.decoding.host_beam import beam_search
+from keras_seq2seq.decoding.host.beam import beam_search
+from keras_seq2seq.decoding.host.single import single_search
 from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch
-from keras_seq2seq.exporters.litert import write_litert
-from keras_seq2seq.exporters.onnx import write_onnx
-from keras_seq2seq.exporters.saved_model import write_saved_model
-from keras_seq2seq.models.seq2seq import Seq2Seq
-from keras_seq2seq.runtimes.keras_model import KerasRuntime
-from keras_seq2seq.tokenizer import TokenizerPair
+from keras_seq2seq.exporters.litert.writer import write_litert
+from keras_seq2seq.exporters.onnx.writer import write_onnx
+from keras_seq2seq.exporters.saved_model.writer import write_saved_model
+from keras_seq2seq.models.config import EOS_ID, Seq2SeqConfig
+from keras_seq2seq.runtimes.keras import KerasRuntime
+from keras_seq2seq.seq2seq import Seq2Seq
+from keras_seq2seq.text.tokenizer import TokenizerPair
 
 MAX_LENGTH = 8
 BEAM = BeamSearch(

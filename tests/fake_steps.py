@@ -4,10 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from keras_seq2seq.config import EOS_ID, PAD_ID
-from keras_seq2seq.decoding import graph, host
+from keras_seq2seq.decoding.graph import single as graph
+from keras_seq2seq.decoding.host import single as host
 from keras_seq2seq.decoding.hypothesis import cut_single
 from keras_seq2seq.decoding.strategy import GREEDY, Sampling
+from keras_seq2seq.models.config import EOS_ID, PAD_ID
 
 VOCABULARY = 8
 ops = keras.ops

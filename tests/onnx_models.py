@@ -13,10 +13,10 @@ from conftest import random_ids, tiny_config, tiny_model
 from exported_models import OF_TRANSFORMERS, TRANSFORMER
 from written_once import written_once
 
-from keras_seq2seq.exporters.onnx import FILES, write_onnx
-from keras_seq2seq.models.seq2seq import Seq2Seq
-from keras_seq2seq.runtimes.keras_model import KerasRuntime
-from keras_seq2seq.runtimes.onnx_files import OnnxRuntime
+from keras_seq2seq.exporters.onnx.writer import FILES, write_onnx
+from keras_seq2seq.runtimes.keras import KerasRuntime
+from keras_seq2seq.runtimes.onnx import OnnxRuntime
+from keras_seq2seq.seq2seq import Seq2Seq
 
 MAX_LENGTH = 6
 SHARED = {"share_embeddings": True, "tie_output": True}

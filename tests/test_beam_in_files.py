@@ -12,11 +12,11 @@ from exported_models import (
 )
 from exported_models import exported as exported_without
 
-from keras_seq2seq.exporters.onnx import FILES
-from keras_seq2seq.exporters.operators import check_builtin_only, signature_operators
-from keras_seq2seq.runtimes.litert_file import LiteRTRuntime
-from keras_seq2seq.runtimes.onnx_files import OnnxRuntime
-from keras_seq2seq.runtimes.saved_model_folder import SavedModelRuntime
+from keras_seq2seq.exporters.litert.builtin_operators import check_builtin_only, signature_operators
+from keras_seq2seq.exporters.onnx.writer import FILES
+from keras_seq2seq.runtimes.litert import LiteRTRuntime
+from keras_seq2seq.runtimes.onnx import OnnxRuntime
+from keras_seq2seq.runtimes.saved_model import SavedModelRuntime
 
 SOURCES = [source_batch(1, 6), source_batch(1, 11), source_batch(1, 2), source_batch(1, 6)]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import keras_seq2seq
-from keras_seq2seq.cli import main
+from keras_seq2seq.cli.main import main
 
 PAIRS = [(f"{a} {b}", f"{b} {a}") for a in ("red", "blue") for b in ("cat", "dog")]
 

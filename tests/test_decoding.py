@@ -14,11 +14,14 @@ from fake_steps import (
     sources,
 )
 
-from keras_seq2seq.config import BOS_ID, EOS_ID, PAD_ID
-from keras_seq2seq.decoding import graph, graph_rules, host, host_rules
-from keras_seq2seq.decoding.graph_translation import forced_log_probs, translate
+from keras_seq2seq.decoding.graph import rules as graph_rules
+from keras_seq2seq.decoding.graph import single as graph
+from keras_seq2seq.decoding.graph.translate import forced_log_probs, translate
+from keras_seq2seq.decoding.host import rules as host_rules
+from keras_seq2seq.decoding.host import single as host
 from keras_seq2seq.decoding.hypothesis import cut_single
 from keras_seq2seq.decoding.strategy import GREEDY
+from keras_seq2seq.models.config import BOS_ID, EOS_ID, PAD_ID
 
 ops = keras.ops
 

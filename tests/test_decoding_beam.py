@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as draw
 from probability_tree import Tree, both, in_graph, on_host, plain, same
 
-from keras_seq2seq.config import BOS_ID, EOS_ID
-from keras_seq2seq.decoding.graph_beam import beam_search as graph_search
-from keras_seq2seq.decoding.host import single_search
-from keras_seq2seq.decoding.host_beam import beam_search as host_search
+from keras_seq2seq.decoding.graph.beam import beam_search as graph_search
+from keras_seq2seq.decoding.host.beam import beam_search as host_search
+from keras_seq2seq.decoding.host.single import single_search
 from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch
+from keras_seq2seq.models.config import BOS_ID, EOS_ID
 
 ops = keras.ops
 # (vocabulary, max_length): so few hypotheses that 64 beams hold every candidate of a step.
@@ -172,7 +172,7 @@ def test_the_graph_stops_when_all_rows_have_ended():
 
 
 def test_a_real_model_gives_equal_hypotheses_in_graph_and_on_the_host():
-    from keras_seq2seq.runtimes.keras_model import KerasRuntime
+    from keras_seq2seq.runtimes.keras import KerasRuntime
 
     model, source_ids = tiny_model(), random_ids(3, 6)
     runtime = KerasRuntime(model, 7)

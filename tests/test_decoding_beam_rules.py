@@ -8,10 +8,10 @@ import pytest
 from conftest import random_ids, tiny_config, tiny_model
 from probability_tree import Tree, both, in_graph, on_host, plain, same
 
-from keras_seq2seq.config import EOS_ID
-from keras_seq2seq.decoding.graph_beam import BeamSizes
+from keras_seq2seq.decoding.graph.beam import BeamSizes
 from keras_seq2seq.decoding.hypothesis import cut
 from keras_seq2seq.decoding.strategy import BeamSearch
+from keras_seq2seq.models.config import EOS_ID
 
 ops = keras.ops
 
@@ -35,7 +35,7 @@ def test_a_coverage_penalty_changes_the_order():
 @pytest.mark.parametrize("search", [on_host, in_graph])
 def test_only_a_model_that_attends_has_coverage(search):
     def real(*_):
-        from keras_seq2seq.runtimes.keras_model import KerasRuntime
+        from keras_seq2seq.runtimes.keras import KerasRuntime
 
         model = tiny_model(tiny_config(context="last"))
         KerasRuntime(model, 7).search(random_ids(1, 4), BeamSearch(2, coverage_penalty=0.1))

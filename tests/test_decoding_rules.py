@@ -13,9 +13,9 @@ from fake_steps import (
     random_table,
 )
 
-from keras_seq2seq.config import EOS_ID
 from keras_seq2seq.decoding.hypothesis import cut_single
 from keras_seq2seq.decoding.strategy import Greedy, Sampling
+from keras_seq2seq.models.config import EOS_ID
 
 RULES = {
     "min_length": {"min_length": 3},

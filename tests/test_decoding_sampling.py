@@ -6,7 +6,7 @@ from fake_steps import (
     sources,
 )
 
-from keras_seq2seq.decoding import host
+from keras_seq2seq.decoding.host import single as host
 from keras_seq2seq.decoding.strategy import Sampling
 
 

@@ -6,15 +6,15 @@ from conftest import word_pairs
 from exported_models import searched_on_host, tiny_model
 
 import keras_seq2seq
-from keras_seq2seq.bundle import Bundle
+from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.decoding.strategy import BeamSearch
-from keras_seq2seq.exporters.litert import write_litert
-from keras_seq2seq.exporters.litert_calibration import RangeProfiler, measured_ranges
-from keras_seq2seq.exporters.litert_int8 import PRODUCTS, Scale, int8_content
-from keras_seq2seq.exporters.litert_packing import unpacked
-from keras_seq2seq.exporters.operators import check_builtin_only, litert_operators
+from keras_seq2seq.exporters.litert.builtin_operators import check_builtin_only, litert_operators
+from keras_seq2seq.exporters.litert.calibration import RangeProfiler, measured_ranges
+from keras_seq2seq.exporters.litert.int8 import PRODUCTS, Scale, int8_content
+from keras_seq2seq.exporters.litert.packing import unpacked
+from keras_seq2seq.exporters.litert.writer import write_litert
 from keras_seq2seq.inspection.litert_model import LiteRTModel, litert_schema
-from keras_seq2seq.runtimes.litert_file import LiteRTRuntime
+from keras_seq2seq.runtimes.litert import LiteRTRuntime
 
 WORDS, LENGTH = 40, 6
 # Products of fewer than 1,024 weights stay float, in dynamic int8 too.

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from exported_models import exported, source_batch
 
-from keras_seq2seq.exporters.litert_packing import ALIGNMENT, packed, unpacked
+from keras_seq2seq.exporters.litert.packing import ALIGNMENT, packed, unpacked
 from keras_seq2seq.inspection.litert_model import litert_schema
-from keras_seq2seq.runtimes.litert_file import LiteRTRuntime
+from keras_seq2seq.runtimes.litert import LiteRTRuntime
 
 
 @pytest.fixture(scope="module", params=["float32", "dynamic_int8"])

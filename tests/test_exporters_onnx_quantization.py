@@ -6,11 +6,11 @@ import pytest
 from conftest import random_ids
 from onnx_models import SHARED, noisy_model, runtime
 
-from keras_seq2seq.config import BOS_ID, PAD_ID
-from keras_seq2seq.exporters.onnx import QUANTIZATIONS, write_onnx
-from keras_seq2seq.exporters.onnx_placement import place_weights
-from keras_seq2seq.exporters.onnx_quantization import quantized
+from keras_seq2seq.exporters.onnx.placement import place_weights
+from keras_seq2seq.exporters.onnx.quantization import quantized
+from keras_seq2seq.exporters.onnx.writer import QUANTIZATIONS, write_onnx
 from keras_seq2seq.inspection.onnx_graphs import graphs, nodes
+from keras_seq2seq.models.config import BOS_ID, PAD_ID
 
 MAX_LENGTH = 6
 VOCABULARY, SIZE = 300, 64
@@ -39,7 +39,7 @@ def written(request, tmp_path_factory):
         return quantized(proto, quantization)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("keras_seq2seq.exporters.onnx_quantization.quantized", kept)
+        patch.setattr("keras_seq2seq.exporters.onnx.quantization.quantized", kept)
         entry = write_onnx(model, folder, max_length=MAX_LENGTH, quantizations=QUANTIZATIONS)
     return folder, entry["files"], request.param
 

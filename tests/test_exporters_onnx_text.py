@@ -9,8 +9,8 @@ import pytest
 from conftest import HOSTILE, TEXTS, tiny_config, tiny_model
 
 import keras_seq2seq
-from keras_seq2seq.bundle import Bundle
-from keras_seq2seq.exporters import export_request
+from keras_seq2seq.bundles.bundle import Bundle
+from keras_seq2seq.exporters import request as export_request
 from keras_seq2seq.inspection.onnx_graphs import nodes
 
 # Importing it here would load it as it must not be beside TensorFlow.

@@ -200,10 +200,10 @@ assert not loaded & set(sys.argv[1].split(",")), loaded & set(sys.argv[1].split(
     ("never", "names"),
     [
         ("keras,tensorflow,jax,sentencepiece,numpy", ["keras_seq2seq"]),
-        ("keras,tensorflow,jax", ["keras_seq2seq.cli", "keras_seq2seq.training.recipe"]),
-        ("keras,tensorflow,jax", ["keras_seq2seq.bundle", "keras_seq2seq.phrasebook"]),
-        ("keras,tensorflow,jax,sentencex,numpy", ["keras_seq2seq.sentences"]),
-        ("keras,tensorflow,jax", ["keras_seq2seq.runtimes.litert_file"]),
+        ("keras,tensorflow,jax", ["keras_seq2seq.cli.main", "keras_seq2seq.training.recipe"]),
+        ("keras,tensorflow,jax", ["keras_seq2seq.bundles.bundle", "keras_seq2seq.phrasebook"]),
+        ("keras,tensorflow,jax,sentencex,numpy", ["keras_seq2seq.text.sentences"]),
+        ("keras,tensorflow,jax", ["keras_seq2seq.runtimes.litert"]),
         ("keras,tensorflow,jax,rich", ["keras_seq2seq.inspection.bundle_folder"]),
     ],
 )

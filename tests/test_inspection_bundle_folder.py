@@ -7,9 +7,9 @@ import pytest
 from conftest import run_python
 
 import keras_seq2seq
-from keras_seq2seq.bundle import Bundle
-from keras_seq2seq.cli import main
-from keras_seq2seq.exporters.operators import litert_operators
+from keras_seq2seq.bundles.bundle import Bundle
+from keras_seq2seq.cli.main import main
+from keras_seq2seq.exporters.litert.builtin_operators import litert_operators
 
 
 @pytest.fixture(scope="module")

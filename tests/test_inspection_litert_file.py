@@ -9,7 +9,7 @@ from ai_edge_litert import interpreter, schema_py_generated
 from conftest import run_python
 
 import keras_seq2seq
-from keras_seq2seq.exporters.quiet import quiet
+from keras_seq2seq.exporters.silence import quiet
 
 ROWS, COLUMNS = 64, 48
 KERNEL = np.random.default_rng(1).normal(size=(ROWS, COLUMNS)).astype("float32")

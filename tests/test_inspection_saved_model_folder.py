@@ -9,7 +9,7 @@ from conftest import last_json, run_python
 from tensorflow.core.protobuf import saved_model_pb2
 
 import keras_seq2seq
-from keras_seq2seq.exporters.quiet import quiet
+from keras_seq2seq.exporters.silence import quiet
 from keras_seq2seq.inspection.serving_operators import TEXT_OPERATORS, TEXT_PREFIX, domain_of
 
 

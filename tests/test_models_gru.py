@@ -7,8 +7,8 @@ from onnx_models import sources, written
 from test_exporters_onnx import count, graph
 
 from keras_seq2seq import load_model
+from keras_seq2seq.models.decoder_cells import RNN_LAYERS
 from keras_seq2seq.models.gru import GRU
-from keras_seq2seq.models.recurrence import RNN_LAYERS
 
 LENGTHS = [6, 4, 1]
 MASK = np.arange(6) < np.array(LENGTHS)[:, None]

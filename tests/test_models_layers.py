@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_seq2seq.models.decoder_cells import Attentional, InputFeeding, Recurrence
 from keras_seq2seq.models.layers import (
     Attention,
     ClearPadding,
@@ -9,7 +10,6 @@ from keras_seq2seq.models.layers import (
     PaddingMask,
     ZeroState,
 )
-from keras_seq2seq.models.recurrence import Attentional, InputFeeding, Recurrence
 from keras_seq2seq.models.recurrent import JoinContext
 from keras_seq2seq.models.ssru import SSRU, SSRUCell
 

@@ -9,9 +9,9 @@ from conftest import random_ids, tiny_config, tiny_model
 from test_models_recurrent import TOLERANCE, step_through, whole
 
 from keras_seq2seq import Seq2Seq, Translator
-from keras_seq2seq.config import Seq2SeqConfig
+from keras_seq2seq.models.config import Seq2SeqConfig
 from keras_seq2seq.models.contract import source_names, state_names
-from keras_seq2seq.models.multi_head import CachedSelfAttention
+from keras_seq2seq.models.multi_head_attention import CachedSelfAttention
 from keras_seq2seq.models.positions import PositionEncoding
 
 BOTH = {"encoder": "transformer", "decoder": "transformer", "units": 8, "embedding_dim": 8}

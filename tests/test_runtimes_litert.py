@@ -15,9 +15,9 @@ from exported_models import (
     source_batch,
 )
 
-from keras_seq2seq.config import EOS_ID
 from keras_seq2seq.decoding.strategy import BeamSearch
-from keras_seq2seq.runtimes.litert_file import LiteRTRuntime
+from keras_seq2seq.models.config import EOS_ID
+from keras_seq2seq.runtimes.litert import LiteRTRuntime
 
 SOURCES = [source_batch(1, 6), source_batch(1, 6, padding=3), source_batch(1, 11)]
 
@@ -145,7 +145,7 @@ BLOCKED = """
 import json, sys
 sys.modules.update(dict.fromkeys({blocked!r}))
 import numpy as np
-from keras_seq2seq.runtimes.litert_file import LiteRTRuntime
+from keras_seq2seq.runtimes.litert import LiteRTRuntime
 runtime = LiteRTRuntime({path!r})
 print(json.dumps(runtime.search(np.array({source!r}, "int32"))[0][0].ids))
 """

@@ -7,7 +7,7 @@ from conftest import run_python
 from exported_models import same_hypotheses, searched_on_host
 from onnx_models import CONFIGS, MAX_LENGTH, exported, runtime, sources
 
-from keras_seq2seq.runtimes.onnx_files import OnnxRuntime
+from keras_seq2seq.runtimes.onnx import OnnxRuntime
 
 SHAPES = [(2, 7), (5, 4)]
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
@@ -15,9 +15,9 @@ NO_TENSORFLOW = """
 import pathlib, sys
 sys.modules["tensorflow"] = sys.modules["keras"] = None
 import numpy as np
-from keras_seq2seq.decoding.host import single_search
+from keras_seq2seq.decoding.host.single import single_search
 from keras_seq2seq.decoding.strategy import GREEDY
-from keras_seq2seq.runtimes.onnx_files import OnnxRuntime
+from keras_seq2seq.runtimes.onnx import OnnxRuntime
 folder = pathlib.Path(sys.argv[1])
 files = {"encode": "encoder", "decode_step": "decoder_step", "translate_greedy": "translate_greedy"}
 runtime = OnnxRuntime({name: folder / f"{file}.onnx" for name, file in files.items()})

@@ -11,8 +11,8 @@ from exported_models import (
     source_batch,
 )
 
-from keras_seq2seq.config import EOS_ID
-from keras_seq2seq.runtimes.saved_model_folder import SavedModelRuntime
+from keras_seq2seq.models.config import EOS_ID
+from keras_seq2seq.runtimes.saved_model import SavedModelRuntime
 
 SOURCES = [source_batch(1, 6), source_batch(3, 6, padding=2), source_batch(3, 11)]
 TEXTS = ["one", "", "six five four", "two  one three\0 é"]
@@ -99,7 +99,7 @@ def test_missing_package_is_named(missing):
     folder = exported_with_text().folder / "saved_model"
     code = (
         f"import sys; sys.modules[{missing!r}] = None\n"
-        "from keras_seq2seq.runtimes.saved_model_folder import SavedModelRuntime\n"
+        "from keras_seq2seq.runtimes.saved_model import SavedModelRuntime\n"
         f"SavedModelRuntime({str(folder)!r})"
     )
     process = run_python(code, check=False)

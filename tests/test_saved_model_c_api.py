@@ -8,7 +8,7 @@ import pytest
 from exported_models import MAX_LENGTH, exported_with_text
 
 from keras_seq2seq import BeamSearch, Translator
-from keras_seq2seq.runtimes.saved_model_folder import SavedModelRuntime
+from keras_seq2seq.runtimes.saved_model import SavedModelRuntime
 
 PROGRAM = Path(__file__).parent / "saved_model_c_api.py"
 TEXTS = ["", "one", "six five four three", "two  one\0 é", "three one"]

@@ -5,10 +5,10 @@ from conftest import tiny_model, word_pairs
 from test_training_run import write_corpus
 
 from keras_seq2seq import PairBatches, Recipe, load_model
-from keras_seq2seq.cli import main
+from keras_seq2seq.cli.main import main
 from keras_seq2seq.training.averaging import KeepEpochs, average, choose_epochs, epoch_files
 from keras_seq2seq.training.history import read_history
-from keras_seq2seq.training.run import train
+from keras_seq2seq.training.train import train
 
 
 def weights_of(model):

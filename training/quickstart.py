@@ -9,10 +9,10 @@ from rich.table import Table
 
 import keras_seq2seq
 from keras_seq2seq.attention_map import draw_attention
-from keras_seq2seq.bundle import Bundle
-from keras_seq2seq.text import read_texts
+from keras_seq2seq.bundles.bundle import Bundle
+from keras_seq2seq.text.lines import read_texts
 from keras_seq2seq.training.recipe import Recipe
-from keras_seq2seq.training.run import train
+from keras_seq2seq.training.train import train
 
 HERE = pathlib.Path(__file__).parent
 RUN = pathlib.Path("runs/quickstart")

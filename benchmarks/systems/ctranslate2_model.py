@@ -9,7 +9,7 @@ from ctranslate2.specs import transformer_spec
 from ctranslate2.specs.common_spec import Activation
 
 from keras_seq2seq import Seq2Seq
-from keras_seq2seq.config import BOS_ID, EOS_ID, UNK_ID
+from keras_seq2seq.models.config import BOS_ID, EOS_ID, UNK_ID
 from keras_seq2seq.models.positions import PositionEncoding
 
 EPSILON = 1e-5

@@ -13,20 +13,20 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from keras_seq2seq.bundle import FORMAT_VERSION, MANIFEST_FILE, Bundle, sha256
-from keras_seq2seq.config import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from keras_seq2seq.bundles.bundle import FORMAT_VERSION, MANIFEST_FILE, Bundle, sha256
+from keras_seq2seq.bundles.manifest import dumps
+from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategy import BeamSearch
-from keras_seq2seq.exporters.export_request import Request, check
-from keras_seq2seq.exporters.latency import TIMED_SENTENCES, measured_latencies
-from keras_seq2seq.exporters.parity import SENTENCES_FILE, Parity, verify
-from keras_seq2seq.exporters.quality_gate import Verdict, judge
-from keras_seq2seq.exporters.report import write_report
-from keras_seq2seq.manifest import dumps
+from keras_seq2seq.exporters.request import Request, check
+from keras_seq2seq.models.config import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from keras_seq2seq.models.contract import source_names, state_names
-from keras_seq2seq.models.seq2seq import Seq2Seq
 from keras_seq2seq.runtimes.runtime import Runtime
-from keras_seq2seq.shortlist import Shortlist
-from keras_seq2seq.tokenizer import TokenizerPair
+from keras_seq2seq.seq2seq import Seq2Seq
+from keras_seq2seq.text.tokenizer import TokenizerPair
+from keras_seq2seq.verification.latency import TIMED_SENTENCES, measured_latencies
+from keras_seq2seq.verification.parity import SENTENCES_FILE, Parity, verify
+from keras_seq2seq.verification.quality_gate import Verdict, judge
+from keras_seq2seq.verification.report import write_report
 
 MODEL_FILE = "model.keras"
 SHORTLIST_FILE = "shortlist.npz"
@@ -212,13 +212,13 @@ def _write_artefacts(
         path = folder / name
         path.mkdir()
         if name == "saved_model":
-            from keras_seq2seq.exporters.saved_model import write_saved_model
+            from keras_seq2seq.exporters.saved_model.writer import write_saved_model
 
             entry = write_saved_model(
                 model, request.tokenizers, path, sentences=sentences, **options
             )
         elif name == "litert":
-            from keras_seq2seq.exporters.litert import write_litert
+            from keras_seq2seq.exporters.litert.writer import write_litert
 
             ids = request.tokenizers.source.encode(sentences[:CALIBRATION_SENTENCES])
             calibration = [[*row, EOS_ID] for row in ids]
@@ -226,7 +226,7 @@ def _write_artefacts(
                 model, path, quantizations=quantizations, calibration=calibration, **options
             )
         else:
-            from keras_seq2seq.exporters.onnx import write_onnx
+            from keras_seq2seq.exporters.onnx.writer import write_onnx
 
             inside = request.tokenizers if request.text_onnx else None
             entry = write_onnx(

@@ -5,10 +5,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_seq2seq.config import PAD_ID
-from keras_seq2seq.decoding.graph_beam import BeamSizes
-from keras_seq2seq.decoding.graph_translation import forced_log_probs, step_log_probs, translate
+from keras_seq2seq.decoding.graph.beam import BeamSizes
+from keras_seq2seq.decoding.graph.translate import forced_log_probs, step_log_probs, translate
 from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Strategy
+from keras_seq2seq.models.config import PAD_ID
 from keras_seq2seq.models.contract import source_names, state_names
 
 
@@ -71,11 +71,11 @@ class Signatures:
         return {"log_probs": step_log_probs(outputs), **result}
 
     def translate_greedy(self, source_ids: Any) -> dict[str, Any]:
-        """Returns what `single_search` of `keras_seq2seq.decoding.graph` returns."""
+        """Returns what `single_search` of `keras_seq2seq.decoding.graph.single` returns."""
         return self._translate(source_ids, GREEDY)
 
     def translate_beam(self, source_ids: Any, sizes: BeamSizes | None = None) -> dict[str, Any]:
-        """Returns what `beam_search` of `keras_seq2seq.decoding.graph_beam` returns.
+        """Returns what `beam_search` of `keras_seq2seq.decoding.graph.beam` returns.
 
         Args:
             source_ids: int32, shape (batch, source_length).

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from keras_seq2seq.bundle import Bundle
-from keras_seq2seq.inspection.report import Inspection
+from keras_seq2seq.bundles.bundle import Bundle
+from keras_seq2seq.inspection.findings import Inspection
 from keras_seq2seq.inspection.saved_model_folder import GRAPH_FILE
 
 FACTS = ("format_version", "versions", "model", "limits", "beam", "tokenizer", "quality")

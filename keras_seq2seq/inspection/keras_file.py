@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from keras_seq2seq.inspection.keras_weights import read_member, stored_weights
-from keras_seq2seq.inspection.report import (
+from keras_seq2seq.inspection.findings import (
     Inspection,
     Problem,
     Requirement,
@@ -16,6 +15,7 @@ from keras_seq2seq.inspection.report import (
     TensorSpec,
     counted,
 )
+from keras_seq2seq.inspection.keras_weights import read_member, stored_weights
 
 CONFIG_FILE, METADATA_FILE = "config.json", "metadata.json"
 LIMIT = 64 * 2**20  # bytes of a configuration

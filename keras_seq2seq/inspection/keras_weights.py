@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from keras_seq2seq.inspection.report import NO_LAYER, StoredTensor, weights
+from keras_seq2seq.inspection.findings import NO_LAYER, StoredTensor, weights
 
 WEIGHTS_FILE = "model.weights.h5"
 OPTIMIZER = "optimizer"

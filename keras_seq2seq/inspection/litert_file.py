@@ -3,19 +3,19 @@
 import collections
 from pathlib import Path
 
+from keras_seq2seq.inspection.findings import (
+    Inspection,
+    Operator,
+    Problem,
+    Requirement,
+    counted,
+)
 from keras_seq2seq.inspection.litert_model import (
     BUILTIN,
     FLEX,
     UNKNOWN,
     VERSION_METADATA,
     LiteRTModel,
-)
-from keras_seq2seq.inspection.report import (
-    Inspection,
-    Operator,
-    Problem,
-    Requirement,
-    counted,
 )
 
 RUNTIME = "TensorFlow Lite (LiteRT)"

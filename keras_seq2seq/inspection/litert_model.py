@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from keras_seq2seq.inspection.report import (
+from keras_seq2seq.inspection.findings import (
     NO_LAYER,
     Signature,
     StoredTensor,

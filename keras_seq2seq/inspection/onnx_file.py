@@ -6,15 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from keras_seq2seq.inspection.onnx_graphs import nodes
-from keras_seq2seq.inspection.onnx_tensors import (
-    dtype_name,
-    external_files,
-    stored_tensors,
-    with_scales,
-)
-from keras_seq2seq.inspection.onnx_versions import ML, OLDEST_OPSET, ONNX, oldest_onnxruntime
-from keras_seq2seq.inspection.report import (
+from keras_seq2seq.inspection.findings import (
     Inspection,
     Operator,
     Problem,
@@ -23,6 +15,14 @@ from keras_seq2seq.inspection.report import (
     TensorSpec,
     counted,
 )
+from keras_seq2seq.inspection.onnx_graphs import nodes
+from keras_seq2seq.inspection.onnx_tensors import (
+    dtype_name,
+    external_files,
+    stored_tensors,
+    with_scales,
+)
+from keras_seq2seq.inspection.onnx_versions import ML, OLDEST_OPSET, ONNX, oldest_onnxruntime
 
 MICROSOFT = "com.microsoft"
 EXTENSIONS = ("ai.onnx.contrib", "com.microsoft.extensions")

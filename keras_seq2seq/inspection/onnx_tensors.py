@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_seq2seq.inspection.onnx_graphs import graphs
-from keras_seq2seq.inspection.report import (
+from keras_seq2seq.inspection.findings import (
     NO_LAYER,
     Problem,
     StoredTensor,
@@ -15,6 +14,7 @@ from keras_seq2seq.inspection.report import (
     stored_bytes,
     weights,
 )
+from keras_seq2seq.inspection.onnx_graphs import graphs
 
 NAMES = {"float": "float32", "double": "float64"}
 # Fields of a TensorProto that hold one entry for each number.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from keras_seq2seq.inspection.report import (
+from keras_seq2seq.inspection.findings import (
     Inspection,
     Operator,
     Problem,

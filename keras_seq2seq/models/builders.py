@@ -4,8 +4,8 @@ from typing import Any
 
 import keras
 
-from keras_seq2seq.config import Seq2SeqConfig
 from keras_seq2seq.models import recurrent, transformer
+from keras_seq2seq.models.config import Seq2SeqConfig
 from keras_seq2seq.models.layers import ClearPadding, PaddingMask
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import keras
 
-from keras_seq2seq.config import Seq2SeqConfig
+from keras_seq2seq.models.config import Seq2SeqConfig
+from keras_seq2seq.models.decoder_cells import RNN_LAYERS, Attentional, InputFeeding, Recurrence
 from keras_seq2seq.models.layers import Attention, MaskedPooling, ZeroState
-from keras_seq2seq.models.recurrence import RNN_LAYERS, Attentional, InputFeeding, Recurrence
 
 
 def read(config: Seq2SeqConfig, x: Any, source_mask: Any) -> tuple[Any, list[list[Any]]]:

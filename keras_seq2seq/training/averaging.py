@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_seq2seq.models.seq2seq import load_model
+from keras_seq2seq.seq2seq import load_model
 from keras_seq2seq.training.callbacks import save_model
 from keras_seq2seq.training.history import read_history
 from keras_seq2seq.training.recipe_sections import METRICS

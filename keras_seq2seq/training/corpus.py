@@ -10,7 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Literal, final
 
-from keras_seq2seq.text import read_lines
+from keras_seq2seq.text.lines import read_lines
 
 UNEQUAL_LENGTHS = "unequal lengths"
 UNDECODABLE = "undecodable bytes"

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from keras_seq2seq.config import Seq2SeqConfig
+from keras_seq2seq.models.config import Seq2SeqConfig
 from keras_seq2seq.training.recipe_sections import (
     FORMATS,
     LEVELS,

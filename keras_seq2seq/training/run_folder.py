@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from keras_seq2seq.training.recipe import Recipe
-from keras_seq2seq.training.state import completed_epochs
+from keras_seq2seq.training.training_state import completed_epochs
 from keras_seq2seq.whole_file import whole_file
 
 

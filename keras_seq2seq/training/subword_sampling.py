@@ -7,7 +7,7 @@ from typing import final
 
 import numpy as np
 
-from keras_seq2seq.tokenizer import Tokenizer
+from keras_seq2seq.text.tokenizer import Tokenizer
 
 Ids = tuple[int, ...]
 

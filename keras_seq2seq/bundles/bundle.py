@@ -1,0 +1,332 @@
+"""A bundle on disk: the folder that holds a model for every runtime, opened and checked."""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import pathlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from keras_seq2seq.bundles.manifest import faults
+from keras_seq2seq.decoding.shortlist import Shortlist
+from keras_seq2seq.decoding.strategy import BeamSearch, Strategy
+from keras_seq2seq.runtimes.runtime import Runtime
+from keras_seq2seq.text.tokenizer import Tokenizer, TokenizerPair
+from keras_seq2seq.translator import Translator
+
+FORMAT_VERSION = 3
+MANIFEST_FILE = "manifest.json"
+# In the order in which `load` chooses: what starts fastest first.
+RUNTIMES = ("onnx", "litert", "saved_model", "keras")
+
+
+@dataclasses.dataclass(frozen=True)
+class Bundle:
+    """An exported folder whose manifest was read and whose files are there.
+
+    Args:
+        folder: The folder.
+        manifest: What `manifest.json` says; docs/bundle.md tells every key.
+    """
+
+    folder: pathlib.Path
+    manifest: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: str | pathlib.Path) -> "Bundle":
+        """Reads the manifest and checks it, and that every file is there with its size.
+
+        The manifest must keep its JSON schema, every path must stay in the folder, symbolic links
+        followed, and what the artefacts and tokenizers name must be among `files`. Checksums are
+        not looked at: see `altered_files`.
+
+        Raises:
+            FileNotFoundError: If there is no manifest.
+            ValueError: With every fault found, by its place in the manifest: if the manifest is
+                not one of this format version or a file is missing, cut short, or outside the
+                folder.
+        """
+        folder = pathlib.Path(folder)
+        path = folder / MANIFEST_FILE
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"A bundle must hold {MANIFEST_FILE}. Received: {folder}; "
+                "write one with `keras-seq2seq export`."
+            )
+        try:
+            manifest = json.loads(path.read_text("utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise ValueError(_unreadable(path, [repr(error)])) from None
+        version = manifest.get("format_version") if isinstance(manifest, dict) else FORMAT_VERSION
+        if version not in (None, FORMAT_VERSION):
+            raise ValueError(
+                f"This version reads bundles of format version {FORMAT_VERSION}. "
+                f"Received: {version!r} in {path}; update keras_seq2seq or export again."
+            )
+        found = faults(manifest)
+        bundle = cls(folder, manifest)
+        # What the schema finds wrong is not looked at again.
+        wrong = {fault.path[0] if fault.path else None for fault in found}
+        messages = [*map(str, found), *(bundle._beam_faults() if None not in wrong else [])]
+        if not wrong & {None, "files", "artefacts", "tokenizer"}:
+            lines = [*bundle._path_faults(), *bundle._size_faults()]
+            if lines and not messages:
+                raise ValueError(f"{folder} is not a whole bundle:\n- " + "\n- ".join(lines))
+            messages += lines
+        if messages:
+            raise ValueError(_unreadable(path, messages))
+        return bundle
+
+    @property
+    def max_length(self) -> int:
+        """Longest translation in tokens, end of sentence included."""
+        return self.manifest["limits"]["max_length"]
+
+    @property
+    def beam(self) -> BeamSearch | None:
+        """The beam search inside every file, or None."""
+        return _beam(self.manifest.get("beam"))
+
+    @property
+    def tokenizers(self) -> TokenizerPair:
+        """The tokenizers of both sides."""
+        names = self.manifest["tokenizer"]
+        source = Tokenizer.load(self.folder / names["source"])
+        if names["source"] == names["target"]:
+            return TokenizerPair(source, source)
+        return TokenizerPair(source, Tokenizer.load(self.folder / names["target"]))
+
+    @property
+    def shortlist(self) -> Shortlist | None:
+        """What every search of the bundle chooses from; None is all ids."""
+        name = self.manifest.get("shortlist")
+        return Shortlist.load(self.folder / name) if name else None
+
+    @property
+    def artefacts(self) -> list[tuple[str, str]]:
+        """What can be loaded: (runtime, quantization), float32 first, in order of `RUNTIMES`."""
+        given = self.manifest["artefacts"]
+        found = [
+            (name, quantization)
+            for name in RUNTIMES
+            if name in given
+            for quantization in given[name].get("files", ("float32",))
+        ]
+        return sorted(found, key=lambda artefact: artefact[1] != "float32")
+
+    @property
+    def refused(self) -> list[str]:
+        """Quantised artefacts that lost too much and are not in the bundle, with the reason."""
+        return [
+            f"{verdict['runtime']} {verdict['quantization']}: {' '.join(verdict['faults'])}"
+            for verdict in self.manifest["quantization"]
+            if not verdict["accepted"]
+        ]
+
+    def size(self, runtime: str, quantization: str = "float32") -> int:
+        """Returns the bytes of the files of one artefact."""
+        names = self.files(runtime, quantization)
+        return sum(self.manifest["files"][name]["bytes"] for name in names)
+
+    def files(self, runtime: str, quantization: str = "float32") -> list[str]:
+        """Returns the names of the files of one artefact, as the manifest lists them."""
+        entry = self.manifest["artefacts"][runtime]
+        given = entry.get("files", {}).get(quantization, "")
+        names = given.values() if isinstance(given, dict) else [given]
+        roots = [f"{entry['path']}/{name}".rstrip("/") for name in names]
+        return [
+            name
+            for name in self.manifest["files"]
+            if any(name == root or name.startswith(f"{root}/") for root in roots)
+        ]
+
+    def runtime(self, name: str, quantization: str = "float32", *, num_threads: int = 1) -> Runtime:
+        """Loads one artefact.
+
+        Args:
+            name: "onnx", "litert", "saved_model" or "keras".
+            quantization: "float32" or another that `artefacts` lists.
+            num_threads: int > 0. Threads of the ONNX and the LiteRT runtime.
+        Raises:
+            ValueError: If the bundle does not hold it.
+            ImportError: If its runtime is not installed.
+        """
+        self.check_held(name, quantization)
+        entry = self.manifest["artefacts"][name]
+        path = self.folder / entry["path"]
+        if name == "onnx":
+            from keras_seq2seq.runtimes.onnx import OnnxRuntime
+
+            files = {f: path / file for f, file in entry["files"][quantization].items()}
+            return OnnxRuntime(files, beam=self.beam, num_threads=num_threads)
+        if name == "litert":
+            from keras_seq2seq.runtimes.litert import LiteRTRuntime
+
+            file = path / entry["files"][quantization]
+            return LiteRTRuntime(file, beam=self.beam, num_threads=num_threads)
+        if name == "saved_model":
+            from keras_seq2seq.runtimes.saved_model import SavedModelRuntime
+
+            version = path / entry["files"][quantization]
+            return SavedModelRuntime(version, beam=_beam(entry["beam"]))
+        from keras_seq2seq.runtimes.keras import KerasRuntime
+        from keras_seq2seq.seq2seq import load_model
+
+        return KerasRuntime(load_model(path, compile=False), self.max_length, self.shortlist)
+
+    def check_held(self, runtime: str, quantization: str) -> None:
+        """Checks that the bundle holds an artefact.
+
+        Raises:
+            ValueError: If it does not.
+        """
+        if (runtime, quantization) not in self.artefacts:
+            raise ValueError(
+                f"`runtime` and `quantization` must be one of {self.artefacts}. "
+                f"Received: {(runtime, quantization)}; export the bundle with that format."
+            )
+
+    def altered_files(self, names: Iterable[str] | None = None) -> list[str]:
+        """Returns the names of the files whose SHA-256 is not the manifest's.
+
+        Args:
+            names: Of files of the manifest; None looks at all.
+        """
+        files = self.manifest["files"]
+        return [
+            name
+            for name in (files if names is None else names)
+            if sha256(self.folder / name) != files[name]["sha256"]
+        ]
+
+    def check_unaltered(self, runtime: str, quantization: str = "float32") -> None:
+        """Checks the checksums of what one artefact, tokenizers and shortlist are read from.
+
+        Raises:
+            ValueError: If a file was altered; names all.
+        """
+        names = {*self.files(runtime, quantization), *self.manifest["tokenizer"].values()}
+        names |= {self.manifest["shortlist"]} if "shortlist" in self.manifest else set()
+        if altered := self.altered_files(sorted(names)):
+            raise ValueError(
+                "Files of a bundle must have the SHA-256 of its manifest. Received: altered "
+                f"{altered} in {self.folder}; copy or export the bundle again."
+            )
+
+    def _beam_faults(self) -> list[str]:
+        given = {"beam": self.manifest.get("beam")}
+        # Without a SavedModel there is none, and of one that is wrong the schema told.
+        with contextlib.suppress(KeyError, TypeError):
+            given["artefacts.saved_model.beam"] = self.manifest["artefacts"]["saved_model"]["beam"]
+        lines = []
+        for name, value in given.items():
+            try:
+                _beam(value)
+            except (ValueError, KeyError, TypeError) as error:
+                lines.append(
+                    f"`{name}` of a manifest must be null or describe a beam search. "
+                    f"Received: {error}"
+                )
+        return lines
+
+    def _path_faults(self) -> list[str]:
+        root, files = self.folder.resolve(), self.manifest["files"]
+        lines = [
+            f"A file must lie in the folder. Received: {name!r}, a symbolic link out of it."
+            for name in files
+            if not (root / name).resolve().is_relative_to(root)
+        ]
+        named = {f"tokenizer.{side}": name for side, name in self.manifest["tokenizer"].items()}
+        if "shortlist" in self.manifest:
+            named["shortlist"] = self.manifest["shortlist"]
+        for runtime, entry in self.manifest["artefacts"].items():
+            for key, name in _named(entry):
+                named[f"artefacts.{runtime}.{key}"] = name
+        for key, name in named.items():
+            # A SavedModel is a folder.
+            if not {name, f"{name}/saved_model.pb"} & set(files):
+                lines.append(f"`{key}` must name one of `files`. Received: {name!r}.")
+        return lines
+
+    def _size_faults(self) -> list[str]:
+        lines = []
+        for name, entry in self.manifest["files"].items():
+            path = self.folder / name
+            found = path.stat().st_size if path.is_file() else None
+            if found != entry["bytes"]:
+                received = "no such file" if found is None else f"{found} bytes"
+                lines.append(f"{name} must have {entry['bytes']} bytes. Received: {received}.")
+        return lines
+
+
+def load(
+    bundle: str | pathlib.Path,
+    runtime: str | None = None,
+    *,
+    quantization: str = "float32",
+    search: str | None = None,
+    strategy: Strategy | None = None,
+    num_threads: int = 1,
+    check: bool = True,
+) -> Translator:
+    """Opens a bundle for translating.
+
+    Args:
+        bundle: The exported folder.
+        runtime: "onnx", "litert", "saved_model" or "keras"; None takes the first of these that
+            the bundle holds.
+        quantization: "float32", or "float16", "dynamic_int8" or "int8" where the bundle holds it.
+        search: "in_file" (a search inside the artefact) or "host" (NumPy over its steps); None
+            takes "in_file" where that has the strategy.
+        strategy: `Greedy()`, the default, or `BeamSearch(...)`.
+        num_threads: int > 0. Threads of the ONNX and the LiteRT runtime.
+        check: Compare the SHA-256 of the files that are read with the manifest. False saves
+            reading them twice, for a host that checked them when it installed the bundle.
+    Returns:
+        A translator: `load("bundle").translate(["They are watching."])`.
+    Raises:
+        FileNotFoundError, ValueError: If it is no whole bundle, a file that is read was altered,
+            or it does not hold the artefact.
+        ImportError: If the runtime is not installed; the message names the extra.
+    """
+    opened = Bundle.open(bundle)
+    name = runtime or opened.artefacts[0][0]
+    opened.check_held(name, quantization)
+    if check:
+        opened.check_unaltered(name, quantization)
+    return Translator(
+        opened.runtime(name, quantization, num_threads=num_threads),
+        opened.tokenizers,
+        max_length=opened.max_length,
+        search=search,
+        strategy=strategy,
+        shortlist=opened.shortlist,
+    )
+
+
+def _beam(given: dict[str, Any] | None) -> BeamSearch | None:
+    return BeamSearch(**{**given, "suppress": tuple(given["suppress"])}) if given else None
+
+
+def _named(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields the key and the path of each file that the entry of a format names."""
+    if "files" not in entry:
+        yield "path", entry["path"]
+    for quantization, given in entry.get("files", {}).items():
+        for function, name in (given if isinstance(given, dict) else {"": given}).items():
+            key = ".".join(filter(None, ("files", quantization, function)))
+            yield key, f"{entry['path']}/{name}"
+
+
+def _unreadable(path: pathlib.Path, messages: list[str]) -> str:
+    return (
+        f"A manifest must be JSON with the keys of format version {FORMAT_VERSION}. "
+        f"Received: {path}; export the bundle again:\n- " + "\n- ".join(messages)
+    )
+
+
+def sha256(path: pathlib.Path) -> str:
+    """Returns the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,116 @@
+"""The command keras-seq2seq export: from a run to a bundle."""
+
+import argparse
+import json
+import pathlib
+
+from keras_seq2seq.cli.options import add_beam_options, add_tokenize_option, strategy
+from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch
+from keras_seq2seq.evaluation import METRICS
+from keras_seq2seq.text.lines import read_pairs, read_texts
+
+
+def add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command and its options."""
+    parser = commands.add_parser("export", help="write a run's model as a bundle and verify it")
+    parser.add_argument("run", type=pathlib.Path, help="run folder, or a .keras file")
+    parser.add_argument("--output-dir", type=pathlib.Path, required=True, help="folder to make")
+    parser.add_argument(
+        "--formats",
+        nargs="+",
+        default=["saved_model", "litert", "onnx"],
+        choices=("saved_model", "litert", "onnx"),
+        help="default: all",
+    )
+    parser.add_argument(
+        "--quantization",
+        nargs="+",
+        default=["dynamic_int8"],
+        choices=("float32", "float16", "dynamic_int8", "int8"),
+        help="of LiteRT and ONNX (int8: of LiteRT, measured on the run's sentences), beside "
+        "float32; float32 adds nothing (default: dynamic_int8)",
+    )
+    parser.add_argument(
+        "--evaluation",
+        nargs=2,
+        type=pathlib.Path,
+        metavar=("SOURCE", "REFERENCE"),
+        help="files to translate; quantised artefacts that lose too much are refused",
+    )
+    parser.add_argument(
+        "--max-quality-drop",
+        type=float,
+        default=0.3,
+        help="most points of the metric that they may lose (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-repetition-rise",
+        type=float,
+        default=1.0,
+        help="most points that their rate of repeating ones may rise (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--quality-metric",
+        default="bleu",
+        choices=("exact_match", *METRICS),
+        help="default: %(default)s",
+    )
+    add_tokenize_option(parser)
+    add_beam_options(parser)
+    parser.add_argument(
+        "--shortlist",
+        nargs=2,
+        type=pathlib.Path,
+        metavar=("SOURCE", "TARGET"),
+        help="files of a corpus to learn which target ids a source calls for; searches choose "
+        "from these alone, which is faster for one sentence",
+    )
+    parser.add_argument(
+        "--text-onnx",
+        action="store_true",
+        help="write an ONNX file from text to text too, for onnxruntime-extensions",
+    )
+    parser.add_argument("--force", action="store_true", help="replace an existing folder")
+    parser.set_defaults(command=_export)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from keras_seq2seq.bundles.bundle import Bundle
+    from keras_seq2seq.decoding.shortlist import Shortlist
+    from keras_seq2seq.exporters.export import export
+    from keras_seq2seq.seq2seq import load_model
+
+    chosen = strategy(arguments)
+    if not isinstance(chosen, BeamSearch) and chosen != GREEDY:
+        raise ValueError(
+            "Rules of a search inside the files need a beam: pass --beam-size above 1. "
+            f"Received: {chosen}."
+        )
+    path = arguments.run / "model.keras" if arguments.run.is_dir() else arguments.run
+    model = load_model(path, compile=False)
+    shortlist = None
+    if arguments.shortlist and model.tokenizers is not None:
+        shortlist = Shortlist.of_texts(read_pairs(*arguments.shortlist), model.tokenizers)
+    sources, report = arguments.run / "sources.txt", arguments.run / "report.json"
+    parity = export(
+        model,
+        arguments.output_dir,
+        formats=arguments.formats,
+        quantization=arguments.quantization,
+        evaluation=read_pairs(*arguments.evaluation) if arguments.evaluation else None,
+        max_quality_drop=arguments.max_quality_drop,
+        max_repetition_rise=arguments.max_repetition_rise,
+        quality_metric=arguments.quality_metric,
+        bleu_tokenize=arguments.tokenize,
+        sentences=read_texts(sources) if sources.is_file() else None,
+        beam=chosen if isinstance(chosen, BeamSearch) else None,
+        shortlist=shortlist,
+        text_onnx=arguments.text_onnx,
+        quality=json.loads(report.read_text("utf-8")).get("test") if report.is_file() else None,
+        force=arguments.force,
+    )
+    print(parity)
+    refused = Bundle.open(arguments.output_dir).refused
+    for name in refused:
+        print(f"refused: {name}")
+    return 0 if parity.passed and not refused else 1

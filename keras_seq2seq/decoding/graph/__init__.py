@@ -1,0 +1,1 @@
+"""Search in keras.ops, inside the graph of every backend and format."""

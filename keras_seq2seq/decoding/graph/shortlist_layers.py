@@ -1,0 +1,189 @@
+"""The output layer of a search over the candidates of a shortlist in place of the vocabulary."""
+
+from typing import Any
+
+import keras
+
+from keras_seq2seq.decoding.shortlist import Shortlist
+from keras_seq2seq.models.layers import mask_scores
+
+ops = keras.ops
+
+
+def shortened(
+    encoder: keras.Model, decoder: keras.Model, shortlist: Shortlist
+) -> tuple[keras.Model, keras.Model]:
+    """Returns parts of a search whose output layer has the columns of each source's candidates.
+
+    The columns are read once for each source, beside what else depends on it alone.
+
+    Args:
+        encoder: That of `search_parts`.
+        decoder: That of `search_parts`, which takes one token.
+        shortlist: For its vocabularies.
+    Returns:
+        encoder: With the outputs `candidates`, int32, (batch, columns), rising; `candidate_mask`,
+            bool, (batch, columns), False where one comes again; `candidate_kernel`, float,
+            (batch, size, columns), and `candidate_bias`, float, (batch, columns), if there is one.
+        decoder: That takes these but `candidates`; its `logits` are (batch, columns).
+    """
+    source_ids = encoder.inputs[0]
+    given = dict(encoder.output)
+    given["candidates"], given["candidate_mask"] = Candidates(shortlist)(source_ids)
+    layer = _output_layer(decoder)
+    if isinstance(layer, keras.layers.Dense):
+        columns = dict(zip(("kernel", "bias"), Columns(layer)(given["candidates"]), strict=False))
+    else:
+        columns = {"kernel": Turned()(layer(given["candidates"]))}
+    given |= {f"candidate_{name}": value for name, value in columns.items()}
+    without = keras.models.clone_model(
+        decoder, clone_function=lambda one: _alone(one) if one is layer else one
+    )
+    inputs = dict(without.input)
+    for name in ("candidate_mask", *(f"candidate_{name}" for name in columns)):
+        inputs[name] = keras.Input(given[name].shape[1:], dtype=given[name].dtype, name=name)
+    outputs = dict(without.output)
+    outputs["logits"] = CandidateLogits()(
+        outputs["logits"],
+        inputs["candidate_kernel"],
+        inputs["candidate_mask"],
+        inputs.get("candidate_bias"),
+    )
+    name = decoder.name
+    return keras.Model(source_ids, given, name=encoder.name), keras.Model(
+        inputs, outputs, name=name
+    )
+
+
+class Candidates(keras.layers.Layer):
+    """Looks up the target ids that each source calls for.
+
+    Args:
+        shortlist: Of as many source ids.
+    Call arguments:
+        source_ids: int32, shape (batch, source_length), padded with 0.
+    Returns:
+        candidates: int32, shape (batch, columns), rising; the number of columns depends on the
+            source's length alone.
+        mask: bool, shape (batch, columns). False at padding and where an id comes again.
+    """
+
+    def __init__(self, shortlist: Shortlist) -> None:
+        super().__init__(name="candidates")
+        self.always = shortlist.always
+        self.table = shortlist.candidates
+
+    def call(self, source_ids: Any) -> tuple[Any, Any]:
+        batch, length = ops.shape(source_ids)
+        number = self.table.shape[1]
+        found = ops.take(ops.convert_to_tensor(self.table), source_ids, axis=0)
+        found = ops.reshape(found, (batch, length * number))
+        nothing = ops.zeros_like(found[:, :1])
+        both = ops.concatenate([found, nothing + ops.convert_to_tensor(self.always)], axis=1)
+        # The smallest first, as of equal log-probabilities the smallest id wins.
+        falling, _ = ops.top_k(-both, length * number + len(self.always))
+        rising = -falling
+        before = ops.concatenate([nothing, rising[:, :-1]], axis=1)
+        return rising, ops.not_equal(rising, before)
+
+    def compute_output_spec(self, source_ids: Any) -> Any:
+        batch, length = source_ids.shape
+        count = None if length is None else length * self.table.shape[1] + len(self.always)
+        return keras.KerasTensor((batch, count), "int32"), keras.KerasTensor((batch, count), "bool")
+
+
+class Columns(keras.layers.Layer):
+    """Reads columns of a dense output layer.
+
+    Args:
+        layer: keras.layers.Dense without activation, built.
+    Call arguments:
+        candidates: int32, shape (batch, columns).
+    Returns:
+        kernel: float, shape (batch, size, columns).
+        bias: float, shape (batch, columns), if the layer has one.
+    """
+
+    def __init__(self, layer: keras.layers.Dense) -> None:
+        super().__init__(name="candidate_columns", dtype=layer.dtype_policy)
+        self.layer = layer
+
+    def call(self, candidates: Any) -> tuple[Any, ...]:
+        rows = ops.take(ops.transpose(self.layer.kernel), candidates, axis=0)
+        kernel = ops.cast(ops.transpose(rows, (0, 2, 1)), self.compute_dtype)
+        if self.layer.bias is None:
+            return (kernel,)
+        return kernel, ops.cast(ops.take(self.layer.bias, candidates), self.compute_dtype)
+
+    def compute_output_spec(self, candidates: Any) -> Any:
+        batch, count = candidates.shape
+        size = self.layer.kernel.shape[0]
+        kernel = keras.KerasTensor((batch, size, count), self.compute_dtype)
+        if self.layer.bias is None:
+            return (kernel,)
+        return kernel, keras.KerasTensor((batch, count), self.compute_dtype)
+
+
+class Turned(keras.layers.Layer):
+    """Changes rows (batch, columns, size) of an embedding to a kernel (batch, size, columns)."""
+
+    def __init__(self) -> None:
+        super().__init__(name="candidate_kernel")
+
+    def call(self, rows: Any) -> Any:
+        return ops.transpose(rows, (0, 2, 1))
+
+
+class CandidateLogits(keras.layers.Layer):
+    """Multiplies a decoder's last outputs by the columns of the candidates.
+
+    Call arguments:
+        inputs: float, shape (batch, size).
+        kernel: float, shape (batch, size, columns).
+        mask: bool, shape (batch, columns). False gives a logit that no search takes.
+        bias: float, shape (batch, columns), or None.
+    Returns:
+        float, shape (batch, columns).
+    """
+
+    def __init__(self) -> None:
+        super().__init__(name="candidate_logits")
+
+    def call(self, inputs: Any, kernel: Any, mask: Any, bias: Any = None) -> Any:
+        logits = ops.squeeze(ops.matmul(inputs[:, None], kernel), 1)
+        return mask_scores(logits if bias is None else logits + bias, mask)
+
+    def compute_output_spec(self, inputs: Any, kernel: Any, mask: Any, bias: Any = None) -> Any:
+        return keras.KerasTensor(mask.shape, inputs.dtype)
+
+
+class EmbeddingAlone(keras.layers.Layer):
+    """An embedding that embeds, and hands on what it would project.
+
+    Args:
+        embedding: keras.layers.ReversibleEmbedding, or a layer that is called like one.
+    Call arguments:
+        inputs: int32 ids, or float with reverse=True.
+        reverse: Whether to hand on.
+    """
+
+    def __init__(self, embedding: keras.layers.Layer) -> None:
+        super().__init__(name=embedding.name, dtype=embedding.dtype_policy)
+        self.embedding = embedding
+
+    def call(self, inputs: Any, reverse: bool = False) -> Any:
+        return inputs if reverse else self.embedding(inputs)
+
+
+def _output_layer(decoder: keras.Model) -> keras.layers.Layer:
+    """Returns the layer that gives the logits: the Dense of a config, or its embedding."""
+    dense = [layer for layer in decoder.layers if layer.name == "logits"]
+    tied = [la for la in decoder.layers if isinstance(la, keras.layers.ReversibleEmbedding)]
+    return (dense or tied)[0]
+
+
+def _alone(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """Returns a layer that hands on what the output layer would project."""
+    if isinstance(layer, keras.layers.Dense):
+        return keras.layers.Identity(name=layer.name)
+    return EmbeddingAlone(layer)

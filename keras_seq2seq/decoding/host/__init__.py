@@ -1,0 +1,1 @@
+"""Search in NumPy, over the steps of any runtime."""

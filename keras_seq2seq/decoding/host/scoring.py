@@ -1,0 +1,55 @@
+"""How probable a given translation is, by forcing it through a runtime's step."""
+
+import dataclasses
+
+import numpy as np
+
+from keras_seq2seq.decoding.host.single import Step
+from keras_seq2seq.decoding.hypothesis import Arrays, check_numbers
+from keras_seq2seq.models.config import BOS_ID, PAD_ID
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Score:
+    """The probability of one translation of one source.
+
+    Args:
+        token_log_probs: float32, shape (tokens,), log P(y_t | y_<t, x) of each token, eos
+            included. At most 0.
+    """
+
+    token_log_probs: np.ndarray
+
+    @property
+    def log_prob(self) -> float:
+        """Sum of the log-probabilities of the tokens, in nats."""
+        return float(self.token_log_probs.sum(dtype="float32"))
+
+    @property
+    def perplexity(self) -> float:
+        """exp of the mean negative log-probability of a token, at least 1."""
+        return float(np.exp(-self.token_log_probs.mean()))
+
+
+def score(step: Step, state: Arrays, target_ids: np.ndarray) -> list[Score]:
+    """Forces translations through the steps.
+
+    Args:
+        step: The step contract, as of `single_search`.
+        state: Arrays by name, shape (batch, ...), after the source was read.
+        target_ids: int32, shape (batch, length), eos at the end of each row, padded with 0.
+    Returns:
+        One score for each row.
+    Raises:
+        ValueError: If the model gives NaN; names the step.
+    """
+    rows = np.arange(len(target_ids))
+    ids = np.full(len(target_ids), BOS_ID, "int32")
+    columns = []
+    for position, wanted in enumerate(target_ids.T):
+        log_probs, state = step(ids, state)
+        check_numbers(log_probs[wanted != PAD_ID], position)
+        columns.append(log_probs[rows, wanted])
+        ids = wanted.astype("int32")
+    forced = np.stack(columns, axis=1)
+    return [Score(row[ids != PAD_ID]) for row, ids in zip(forced, target_ids, strict=True)]

@@ -1,0 +1,1 @@
+"""Writes LiteRT files for phones."""

@@ -1,0 +1,88 @@
+"""Measures between what values each tensor of a LiteRT file lies, in its loops too."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from keras_seq2seq.models.config import BOS_ID, PAD_ID
+
+Ranges = dict[str, tuple[float, float]]
+
+
+def measured_ranges(content: bytes, sources: Iterable[np.ndarray]) -> Ranges:
+    """Runs every signature of a file and returns the least and greatest value of each tensor.
+
+    TensorFlow's converter calibrates by a runner that fails when the length of the source
+    changes and sees no loop. The profiler of ai-edge-litert sees every operator that runs.
+
+    Args:
+        content: The .tflite file, with the signatures of `Signatures`.
+        sources: int32, shape (1, source_length) each, of any lengths.
+    Returns:
+        (least, greatest) by the tensor's name, of all tensors that were computed or given.
+    Raises:
+        ImportError: If ai-edge-litert is not installed, or has no such profiler.
+    """
+    profiler = RangeProfiler(content)
+    searches = [name for name in profiler.signatures if name.startswith("translate_")]
+    for source_ids in sources:
+        found = {name: profiler.run(name, {"source_ids": source_ids}) for name in searches}
+        state = profiler.run("encode", {"source_ids": source_ids})
+        previous = BOS_ID
+        for token_id in found["translate_greedy"]["target_ids"][0]:
+            if token_id == PAD_ID:
+                break
+            target_ids = np.array([[previous]], "int32")
+            state |= profiler.run("decode_step", {**state, "target_ids": target_ids})
+            previous = token_id
+    return profiler.ranges
+
+
+class RangeProfiler:
+    """Runs signatures of a LiteRT file and keeps the ranges of all their tensors.
+
+    Args:
+        content: The .tflite file.
+    Raises:
+        ImportError: As of `measured_ranges`.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        try:
+            from ai_edge_litert import _pywrap_tfl_calibration
+            from ai_edge_litert.interpreter import Interpreter, OpResolverType
+        except ImportError as error:
+            raise ImportError(
+                "A LiteRT file in int8 needs the profiler of ai-edge-litert 2.3: "
+                f'`pip install "keras_seq2seq[litert]"`. Received: {error}.'
+            ) from error
+        plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        self._python = Interpreter(model_content=content, experimental_op_resolver_type=plain)
+        self._invoke = _pywrap_tfl_calibration.InvokeWithCalibration
+        # The profiler takes what only the layer below the public interpreter gives.
+        self._native: Any = self._python._interpreter
+        self._signatures = self._python._get_full_signature_list()
+        self.signatures = tuple(self._signatures)
+        self.ranges: Ranges = {}
+
+    def run(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Returns the outputs of a signature by name; `inputs` may hold more than it takes."""
+        graph = self._native.GetSubgraphIndexFromSignature(signature)
+        indices = self._signatures[signature]["inputs"]
+        for name, index in indices.items():
+            shape = np.array(inputs[name].shape, "int32")
+            self._native.ResizeInputTensor(index, shape, strict=False, subgraph_index=graph)
+        self._native.AllocateTensors(graph)
+        for name, index in indices.items():
+            self._native.SetTensor(index, inputs[name], graph)
+            values = inputs[name]
+            self._note(self._native.TensorName(index, graph), values.min(), values.max())
+        for name, found in self._invoke(self._python._native_handle(), graph).items():
+            self._note(name, found.min, found.max)
+        outputs = self._signatures[signature]["outputs"]
+        return {name: self._native.GetTensor(index, graph) for name, index in outputs.items()}
+
+    def _note(self, name: str, least: float, greatest: float) -> None:
+        low, high = self.ranges.get(name, (least, greatest))
+        self.ranges[name] = (float(min(low, least)), float(max(high, greatest)))

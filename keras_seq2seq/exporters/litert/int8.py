@@ -1,0 +1,327 @@
+"""Turns a dynamic int8 LiteRT file into one whose products take and give int8 numbers."""
+
+import collections
+import dataclasses
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_seq2seq.exporters.litert.calibration import Ranges, measured_ranges
+from keras_seq2seq.exporters.litert.packing import packed, unpacked
+from keras_seq2seq.inspection.litert_model import litert_schema
+
+LEAST, LEVELS = -128, 255
+# What a loop puts before the names of its layers.
+LOOPS = re.compile(r"while[_\d]*/")
+# The first versions of operators that know int8; FULLY_CONNECTED is already in a later one.
+VERSIONS = {"QUANTIZE": 1, "DEQUANTIZE": 2, "BATCH_MATMUL": 2}
+
+
+@dataclasses.dataclass(frozen=True)
+class Int8Recipe:
+    """What a full int8 file computes from int8 numbers; everything else stays in float32.
+
+    Args:
+        name: Stands in the description of the file.
+        operators: Of "FULLY_CONNECTED" (products with weights that are stored as int8) and
+            "BATCH_MATMUL" (products of attention).
+        projection: Whether the product that gives the logits is one of them; if not, its weights
+            are int8 and its input is quantised as it comes, as in dynamic int8.
+        dynamic_layers: Parts of the names of layers whose products stay in dynamic int8 too.
+    """
+
+    name: str
+    operators: tuple[str, ...]
+    projection: bool
+    dynamic_layers: tuple[str, ...]
+
+
+# In float32 stay sums, normalisations, softmax, the gates and states of recurrent cells, the
+# activations (but a ReLU inside a product), caches, and the logits. What the second product of a
+# feed-forward layer gives has a few values a hundred times as large as the others: in 256 steps
+# the others are lost.
+PRODUCTS = Int8Recipe(
+    "products",
+    ("FULLY_CONNECTED", "BATCH_MATMUL"),
+    projection=False,
+    dynamic_layers=("feedforward_outer",),
+)
+
+
+def int8_content(
+    content: bytes,
+    sources: Iterable[np.ndarray],
+    *,
+    vocabulary_size: int,
+    recipe: Int8Recipe = PRODUCTS,
+) -> bytes:
+    """Returns a file whose products are computed from int8 numbers of fixed scales.
+
+    Args:
+        content: A .tflite file in dynamic int8, with the signatures of `Signatures`.
+        sources: int32, shape (1, source_length) each; what the scales are measured on.
+        vocabulary_size: int > 0. Columns of the product that gives the logits.
+        recipe: What is computed in int8.
+    """
+    model = Int8Model(unpacked(content), measured_ranges(content, sources))
+    model.quantize(recipe, vocabulary_size)
+    return packed(model.model)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """How int8 numbers stand for real ones: real = scale * (number - zero_point)."""
+
+    scale: float
+    zero_point: int
+
+    @classmethod
+    def of(cls, least: float, greatest: float) -> "Scale":
+        """Returns the finest that holds a range and zero."""
+        least, greatest = min(least, 0.0), max(greatest, 0.0)
+        scale = float(np.float32((greatest - least) / LEVELS or 1.0))
+        return cls(scale, round(LEAST - least / scale))
+
+
+Scales = list[Scale]
+# Of a product: the buffer of its weights, or its layer, and which of that layer it is.
+Key = tuple[int | str, int]
+
+
+class Int8Model:
+    """A model whose products are replaced one by one.
+
+    Args:
+        model: A `ModelT` in dynamic int8; it is changed.
+        ranges: What `measured_ranges` found.
+    """
+
+    def __init__(self, model: Any, ranges: Ranges) -> None:
+        self.model = model
+        self.schema = litert_schema()
+        self.ranges = ranges
+        self._names = {
+            number: name
+            for name, number in vars(self.schema.BuiltinOperator).items()
+            if isinstance(number, int)
+        }
+        self._keys: dict[int, Key] = {}
+        self._ranges: dict[Key | None, list[tuple[float, float]]] = {}
+        self._join_ranges()
+
+    def quantize(self, recipe: Int8Recipe, vocabulary_size: int) -> None:
+        """Replaces the products that the recipe names, in every function and loop."""
+        for graph in self.model.subgraphs:
+            Int8Graph(self, graph).quantize(recipe, vocabulary_size)
+        self._drop_unread()
+        self.model.description = f"int8 recipe: {recipe.name}"
+
+    def name(self, operator: Any) -> str:
+        """Returns the name of an operator in the schema."""
+        code = self.model.operatorCodes[operator.opcodeIndex]
+        return self._names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+
+    def has_int8_weights(self, graph: Any, operator: Any) -> bool:
+        """Returns True for a product of float numbers with int8 weights."""
+        if self.name(operator) != "FULLY_CONNECTED":
+            return False
+        given, weights = (graph.tensors[index] for index in operator.inputs[:2])
+        types = self.schema.TensorType
+        return (given.type, weights.type) == (types.FLOAT32, types.INT8)
+
+    def code(self, name: str) -> int:
+        """Returns the index of an operator in the version that knows int8, added if missing."""
+        number, version = getattr(self.schema.BuiltinOperator, name), VERSIONS[name]
+        for index, code in enumerate(self.model.operatorCodes):
+            if (code.builtinCode, code.version) == (number, version):
+                return index
+        code = self.schema.OperatorCodeT()
+        code.builtinCode = number
+        code.deprecatedBuiltinCode = min(number, 127)
+        code.version = version
+        self.model.operatorCodes.append(code)
+        return len(self.model.operatorCodes) - 1
+
+    def buffer(self, values: np.ndarray) -> int:
+        """Returns the index of a new constant."""
+        buffer = self.schema.BufferT()
+        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+        self.model.buffers.append(buffer)
+        return len(self.model.buffers) - 1
+
+    def scales(self, operator: Any) -> Scales | None:
+        """Returns the scales of the float inputs and of the output, or None if they are unknown.
+
+        A layer's product stands in several functions: it has the same scales in all, so that all
+        say the same words.
+        """
+        found = self._ranges.get(self._keys.get(id(operator)))
+        return None if found is None else [Scale.of(*limits) for limits in found]
+
+    def _seen(self, graph: Any, indices: Sequence[int]) -> list[tuple[float, float]] | None:
+        """Returns the finite ranges of tensors, or None if one was never computed."""
+        names = [graph.tensors[index].name.decode() for index in indices]
+        found = [self.ranges[name] for name in names if name in self.ranges]
+        return found if len(found) == len(names) and np.isfinite(found).all() else None
+
+    def _drop_unread(self) -> None:
+        """Empties the constants that no operator reads any more: biases in float32."""
+        read = {entry.buffer for entry in self.model.metadata}
+        for graph in self.model.subgraphs:
+            inputs = {int(i) for operator in graph.operators for i in operator.inputs if i >= 0}
+            read |= {graph.tensors[i].buffer for i in inputs | {int(i) for i in graph.outputs}}
+        for index, buffer in enumerate(self.model.buffers):
+            if index not in read:
+                buffer.data = None
+
+    def _join_ranges(self) -> None:
+        """Joins the ranges of the products of one layer over all functions."""
+        for graph in self.model.subgraphs:
+            numbers: collections.Counter[str] = collections.Counter()
+            for operator in graph.operators:
+                key: Key
+                if self.has_int8_weights(graph, operator):
+                    key = (graph.tensors[operator.inputs[1]].buffer, 0)
+                    found = self._seen(graph, (operator.inputs[0], operator.outputs[0]))
+                elif self.name(operator) == "BATCH_MATMUL":
+                    layer = LOOPS.sub("", graph.tensors[operator.outputs[0]].name.decode())
+                    layer = layer.partition(";")[0].rpartition("/")[0]
+                    key = (layer, numbers[layer])
+                    numbers[layer] += 1
+                    found = self._seen(graph, (*operator.inputs, *operator.outputs))
+                else:
+                    continue
+                self._keys[id(operator)] = key
+                if found is not None:
+                    pairs = zip(self._ranges.get(key, found), found, strict=True)
+                    self._ranges[key] = [(min(a[0], b[0]), max(a[1], b[1])) for a, b in pairs]
+
+
+class Int8Graph:
+    """One function, or the body of one loop, of a model.
+
+    Args:
+        model: The whole.
+        graph: A `SubGraphT` of it; it is changed.
+    """
+
+    def __init__(self, model: Int8Model, graph: Any) -> None:
+        self.model = model
+        self.graph = graph
+        self.schema = model.schema
+        self._operators: list[Any] = []
+        # The int8 form of a float tensor, by its index.
+        self._int8: dict[int, int] = {}
+        self._biases: dict[tuple[int, int, float], int] = {}
+
+    def quantize(self, recipe: Int8Recipe, vocabulary_size: int) -> None:
+        """Replaces the products that the recipe names and that have ranges."""
+        for operator in self.graph.operators:
+            scales = None
+            if self._is_wanted(operator, recipe, vocabulary_size):
+                scales = self.model.scales(operator)
+            if scales is None:
+                self._operators.append(operator)
+            else:
+                self._replace(operator, scales)
+        self.graph.operators = self._without_unread()
+
+    def _is_wanted(self, operator: Any, recipe: Int8Recipe, vocabulary_size: int) -> bool:
+        name = self.model.name(operator)
+        if name not in recipe.operators:
+            return False
+        if name == "BATCH_MATMUL":
+            return True
+        if not self.model.has_int8_weights(self.graph, operator):
+            return False
+        columns = self.graph.tensors[operator.inputs[1]].shape[0]
+        if columns == vocabulary_size and not recipe.projection:
+            return False
+        layer = self.graph.tensors[operator.outputs[0]].name.decode()
+        return not any(part in layer for part in recipe.dynamic_layers)
+
+    def _replace(self, operator: Any, scales: Scales) -> None:
+        inputs = [self._as_int8(operator.inputs[0], scales[0])]
+        if self.model.name(operator) == "BATCH_MATMUL":
+            inputs.append(self._as_int8(operator.inputs[1], scales[1]))
+            operator.opcodeIndex = self.model.code("BATCH_MATMUL")
+        else:
+            inputs.append(operator.inputs[1])
+            inputs += [self._bias(bias, *inputs) for bias in operator.inputs[2:]]
+        operator.inputs = np.array(inputs, "int32")
+        operator.builtinOptions.asymmetricQuantizeInputs = False
+        self._operators.append(operator)
+        self._give_float(operator, scales[-1])
+
+    def _as_int8(self, index: int, scale: Scale) -> int:
+        """Returns the int8 form of a tensor: what a product gave, or a new one."""
+        if index not in self._int8:
+            self._int8[index] = self._int8_tensor(index, scale)
+            self._add("QUANTIZE", index, self._int8[index])
+        return self._int8[index]
+
+    def _give_float(self, operator: Any, scale: Scale) -> None:
+        index = int(operator.outputs[0])
+        self._int8[index] = self._int8_tensor(index, scale)
+        operator.outputs = np.array([self._int8[index]], "int32")
+        self._add("DEQUANTIZE", self._int8[index], index)
+
+    def _int8_tensor(self, index: int, scale: Scale) -> int:
+        like = self.graph.tensors[index]
+        tensor = self._tensor(like, "int8", self.schema.TensorType.INT8, 0)
+        tensor.quantization = self._quantization(
+            np.array([scale.scale], "float32"), scale.zero_point
+        )
+        return len(self.graph.tensors) - 1
+
+    def _bias(self, bias: int, source: int, weights: int) -> int:
+        """Returns a bias as int32 in steps of a product of two int8 numbers."""
+        if bias < 0:
+            return bias
+        steps = self.graph.tensors[weights].quantization.scale.astype("float64")
+        steps = steps * self.graph.tensors[source].quantization.scale[0]
+        key = (bias, weights, float(steps[0]))
+        if key not in self._biases:
+            like = self.graph.tensors[bias]
+            stored = self.model.model.buffers[like.buffer].data.tobytes()
+            largest = np.iinfo("int32").max
+            values = np.rint(np.frombuffer(stored, "float32") / steps).clip(-largest, largest)
+            buffer = self.model.buffer(values.astype("int32"))
+            tensor = self._tensor(like, "int32", self.schema.TensorType.INT32, buffer)
+            tensor.quantization = self._quantization(steps.astype("float32"), 0)
+            self._biases[key] = len(self.graph.tensors) - 1
+        return self._biases[key]
+
+    def _tensor(self, like: Any, suffix: str, dtype: int, buffer: int) -> Any:
+        tensor = self.schema.TensorT()
+        tensor.name = like.name + b"_" + suffix.encode()
+        tensor.shape, tensor.shapeSignature = like.shape, like.shapeSignature
+        tensor.hasRank = like.hasRank
+        tensor.type, tensor.buffer = dtype, buffer
+        self.graph.tensors.append(tensor)
+        return tensor
+
+    def _quantization(self, scales: np.ndarray, zero_point: int) -> Any:
+        quantization = self.schema.QuantizationParametersT()
+        quantization.scale = scales
+        quantization.zeroPoint = np.full(len(scales), zero_point, "int64")
+        return quantization
+
+    def _add(self, name: str, source: int, target: int) -> None:
+        operator = self.schema.OperatorT()
+        operator.opcodeIndex = self.model.code(name)
+        operator.inputs = np.array([source], "int32")
+        operator.outputs = np.array([target], "int32")
+        self._operators.append(operator)
+
+    def _without_unread(self) -> list[Any]:
+        """Returns the operators without the DEQUANTIZE whose float form nobody reads."""
+        read = {int(i) for operator in self._operators for i in operator.inputs}
+        read |= {int(i) for i in self.graph.outputs}
+        return [
+            operator
+            for operator in self._operators
+            if self.model.name(operator) != "DEQUANTIZE" or int(operator.outputs[0]) in read
+        ]

@@ -1,0 +1,150 @@
+"""Writes one LiteRT file that holds every function over one copy of the weights."""
+
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from keras_seq2seq.decoding.graph.search_model import search_parts
+from keras_seq2seq.decoding.shortlist import Shortlist
+from keras_seq2seq.decoding.strategy import BeamSearch
+from keras_seq2seq.exporters.description import described
+from keras_seq2seq.exporters.litert.builtin_operators import BUILTIN_ONLY, check_builtin_only
+from keras_seq2seq.exporters.litert.embedding_lookup import with_embedding_lookup
+from keras_seq2seq.exporters.litert.int8 import int8_content
+from keras_seq2seq.exporters.litert.packing import packed, unpacked
+from keras_seq2seq.exporters.signatures import Signatures
+from keras_seq2seq.exporters.silence import quiet
+from keras_seq2seq.seq2seq import Seq2Seq
+
+QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "int8")
+FOREIGN = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
+
+
+def write_litert(
+    model: Seq2Seq,
+    folder: Path,
+    *,
+    max_length: int,
+    quantizations: Sequence[str] = ("float32", "dynamic_int8"),
+    beam: BeamSearch | None = None,
+    shortlist: Shortlist | None = None,
+    calibration: Sequence[Sequence[int]] = (),
+) -> dict[str, Any]:
+    """Writes `model_<quantization>.tflite` files for a batch of one and any source length.
+
+    Each file has a signature for each function of `Signatures`, one copy of the weights, and
+    builtin operators only.
+
+    Args:
+        model: The trained model.
+        folder: Where to write; made if missing.
+        max_length: int > 0. Longest translation in tokens, end of sentence included.
+        quantizations: Any of "float32", "float16" (weights in half precision, float32
+            arithmetic), "dynamic_int8" (int8 weights, float32 arithmetic elsewhere) and "int8"
+            (products of int8 numbers by scales that `calibration` fixes, as `PRODUCTS` says).
+        beam: What the signature `translate_beam` searches for; None leaves it out.
+        shortlist: What the searches choose from; None lets them choose from all ids.
+        calibration: Source ids of typical sentences, eos included; what "int8" measures.
+    Returns:
+        {"files": {quantization: file name}, "signatures": {name: {"inputs", "outputs"}}}, each a
+        list of {"name", "dtype", "shape"} with None for an open axis.
+    Raises:
+        ValueError: If a quantization is unknown, "int8" has no calibration, or the model needs
+            other operators.
+    """
+    if unknown := [name for name in quantizations if name not in QUANTIZATIONS]:
+        raise ValueError(f"`quantizations` must be among {QUANTIZATIONS}. Received: {unknown}.")
+    sources = [np.array([ids], "int32") for ids in calibration]
+    if "int8" in quantizations and not (sources and all(ids.size for ids in sources)):
+        raise ValueError(
+            "`calibration` must hold sources of at least one id each for 'int8'; pass those of "
+            f"some sentences of the corpus. Received: {calibration!r}."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {name: f"model_{name}.tflite" for name in quantizations}
+    with tempfile.TemporaryDirectory() as frozen_folder:
+        with quiet():
+            # The runtime wants shapes that stay: caches of fixed length. Steps are those of the
+            # searches, which keep every weight in one layout, and so once.
+            parts = model.encoder, model.decoder
+            encoder, decoder = searching = _looked_up(search_parts(*parts, dynamic=False))
+            if shortlist is not None:
+                searching = _looked_up(search_parts(*parts, dynamic=False, shortlist=shortlist))
+            signatures = Signatures(
+                encoder, decoder, max_length, beam, searching=searching, dynamic=False
+            )
+            frozen = _frozen(signatures)
+            tf.saved_model.save(tf.Module(), frozen_folder, signatures=frozen)
+        converted: dict[str, bytes] = {}
+        for quantization, name in files.items():
+            base = "dynamic_int8" if quantization == "int8" else quantization
+            if base not in converted:
+                converted[base] = _converted(frozen_folder, base, list(frozen))
+            if quantization == "int8":
+                words = model.decoder.output["logits"].shape[-1]
+                content = int8_content(converted[base], sources, vocabulary_size=words)
+            else:
+                content = packed(unpacked(converted[base]))
+            (folder / name).write_bytes(content)
+            check_builtin_only(folder / name)
+    return {"files": files, "signatures": {n: described(f) for n, f in frozen.items()}}
+
+
+def _looked_up(parts: tuple[keras.Model, keras.Model]) -> tuple[keras.Model, keras.Model]:
+    return with_embedding_lookup(parts[0]), with_embedding_lookup(parts[1])
+
+
+def _frozen(signatures: Signatures) -> dict[str, Any]:
+    """Returns the functions with their weights as constants.
+
+    The converter, handed the variables of Keras 3, writes a file without weights that fails only
+    when it is run.
+    """
+    frozen = {}
+    for name in signatures.functions:
+        specs = signatures.specs(name, batch_size=1)
+        traced = tf.function(getattr(signatures, name), autograph=False)
+        function = traced.get_concrete_function(**specs)
+        constant = convert_variables_to_constants_v2(function, lower_control_flow=False)
+        wrapped = tf.function(_named(constant, function.structured_outputs), autograph=False)
+        frozen[name] = wrapped.get_concrete_function(**specs)
+    return frozen
+
+
+def _named(function: Any, outputs: dict[str, Any]) -> Callable[..., Any]:
+    """Returns a frozen function, which knows neither names nor shapes, as one by name."""
+    inputs = [tensor.name.partition(":")[0] for tensor in function.inputs]
+
+    def call(**tensors: Any) -> dict[str, Any]:
+        results = function(*(tensors[name] for name in inputs))
+        named = dict(zip(sorted(outputs), results, strict=True))
+        for name, tensor in named.items():
+            tensor.set_shape(outputs[name].shape)
+        return named
+
+    return call
+
+
+def _converted(frozen_folder: str, quantization: str, functions: list[str]) -> bytes:
+    try:
+        with quiet():
+            converter = tf.lite.TFLiteConverter.from_saved_model(
+                frozen_folder, signature_keys=functions
+            )
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+            if quantization != "float32":
+                converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            if quantization == "float16":
+                converter.target_spec.supported_types = [tf.float16]
+            return converter.convert()
+    except Exception as error:
+        if foreign := sorted(set(FOREIGN.findall(str(error)))):
+            raise ValueError(f"{BUILTIN_ONLY} Received: {', '.join(foreign)}.") from error
+        raise

@@ -1,0 +1,259 @@
+"""Simplifies what tf2onnx wrote: fewer nodes, nothing needless in a loop, the same bytes always."""
+
+import hashlib
+import re
+from typing import Any
+
+import numpy as np
+
+from keras_seq2seq.exporters.onnx.rules import apply_rules
+from keras_seq2seq.file_formats.onnx_graph import loops, rename, rename_values
+from keras_seq2seq.inspection.onnx_graphs import graphs, inner_graphs, nodes
+
+
+def simplify(model: Any) -> None:
+    """Simplifies an onnx.ModelProto in place; inputs, outputs and their values stay.
+
+    Weights and source tensors that tf2onnx carries through a Loop, which copies them at every
+    step, are captured from outside; what does not change in a loop is computed before it; one
+    weight under two names, or beside its transpose, is stored once. Nodes are put in an order
+    and get names that depend on the graph alone.
+
+    Args:
+        model: A model that uses no operator domain but the standard one.
+    """
+    import onnx
+
+    graph = model.graph
+    _make_unique(graph)
+    # Inference sees no outer values from inside a loop, so it comes before the lifting; what one
+    # round made simpler shows the next one more shapes.
+    for _ in range(2):
+        shapes = _shapes(onnx.shape_inference.infer_shapes(model).graph)
+        apply_rules(graph, shapes)
+    _lift_constants(graph)
+    for owner, loop in reversed(list(loops(graph))):
+        _capture_invariants(owner, loop)
+        _hoist_invariants(owner, loop)
+    apply_rules(graph, shapes)
+    _merge_constants(graph)
+    _order_equal_outputs(graph)
+    _sort(graph)
+    _drop_unused_constants(graph)
+    for owner in graphs(graph):
+        del owner.value_info[:]  # of values that get other names now
+    _rename_all(graph)
+
+
+def _make_unique(graph: Any) -> None:
+    """Gives values of inner graphs names of their own: two loops may use the same ones."""
+    taken: set[str] = set()
+    for owner in graphs(graph):
+        renamed = {}
+        made = [value.name for value in (*owner.input, *owner.initializer)]
+        made += [name for node in owner.node for name in node.output if name]
+        for name in made:
+            new = name
+            while new in taken:
+                new += "_inner"
+            taken.add(new)
+            if new != name:
+                renamed[name] = new
+        if renamed:
+            rename_values(owner, renamed)
+
+
+def _lift_constants(graph: Any) -> None:
+    """Moves the constants of inner graphs to the outermost."""
+    for owner in list(graphs(graph))[1:]:
+        graph.initializer.extend(owner.initializer)
+        del owner.initializer[:]
+
+
+def _capture_invariants(owner: Any, loop: Any) -> None:
+    """Reads from outside what a loop carries and never changes."""
+    (body,) = inner_graphs(loop)
+    sources = {node.output[0]: node.input[0] for node in body.node if node.op_type == "Identity"}
+    results = {value.name for value in owner.output}
+    for i in reversed(range(len(loop.input) - 2)):
+        inner, outer = body.input[2 + i].name, loop.input[2 + i]
+        final = body.output[1 + i].name
+        while final in sources:
+            final = sources[final]
+        returned = sum(value.name == inner for value in body.output)
+        alone = returned == (body.output[1 + i].name == inner)
+        if final != inner or not alone or loop.output[i] in results:
+            continue
+        rename(body, {inner: outer})
+        rename(owner, {loop.output[i]: outer})
+        del loop.input[2 + i], loop.output[i], body.input[2 + i], body.output[1 + i]
+
+
+def _hoist_invariants(owner: Any, loop: Any) -> None:
+    """Computes before a loop what is the same at every step."""
+    (body,) = inner_graphs(loop)
+    changing = {value.name for value in body.input}
+    returned = {value.name for value in body.output}
+    fixed, kept = [], []
+    for node in body.node:
+        inside = changing.intersection(node.input) or returned.intersection(node.output)
+        if inside or inner_graphs(node) or not node.input:
+            changing.update(node.output)
+            kept.append(node)
+        else:
+            fixed.append(node)
+    position = list(owner.node).index(loop)
+    for i, node in enumerate(fixed):
+        owner.node.insert(position + i, node)
+    _replace_nodes(body, kept)
+
+
+def _replace_nodes(graph: Any, kept: list[Any]) -> None:
+    copies = [type(node).FromString(node.SerializeToString()) for node in kept]
+    del graph.node[:]
+    graph.node.extend(copies)
+
+
+def _shapes(graph: Any) -> dict[str, list[int | None]]:
+    """Returns the known shapes of all values by name, with None for an open axis."""
+    result: dict[str, list[int | None]] = {t.name: list(t.dims) for t in graph.initializer}
+    for owner in graphs(graph):
+        for value in (*owner.input, *owner.value_info, *owner.output):
+            if value.type.tensor_type.HasField("shape"):
+                axes = value.type.tensor_type.shape.dim
+                result[value.name] = [
+                    a.dim_value if a.HasField("dim_value") else None for a in axes
+                ]
+    return result
+
+
+def _merge_constants(graph: Any) -> None:
+    """Stores equal constants once, and a matrix that is another's transpose not at all."""
+    from onnx import helper, numpy_helper
+
+    def fingerprint(value: np.ndarray) -> tuple[Any, ...]:
+        content = value.astype(str) if value.dtype == object else value
+        return value.dtype, value.shape, hashlib.sha256(content.tobytes()).digest()
+
+    seen: dict[tuple[Any, ...], str] = {}
+    for tensor in graph.initializer:
+        value = numpy_helper.to_array(tensor)
+        same = seen.setdefault(fingerprint(value), tensor.name)
+        if same != tensor.name:
+            rename(graph, {tensor.name: same})
+        elif value.ndim == 2 and value.size > value.shape[0] > 1:
+            turned = seen.get(fingerprint(value.T))
+            if turned not in (None, tensor.name):
+                rename(graph, {tensor.name: f"{turned}/transposed"})
+                node = helper.make_node(
+                    "Transpose", [turned], [f"{turned}/transposed"], perm=[1, 0]
+                )
+                graph.node.insert(0, node)
+
+
+def _order_equal_outputs(graph: Any) -> None:
+    """Computes of two equal outputs, such as keys and memory, the one that sorts first."""
+    outputs = {value.name for value in graph.output}
+    for node in graph.node:
+        if node.op_type == "Identity" and outputs.issuperset((*node.input, *node.output)):
+            (source,), (copy,) = node.input, node.output
+            rename(graph, {copy: source})
+            if copy < source:
+                swapped = {copy: source, source: copy}
+                rename(graph, swapped)
+                for other in graph.node:
+                    other.output[:] = [swapped.get(name, name) for name in other.output]
+
+
+def _sort(graph: Any) -> list[str]:
+    """Puts nodes in the order in which the outputs need them, and drops those they do not need.
+
+    Returns:
+        The names that the graph reads of an outer graph.
+    """
+    reads = []
+    for node in graph.node:
+        captured = [name for inner in inner_graphs(node) for name in _sort(inner)]
+        reads.append([name for name in (*node.input, *captured) if name])
+    producers = {out: i for i, node in enumerate(graph.node) for out in node.output if out}
+    ordered: list[int] = []
+    done = {value.name for value in graph.input}
+    free: list[str] = []
+    todo = [(value.name, False) for value in reversed(graph.output)]
+    while todo:
+        name, is_ready = todo.pop()
+        if is_ready:
+            ordered.append(producers[name])
+        elif name not in done and name in producers:
+            done.update(graph.node[producers[name]].output)
+            todo.append((name, True))
+            todo += [(read, False) for read in reversed(reads[producers[name]])]
+        elif name not in done:
+            done.add(name)
+            free.append(name)
+    _replace_nodes(graph, [graph.node[i] for i in ordered])
+    return free
+
+
+def _drop_unused_constants(graph: Any) -> None:
+    """Drops constants that nobody reads and orders the others by their first use."""
+    first_use: dict[str, int] = {}
+    for node in nodes(graph):
+        for name in node.input:
+            first_use.setdefault(name, len(first_use))
+    used = [tensor for tensor in graph.initializer if tensor.name in first_use]
+    used.sort(key=lambda tensor: first_use[tensor.name])
+    copies = [type(tensor).FromString(tensor.SerializeToString()) for tensor in used]
+    del graph.initializer[:]
+    graph.initializer.extend(copies)
+
+
+def _rename_all(graph: Any) -> None:
+    """Gives every value and node a name that depends on the graph alone.
+
+    Which of equal nodes and constants tf2onnx keeps is chance, and their names with it. So only
+    a node that reads a matrix of weights keeps the name of its layer.
+    """
+    names = {value.name: value.name for value in (*graph.input, *graph.output)}
+    taken = set(names)
+
+    def name(old: str, base: str) -> None:
+        if old and old not in names:
+            new, number = base, 1
+            while new in taken:
+                number += 1
+                new = f"{base}_{number}"
+            taken.add(new)
+            names[old] = new
+
+    ranks = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
+    for owner in graphs(graph):
+        for value in owner.input:
+            name(value.name, "step_input")
+        for node in owner.node:
+            is_layer = any(ranks.get(read, 0) > 1 for read in node.input)
+            for made in node.output:
+                name(made, _layer(made) if is_layer else node.op_type)
+    for node in nodes(graph):
+        for i, read in enumerate(node.input):
+            if read in ranks:
+                name(read, f"{names[node.output[0]]}/input_{i}")
+    rename_values(graph, names)
+    for node in nodes(graph):
+        node.name = f"{node.output[0]}/{node.op_type}"
+    for inner in list(graphs(graph))[1:]:
+        _drop_axis_names(inner)
+
+
+def _drop_axis_names(graph: Any) -> None:
+    graph.name = "step"
+    for value in graph.input:
+        for axis in value.type.tensor_type.shape.dim:
+            axis.ClearField("dim_param")
+    for value in graph.output:  # how much of its shape tf2onnx knows is chance
+        value.type.tensor_type.ClearField("shape")
+
+
+def _layer(name: str) -> str:
+    """Removes running numbers: of tf2onnx ("__12"), outputs (":0") and Keras scopes ("_1/")."""
+    return re.sub(r"__\d+|:\d+$", "", re.sub(r"_1/", "/", name))

@@ -1,0 +1,240 @@
+"""Writes a SavedModel that TensorFlow Serving runs as it is: text in, text out."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from keras_seq2seq.decoding.graph.search_model import search_parts
+from keras_seq2seq.decoding.shortlist import Shortlist
+from keras_seq2seq.decoding.strategy import BeamSearch
+from keras_seq2seq.exporters.description import described
+from keras_seq2seq.exporters.saved_model.input_checks import (
+    checked_ids,
+    checked_sizes,
+    checked_texts,
+    read_texts,
+)
+from keras_seq2seq.exporters.saved_model.warmup import write_warmup
+from keras_seq2seq.exporters.signatures import Signatures
+from keras_seq2seq.exporters.silence import quiet
+from keras_seq2seq.models.config import PAD_ID
+from keras_seq2seq.seq2seq import Seq2Seq
+from keras_seq2seq.text.tokenizer import TokenizerPair
+
+VERSION = "1"
+SIZED = ("translate", "translate_ids")  # signatures that have inputs with defaults
+NAN = float("nan")
+# Tokens: more than any sentence has, and few enough that a line of megabytes costs little.
+LONGEST_TEXT = 1024
+
+
+def write_saved_model(
+    model: Seq2Seq,
+    tokenizers: TokenizerPair | None,
+    folder: Path,
+    *,
+    max_length: int,
+    beam: BeamSearch | None = None,
+    shortlist: Shortlist | None = None,
+    sentences: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Writes version 1 of a SavedModel for any batch size and any source length.
+
+    Signatures over text: `serving_default` (text to translation, score, confidence and finished,
+    by `beam` if given, else greedy), `translate` (by a beam search to n-best lists) and `score`
+    (of given translations). Over ids: `translate_greedy`, `translate_ids` (as `translate`),
+    `encode` and `decode_step`. `translate` and `translate_ids` take `beam_size`, `num_hypotheses`
+    and `alpha`, with defaults for gRPC requests; everything else of the beam search is fixed.
+    Without tokenizers `serving_default` is `translate_greedy` and `score` takes ids. A text of more
+    than `longest_text` tokens is cut; beside the model lie requests to warm up a server.
+
+    Args:
+        model: The trained model.
+        tokenizers: Those that it was trained with, or None.
+        folder: Where to write the folder "1".
+        max_length: int > 0. Longest translation in tokens, end of sentence included.
+        beam: The beam search and its default sizes; None takes `BeamSearch()`.
+        shortlist: What the searches choose from; None lets them choose from all ids.
+        sentences: Source texts for the warm-up; if empty, they are made of pieces.
+    Returns:
+        {"files": {"float32": "1"}, "beam": the beam search, "longest_text": most tokens of a
+        text or None, "signatures": {name: {"inputs", "outputs"}}}, each a list of {"name",
+        "dtype", "shape"} with None for an open axis.
+    Raises:
+        ImportError: If tokenizers are given and tensorflow-text is not installed.
+        ValueError: If the tokenizers have other ids than the model.
+    """
+    if tokenizers is not None:
+        _check_vocabularies(model, tokenizers)
+    longest = max(LONGEST_TEXT, 4 * max_length)
+    searching = search_parts(model.encoder, model.decoder, dynamic=True, shortlist=shortlist)
+    signatures = Signatures(model.encoder, model.decoder, max_length, beam, searching=searching)
+    module = tf.Module()
+    # Variables alone: a Keras model would write its layers and its training beside them.
+    module.variables_of_parts = [weight.value for weight in model.weights]
+    with quiet():
+        functions = _id_functions(signatures, _vocabulary_sizes(model))
+        functions["serving_default"] = functions["translate_greedy"]
+        if tokenizers is not None:
+            from keras_seq2seq.text.graph_tokenizer import GraphTokenizer
+
+            module.tokenizer = GraphTokenizer(tokenizers)
+            functions |= _text_functions(signatures, module.tokenizer, longest)
+        traced = {name: function.get_concrete_function() for name, function in functions.items()}
+        # Only what is not traced yet brings its defaults.
+        sized = {name: functions[name] for name in SIZED if name in functions}
+        tf.saved_model.save(module, str(folder / VERSION), signatures={**traced, **sized})
+    write_warmup(folder / VERSION, tokenizers, beam or BeamSearch(), sentences)
+    return {
+        "files": {"float32": VERSION},
+        "beam": dataclasses.asdict(beam or BeamSearch()),
+        "longest_text": longest if tokenizers else None,
+        "signatures": {name: described(function) for name, function in traced.items()},
+    }
+
+
+def _id_functions(signatures: Signatures, sizes: dict[str, int | None]) -> dict[str, Any]:
+    beam_size_, num_hypotheses_, alpha_ = _default_sizes(signatures)
+
+    def translate_ids(
+        source_ids: tf.Tensor,
+        beam_size: tf.Tensor = beam_size_,
+        num_hypotheses: tf.Tensor = num_hypotheses_,
+        alpha: tf.Tensor = alpha_,
+    ) -> dict[str, tf.Tensor]:
+        (source_ids,) = checked_ids(sizes, source_ids=source_ids)
+        found = checked_sizes(beam_size, num_hypotheses, alpha)
+        return signatures.translate_beam(source_ids, found)
+
+    def score(source_ids: tf.Tensor, target_ids: tf.Tensor) -> dict[str, tf.Tensor]:
+        source_ids, target_ids = checked_ids(sizes, source_ids=source_ids, target_ids=target_ids)
+        return signatures.score(source_ids, target_ids)
+
+    ids = tf.TensorSpec((None, None), tf.int32, "source_ids")
+    target_ids = tf.TensorSpec((None, None), tf.int32, "target_ids")
+    named = {
+        name: _by_name(getattr(signatures, name), signatures.specs(name), sizes)
+        for name in ("encode", "decode_step", "translate_greedy")
+    }
+    return {
+        **named,
+        "translate_ids": _graph(translate_ids, ids, *_SIZES),
+        "score": _graph(score, ids, target_ids),
+    }
+
+
+def _text_functions(signatures: Signatures, tokenizer: Any, longest: int) -> dict[str, Any]:
+    beam_size_, num_hypotheses_, alpha_ = _default_sizes(signatures)
+
+    def serving_default(text: tf.Tensor) -> dict[str, tf.Tensor]:
+        (text,) = checked_texts(text=text)
+        source_ids, too_long = read_texts(tokenizer.encode, text, longest)
+        if signatures.beam is None:
+            found = signatures.translate_greedy(source_ids)
+        else:
+            found = {k: v[:, 0] for k, v in signatures.translate_beam(source_ids).items()}
+        return {
+            "translation": tokenizer.decode(found["target_ids"]),
+            "score": found["scores"],
+            "confidence": _confidence(found),
+            "finished": found["finished"] & ~too_long,
+        }
+
+    def translate(
+        text: tf.Tensor,
+        beam_size: tf.Tensor = beam_size_,
+        num_hypotheses: tf.Tensor = num_hypotheses_,
+        alpha: tf.Tensor = alpha_,
+    ) -> dict[str, tf.Tensor]:
+        (text,) = checked_texts(text=text)
+        sizes = checked_sizes(beam_size, num_hypotheses, alpha)
+        source_ids, too_long = read_texts(tokenizer.encode, text, longest)
+        found = signatures.translate_beam(source_ids, sizes)
+        shape = tf.shape(found["target_ids"])
+        flat = tokenizer.decode(tf.reshape(found["target_ids"], (-1, shape[2])))
+        return {
+            "translations": tf.reshape(flat, shape[:2]),
+            "scores": found["scores"],
+            "rankings": found["rankings"],
+            "confidences": _confidence(found),
+            "finished": found["finished"] & ~too_long[:, None],
+        }
+
+    def score(text: tf.Tensor, translation: tf.Tensor) -> dict[str, tf.Tensor]:
+        text, translation = checked_texts(text=text, translation=translation)
+        source_ids, source_cut = read_texts(tokenizer.encode, text, longest)
+        target_ids, target_cut = read_texts(tokenizer.encode_target, translation, longest)
+        unknown = source_cut | target_cut
+        scored = signatures.score(source_ids, target_ids)
+        return {
+            # Of a part there is no score; NaN leaves the other rows alone.
+            name: tf.where(unknown if values.shape.rank == 1 else unknown[:, None], NAN, values)
+            for name, values in scored.items()
+        }
+
+    text, translation = (tf.TensorSpec((None,), tf.string, n) for n in ("text", "translation"))
+    return {
+        "serving_default": _graph(serving_default, text),
+        "translate": _graph(translate, text, *_SIZES),
+        "score": _graph(score, text, translation),
+    }
+
+
+_SIZES = (
+    tf.TensorSpec((), tf.int32, "beam_size"),
+    tf.TensorSpec((), tf.int32, "num_hypotheses"),
+    tf.TensorSpec((), tf.float32, "alpha"),
+)
+
+
+def _default_sizes(signatures: Signatures) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    beam = signatures.beam or BeamSearch()
+    sizes = tf.constant(beam.beam_size), tf.constant(beam.num_hypotheses)
+    return *sizes, tf.constant(beam.alpha, tf.float32)
+
+
+def _by_name(
+    function: Callable[..., Any], specs: dict[str, tf.TensorSpec], sizes: dict[str, int | None]
+) -> Any:
+    """Returns a function that takes tensors by name as one that takes them in order."""
+
+    def call(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        given = dict(zip(specs, tensors, strict=True))
+        ids = {name: given[name] for name in sizes if name in given}
+        given.update(zip(ids, checked_ids(sizes, **ids), strict=True))
+        return function(**given)
+
+    return _graph(call, *specs.values())
+
+
+def _graph(function: Callable[..., Any], *specs: tf.TensorSpec) -> Any:
+    """Returns a graph of a function, in which no Python statement depends on a tensor."""
+    return tf.function(function, input_signature=specs, autograph=False)
+
+
+def _confidence(found: dict[str, tf.Tensor]) -> tf.Tensor:
+    """Returns the geometric mean of the probabilities of the tokens; 0 of no hypothesis."""
+    lengths = tf.reduce_sum(tf.cast(found["target_ids"] != PAD_ID, tf.float32), -1)
+    return tf.exp(found["scores"] / tf.maximum(lengths, 1.0))
+
+
+def _vocabulary_sizes(model: Seq2Seq) -> dict[str, int | None]:
+    return {
+        "source_ids": model.config.source_vocabulary_size if model.config else None,
+        "target_ids": model.decoder.output["logits"].shape[-1],
+    }
+
+
+def _check_vocabularies(model: Seq2Seq, tokenizers: TokenizerPair) -> None:
+    sizes = {"target": (tokenizers.target, model.decoder.output["logits"].shape[-1])}
+    if model.config is not None:
+        sizes["source"] = (tokenizers.source, model.config.source_vocabulary_size)
+    for side, (tokenizer, size) in sizes.items():
+        if tokenizer.vocabulary_size != size:
+            raise ValueError(
+                f"The {side} tokenizer must have as many ids as the model, {size}. "
+                f"Received: {tokenizer.vocabulary_size}."
+            )

@@ -1,0 +1,113 @@
+"""Runs a Seq2Seq model in Keras: the reference for every other runtime."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_seq2seq.decoding.graph.search_model import search_parts
+from keras_seq2seq.decoding.graph.translate import step_log_probs, translate
+from keras_seq2seq.decoding.hypothesis import Arrays
+from keras_seq2seq.decoding.shortlist import Shortlist
+from keras_seq2seq.decoding.strategy import Sampling, Strategy
+from keras_seq2seq.models.contract import source_names, state_names
+from keras_seq2seq.runtimes.runtime import Runtime
+from keras_seq2seq.seq2seq import Seq2Seq
+
+_SOURCES = keras.KerasTensor((None, None), "int32")
+
+
+class KerasRuntime(Runtime):
+    """Runs the model itself, on any Keras backend, with any search in its graph.
+
+    Args:
+        model: The trained model.
+        max_length: int > 0. Longest translation of `search`, end of sentence included.
+        shortlist: What `search` chooses from; None lets it choose from all ids.
+    """
+
+    name = "keras"
+
+    def __init__(self, model: Seq2Seq, max_length: int, shortlist: Shortlist | None = None) -> None:
+        self.model = model
+        self.max_length = max_length
+        self.state_names = state_names(model.decoder)
+        self.source_names = source_names(model.decoder)
+        self._encode = _compiled(model, model.encoder, _SOURCES)
+        step_inputs = {**model.decoder.input, "target_ids": keras.KerasTensor((None, 1), "int32")}
+        self._step = _compiled(model, model.decoder_step, step_inputs)
+        # JAX wants shapes that stay.
+        self._dynamic = keras.backend.backend() != "jax"
+        self._searching = search_parts(
+            model.encoder, model.decoder, dynamic=self._dynamic, shortlist=shortlist
+        )
+        self._searches: dict[Strategy, Callable[[Any], Any]] = {}
+
+    def encode(self, source_ids: np.ndarray) -> Arrays:
+        outputs = self._encode(keras.ops.convert_to_tensor(source_ids, "int32"))
+        names = (*self.source_names, *self.state_names)
+        return {name: keras.ops.convert_to_numpy(outputs[name]) for name in names}
+
+    def step(self, ids: np.ndarray, state: Arrays) -> tuple[np.ndarray, Arrays]:
+        inputs = {name: state[name] for name in (*self.source_names, *self.state_names)}
+        inputs["target_ids"] = ids[:, None].astype("int32")
+        outputs = self._step({k: keras.ops.convert_to_tensor(v) for k, v in inputs.items()})
+        new = {name: keras.ops.convert_to_numpy(outputs[name]) for name in self.state_names}
+        if "attention" in outputs:
+            new["attention"] = keras.ops.convert_to_numpy(outputs["attention"])[:, 0]
+        return keras.ops.convert_to_numpy(step_log_probs(outputs)), {**state, **new}
+
+    def has(self, strategy: Strategy) -> bool:
+        return True
+
+    def _search(self, source_ids: np.ndarray, strategy: Strategy) -> Arrays:
+        given, inputs = {"source_ids": source_ids}, {"source_ids": _SOURCES}
+        if isinstance(strategy, Sampling):
+            given["uniforms"] = strategy.uniforms(source_ids, self.max_length)
+            inputs["uniforms"] = keras.KerasTensor((None, self.max_length), "float32")
+            strategy = dataclasses.replace(strategy, seed=0)  # one graph for every seed
+        search = self._searches.get(strategy)
+        if search is None:
+            search = _compiled(self.model, functools.partial(self._translate, strategy), inputs)
+            self._searches[strategy] = search
+        found = search({k: keras.ops.convert_to_tensor(v) for k, v in given.items()})
+        return {name: keras.ops.convert_to_numpy(value) for name, value in found.items()}
+
+    def _translate(self, strategy: Strategy, given: dict[str, Any]) -> dict[str, Any]:
+        return translate(
+            *self._searching,
+            **given,
+            max_length=self.max_length,
+            strategy=strategy,
+            vocabulary_size=self.model.decoder.output["logits"].shape[-1],
+            dynamic=self._dynamic,
+        )
+
+
+def _compiled(
+    model: keras.Model, function: Callable[[Any], Any], inputs: Any
+) -> Callable[[Any], Any]:
+    """Returns the function as a graph of the backend that follows the model's weights.
+
+    On TensorFlow it is one graph for every length, on JAX one for each.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        signature = keras.tree.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), inputs)
+        return tf.function(function, input_signature=[signature], autograph=False)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        variables = model.variables
+
+        @jax.jit
+        def stateless(values: list[Any], given: Any) -> Any:
+            with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
+                return function(given)
+
+        return lambda given: stateless([variable.value for variable in variables], given)
+    return function

@@ -1,0 +1,168 @@
+"""Runs the ONNX files of a bundle with onnxruntime, without TensorFlow and Keras."""
+
+import os
+import pathlib
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_seq2seq.decoding.hypothesis import Arrays
+from keras_seq2seq.decoding.strategy import BeamSearch, Strategy
+from keras_seq2seq.runtimes.runtime import Runtime, TextAnswer
+from keras_seq2seq.text.lines import Text, clean_text
+
+# An output that is the next value of the input `state_0` is called `next_state_0`.
+NEXT_PREFIX = "next_"
+REMEDY = "Export the model to ONNX again."
+TEXT_FUNCTION = "translate_text_greedy"
+
+
+class OnnxRuntime(Runtime):
+    """Runs ONNX files on the CPU, each read when it is first used.
+
+    Args:
+        files: The file of each function: `encode`, `decode_step`, `translate_greedy` and, with
+            `beam`, `translate_beam`; `translate_text_greedy` for `translate_texts`.
+        beam: What `translate_beam` searches for, or None.
+        num_threads: int > 0. Threads of one operator.
+    Raises:
+        ImportError: If onnxruntime is not installed.
+        FileNotFoundError: On first use, if a file is missing.
+        ValueError: If `num_threads` is not positive; on first use, if a file is damaged.
+    """
+
+    name = "onnx"
+
+    def __init__(
+        self,
+        files: Mapping[str, pathlib.Path],
+        *,
+        beam: BeamSearch | None = None,
+        num_threads: int = 1,
+    ) -> None:
+        _onnxruntime()
+        if num_threads < 1:
+            raise ValueError(f"`num_threads` must be at least 1. Received: {num_threads}.")
+        self.num_threads = num_threads
+        self._files = {
+            function: _File(path, num_threads, has_texts=function == TEXT_FUNCTION)
+            for function, path in files.items()
+        }
+        self.beam = beam if "translate_beam" in files else None
+
+    def encode(self, source_ids: np.ndarray) -> Arrays:
+        return self._files["encode"].run({"source_ids": source_ids.astype("int32", copy=False)})
+
+    def step(self, ids: np.ndarray, state: Arrays) -> tuple[np.ndarray, Arrays]:
+        inputs = {**state, "target_ids": ids[:, None].astype("int32", copy=False)}
+        outputs = self._files["decode_step"].run(inputs)
+        log_probs = outputs.pop("log_probs")
+        new = {name.removeprefix(NEXT_PREFIX): value for name, value in outputs.items()}
+        return log_probs, {**state, **new}
+
+    @property
+    def takes_texts(self) -> bool:
+        """True if there is a file with the tokenizers inside."""
+        return TEXT_FUNCTION in self._files
+
+    def translate_texts(self, texts: Sequence[Text]) -> list[str]:
+        """Returns the translations of `answer_texts`."""
+        return [best.text for best, *_ in self.answer_texts(texts)]
+
+    def answer_texts(self, texts: Sequence[Text]) -> list[list[TextAnswer]]:
+        """Translates texts by the tokenizers and the greedy search inside a file, one for each.
+
+        A translation ends before a NUL, of which onnxruntime-extensions makes no text.
+
+        Args:
+            texts: One call of the file for all.
+        Raises:
+            ValueError: If there is no such file.
+            ImportError: If onnxruntime-extensions is not installed.
+        """
+        if not self.takes_texts:
+            raise ValueError(
+                f"Texts need the file of `{TEXT_FUNCTION}`; call `search` with ids, or export with "
+                f"text_onnx=True (--text-onnx). Received: files of {list(self._files)}."
+            )
+        if not texts:
+            return []
+        given = np.array([clean_text(text) for text in texts], dtype=object)
+        found = self._files[TEXT_FUNCTION].run({"text": given})
+        answers = zip(found["translation"].tolist(), found["score"].tolist(), strict=True)
+        return [[TextAnswer(text, score)] for text, score in answers]
+
+    def _search(self, source_ids: np.ndarray, strategy: Strategy) -> Arrays:
+        function = "translate_beam" if strategy == self.beam else "translate_greedy"
+        return self._files[function].run({"source_ids": source_ids})
+
+
+class _File:
+    """One ONNX file, opened on first use."""
+
+    def __init__(self, path: pathlib.Path, num_threads: int, *, has_texts: bool = False) -> None:
+        self.path = pathlib.Path(path)
+        self.has_texts = has_texts
+        self.num_threads = num_threads
+        self._session: Any = None
+
+    def run(self, inputs: Arrays) -> Arrays:
+        """Returns all outputs by name; takes of the inputs those that the file has."""
+        if self._session is None:
+            self._session = _open(self.path, self.num_threads, self.has_texts)
+            self._inputs = [value.name for value in self._session.get_inputs()]
+            self._outputs = [value.name for value in self._session.get_outputs()]
+        values = self._session.run(self._outputs, {name: inputs[name] for name in self._inputs})
+        return dict(zip(self._outputs, values, strict=True))
+
+
+def _open(path: pathlib.Path, num_threads: int, has_texts: bool) -> Any:
+    onnxruntime = _onnxruntime()
+    if not path.is_file():
+        raise FileNotFoundError(f"An ONNX file of the bundle is missing: {path}. {REMEDY}")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors; warnings speak of the optimizer's own work
+    if has_texts:
+        options.register_custom_ops_library(_text_operators())
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    # onnxruntime has a family of errors without a public base class.
+    except Exception as error:
+        raise ValueError(f"Not a readable ONNX file: {path}. {REMEDY} {error}") from error
+
+
+def _onnxruntime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ImportError(
+            "Running ONNX files needs the package onnxruntime. "
+            'Install it with: pip install "keras_seq2seq[onnx]"'
+        ) from error
+    return onnxruntime
+
+
+def _text_operators() -> str:
+    """Returns the path of the library that has the operators for texts.
+
+    TensorFlow offers its symbols to every library that is loaded after it, some of the same names
+    as those of the extension, which then crashes: loaded here, the extension prefers its own.
+    """
+    flags = sys.getdlopenflags() if hasattr(sys, "getdlopenflags") else None
+    try:
+        if flags is not None:
+            sys.setdlopenflags(flags | getattr(os, "RTLD_DEEPBIND", 0))
+        import onnxruntime_extensions
+    except ImportError as error:
+        raise ImportError(
+            "Texts in an ONNX file need the package onnxruntime-extensions. "
+            'Install it with: pip install "keras_seq2seq[onnx-text]"'
+        ) from error
+    finally:
+        if flags is not None:
+            sys.setdlopenflags(flags)
+    return onnxruntime_extensions.get_library_path()

@@ -1,0 +1,146 @@
+"""Runs a SavedModel in TensorFlow, without Keras."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_seq2seq.decoding.hypothesis import Arrays
+from keras_seq2seq.decoding.strategy import FORBIDDEN, GREEDY, BeamSearch, Strategy
+from keras_seq2seq.runtimes.runtime import Runtime, TextAnswer
+from keras_seq2seq.text.lines import Text, clean_text
+
+TEXT_OPERATOR = b"SentencepieceTokenizeOp"
+SIZES = ("beam_size", "num_hypotheses", "alpha")
+
+
+class SavedModelRuntime(Runtime):
+    """Runs the signatures of a SavedModel; safe to share between threads.
+
+    A SavedModel is a program: load one only from where you would run a program from.
+
+    Args:
+        folder: A folder of numbered versions, of which the latest is taken, or one version.
+        beam: The beam search of the signatures `translate` and `translate_ids`; they take its
+            `beam_size`, `num_hypotheses` and `alpha` with each call. None leaves it unused.
+    Raises:
+        FileNotFoundError: If the folder holds no SavedModel.
+        ImportError: If tensorflow is not installed, or tensorflow-text for one that takes texts.
+        ValueError: If the SavedModel cannot be read or misses a signature.
+    """
+
+    name = "saved_model"
+
+    def __init__(self, folder: Path, *, beam: BeamSearch | None = None) -> None:
+        self.folder = _version(Path(folder))
+        self._tensorflow, self._loaded = _load(self.folder)
+        self._signatures = self._loaded.signatures
+        self.beam = beam
+        function = self._signatures["decode_step"]
+        self._step_names = sorted(function.structured_input_signature[1])
+
+    def encode(self, source_ids: np.ndarray) -> Arrays:
+        return self._run("encode", {"source_ids": source_ids.astype("int32")})
+
+    def step(self, ids: np.ndarray, state: Arrays) -> tuple[np.ndarray, Arrays]:
+        given = {**state, "target_ids": ids[:, None].astype("int32")}
+        outputs = self._run("decode_step", {name: given[name] for name in self._step_names})
+        log_probs = outputs.pop("log_probs")
+        return log_probs, {**state, **outputs}
+
+    def has(self, strategy: Strategy) -> bool:
+        if not isinstance(strategy, BeamSearch) or self.beam is None:
+            return strategy == GREEDY
+        return self.beam == dataclasses.replace(
+            strategy, **{name: getattr(self.beam, name) for name in SIZES}
+        )
+
+    def _search(self, source_ids: np.ndarray, strategy: Strategy) -> Arrays:
+        if not isinstance(strategy, BeamSearch):
+            return self._run("translate_greedy", {"source_ids": source_ids})
+        sizes = {name: getattr(strategy, name) for name in SIZES}
+        return self._run("translate_ids", {"source_ids": source_ids, **sizes})
+
+    def translate_texts(self, texts: Sequence[Text]) -> list[str]:
+        """Translates texts by the tokenizer and the default search inside the SavedModel.
+
+        Raises:
+            ValueError: If the SavedModel was written without tokenizers.
+        """
+        return [best.text for best, *_ in self.answer_texts(texts)]
+
+    def answer_texts(
+        self, texts: Sequence[Text], *, n_best: bool = False
+    ) -> list[list[TextAnswer]]:
+        """Returns what the SavedModel answers to texts, one or several for each, the best first.
+
+        Args:
+            texts: The texts.
+            n_best: Ask the signature `translate`, by the sizes of `beam`, for all hypotheses;
+                else the default search for one.
+        Raises:
+            ValueError: If the SavedModel was written without tokenizers, or `n_best` without
+                `beam`.
+        """
+        if "text" not in self._signatures["serving_default"].structured_input_signature[1]:
+            raise ValueError(
+                "Texts need a SavedModel that was written with tokenizers; call `search` with "
+                f"ids. Received: {self.folder}."
+            )
+        encoded = np.array([clean_text(text).encode() for text in texts], dtype=object)
+        if not n_best:
+            found = self._run("serving_default", {"text": encoded})
+            answers = zip(found["translation"], found["score"], strict=True)
+            return [[TextAnswer(text.decode(), float(score))] for text, score in answers]
+        if self.beam is None:
+            raise ValueError("N-best texts need `beam`. Received: beam=None.")
+        sizes = {name: getattr(self.beam, name) for name in SIZES}
+        found = self._run("translate", {"text": encoded, **sizes})
+        rows = zip(found["translations"], found["scores"], found["rankings"], strict=True)
+        return [
+            [
+                TextAnswer(text.decode(), float(score), float(ranking))
+                for text, score, ranking in zip(*row, strict=True)
+                if score > FORBIDDEN / 2
+            ]
+            for row in rows
+        ]
+
+    def _run(self, signature: str, inputs: dict[str, Any]) -> Arrays:
+        tensors = {n: self._tensorflow.convert_to_tensor(value) for n, value in inputs.items()}
+        outputs = self._signatures[signature](**tensors)
+        return {name: tensor.numpy() for name, tensor in outputs.items()}
+
+
+def _version(folder: Path) -> Path:
+    versions = [p for p in (folder.iterdir() if folder.is_dir() else ()) if p.name.isdecimal()]
+    chosen = max(versions, key=lambda path: int(path.name), default=folder)
+    if not (chosen / "saved_model.pb").is_file():
+        raise FileNotFoundError(f"No saved_model.pb in {chosen}.")
+    return chosen
+
+
+def _load(folder: Path) -> tuple[Any, Any]:
+    """Returns TensorFlow and the SavedModel."""
+    takes_texts = TEXT_OPERATOR in (folder / "saved_model.pb").read_bytes()
+    try:
+        if takes_texts:
+            import tensorflow_text  # noqa: F401  registers the operators
+        import tensorflow as tf
+    except ImportError as error:
+        raise ImportError(
+            f"{folder} needs TensorFlow: `pip install tensorflow"
+            f"{' tensorflow-text' if takes_texts else ''}`. Received: {error}."
+        ) from error
+    wanted = {"serving_default", "translate_greedy", "translate_ids", "encode", "decode_step"}
+    try:
+        loaded = tf.saved_model.load(str(folder))
+    except Exception as error:
+        raise ValueError(f"{folder}: must be a whole SavedModel. Received: {error}.") from error
+    if missing := sorted(wanted - set(loaded.signatures)):
+        raise ValueError(
+            f"{folder}: must have the signatures {sorted(wanted)}. Missing: {missing}."
+        )
+    return tf, loaded

@@ -1,0 +1,276 @@
+"""Seq2Seq: an encoder and a decoder joined to one graph for fit, handed out for inference."""
+
+import pathlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from keras_seq2seq.models.builders import build_decoder, build_embedding, build_encoder
+from keras_seq2seq.models.config import Seq2SeqConfig
+from keras_seq2seq.models.contract import check_contract
+from keras_seq2seq.models.losses import MaskedCrossentropy
+from keras_seq2seq.models.metrics import Perplexity, TokenAccuracy
+from keras_seq2seq.text.tokenizer import TokenizerPair
+
+if TYPE_CHECKING:
+    from keras_seq2seq.decoding.strategy import Strategy
+
+
+@keras.saving.register_keras_serializable("keras_seq2seq")
+class Seq2Seq(keras.Model):
+    """An encoder and a decoder as one Keras functional graph.
+
+    Train it with plain `fit`. `encoder` and `decoder_step` are the very models that were trained:
+    splitting copies nothing. The tokenizers, once set, travel inside the `.keras` file.
+
+    Args:
+        config: Describes the parts that are not given.
+        encoder: A functional model of your own that keeps the contract; None builds one.
+        decoder: A functional model of your own that keeps the contract; None builds one.
+        tokenizers: Needed by `translate`; may be set later.
+    Call arguments:
+        inputs: {"source_ids": int32 (batch, source_length), ended by eos and padded with 0,
+            "target_ids": int32 (batch, target_length), started by bos and padded with 0}.
+    Returns:
+        Logits, float32, shape (batch, target_length, target_vocabulary_size).
+    Raises:
+        ValueError: If a part is missing, the parts do not keep the contract, or the tokenizers
+            have other vocabulary sizes than `config`.
+    Example:
+        >>> config = Seq2SeqConfig(source_vocabulary_size=9, target_vocabulary_size=9, units=8)
+        >>> model = Seq2Seq(config)
+        >>> sorted(model.encoder.output)
+        ['keys', 'memory', 'source_mask', 'state_0']
+
+    Reference:
+        Sutskever et al. 2014; Bahdanau et al. 2015.
+    """
+
+    def __init__(
+        self,
+        config: Seq2SeqConfig | None = None,
+        *,
+        encoder: keras.Model | None = None,
+        decoder: keras.Model | None = None,
+        tokenizers: TokenizerPair | None = None,
+        name: str = "seq2seq",
+        **kwargs: Any,
+    ) -> None:
+        custom = {"encoder": encoder, "decoder": decoder}
+        encoder, decoder = _complete(config, encoder, decoder)
+        check_contract(encoder, decoder)
+        if all(custom.values()):
+            _check_unshared(encoder, decoder)
+        inputs = {
+            "source_ids": keras.Input((None,), dtype="int32", name="source_ids"),
+            "target_ids": keras.Input((None,), dtype="int32", name="target_ids"),
+        }
+        encoded = encoder(inputs["source_ids"])
+        fed = {k: v for k, v in encoded.items() if k in decoder.input}
+        logits = decoder({"target_ids": inputs["target_ids"], **fed})["logits"]
+        super().__init__(inputs=inputs, outputs=logits, name=name, **kwargs)
+        self.config = config
+        self.encoder = encoder
+        self.decoder = decoder
+        self._tokenizers: TokenizerPair | None = None
+        self.tokenizers = tokenizers
+        self._runtimes: dict[int, Any] = {}
+        self._custom = {part: model for part, model in custom.items() if model is not None}
+
+    @property
+    def decoder_step(self) -> keras.Model:
+        """The decoder, to be called with one target id a row: the same model, the same weights."""
+        return self.decoder
+
+    @property
+    def tokenizers(self) -> TokenizerPair | None:
+        """Text to ids and back, or None; may be set, for the model's vocabulary sizes only."""
+        return self._tokenizers
+
+    @tokenizers.setter
+    def tokenizers(self, tokenizers: TokenizerPair | None) -> None:
+        if tokenizers is not None and self.config is not None:
+            _check_vocabularies(self.config, tokenizers)
+        self._tokenizers = tokenizers
+
+    def check_max_length(self, max_length: int) -> None:
+        """Checks that the decoder can take so many tokens.
+
+        Raises:
+            ValueError: If its caches are shorter.
+        """
+        longest = self.config.longest_target if self.config and not self._custom else None
+        if longest is not None and max_length > longest:
+            raise ValueError(
+                f"`max_length` must be at most {longest}, the size of the Transformer decoder's "
+                f"caches. Received: {max_length}; build the model with a larger max_length."
+            )
+
+    def compile(
+        self,
+        optimizer: Any = None,
+        loss: Any = None,
+        metrics: Any = None,
+        *,
+        label_smoothing: float = 0.0,
+        jit_compile: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Configures training, with defaults that fit a recurrent model.
+
+        Args:
+            optimizer: Default: Adam, learning rate 1e-3, gradients clipped at global norm 1.
+            loss: Default: `MaskedCrossentropy(label_smoothing)`.
+            metrics: Default: `TokenAccuracy()` and `Perplexity()`; pass [] for none.
+            label_smoothing: float, 0 <= label_smoothing < 1, for the default loss.
+            jit_compile: Default: True on JAX, else False; see keras.Model.compile.
+            **kwargs: Further arguments of keras.Model.compile.
+        Raises:
+            ValueError: If `label_smoothing` is given beside a loss, or is out of its range.
+        """
+        if loss is not None and label_smoothing:
+            raise ValueError(
+                "`label_smoothing` belongs to the default loss; pass it to your loss instead. "
+                f"Received: loss={loss!r}, label_smoothing={label_smoothing}."
+            )
+        super().compile(
+            optimizer=optimizer or keras.optimizers.Adam(1e-3, global_clipnorm=1.0),
+            loss=loss or MaskedCrossentropy(label_smoothing),
+            metrics=[TokenAccuracy(), Perplexity()] if metrics is None else metrics,
+            jit_compile=keras.backend.backend() == "jax" if jit_compile is None else jit_compile,
+            **kwargs,
+        )
+        self._given_jit_compile = jit_compile
+
+    def get_compile_config(self) -> dict[str, Any]:
+        config = super().get_compile_config()
+        # A default is chosen anew where the file is loaded, which may be another backend.
+        return {**config, "jit_compile": self._given_jit_compile} if config else config
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Restores what `compile` was given, when a saved model is loaded."""
+        arguments = keras.saving.deserialize_keras_object(config)
+        self.compile(**arguments)
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def translate(
+        self,
+        texts: str | Iterable[str],
+        *,
+        batch_size: int = 32,
+        max_length: int | None = None,
+        strategy: "Strategy | None" = None,
+    ) -> Any:
+        """Translates texts by a search inside the graph.
+
+        Args:
+            texts: One text or several. An empty text gives an empty translation.
+            batch_size: int > 0. Texts of one graph call.
+            max_length: int > 0. Longest translation in tokens, end of sentence included;
+                None takes the configuration's.
+            strategy: `Greedy()`, the default, `BeamSearch(...)` or `Sampling(...)`.
+        Returns:
+            str for one text, list of str in the order of the texts for several.
+        Raises:
+            ValueError: If the model has no tokenizers.
+        """
+        # The translator stands above the models; only this convenience reaches up to it.
+        from keras_seq2seq.translator import Translator
+
+        translator = Translator.from_model(self, max_length=max_length, strategy=strategy)
+        # One runtime for each length: it keeps the graphs that it has compiled.
+        runtimes = self._runtimes
+        translator.runtime = runtimes.setdefault(translator.max_length, translator.runtime)
+        return translator.translate(texts, batch_size=batch_size)
+
+    def summary(self, *args: Any, **kwargs: Any) -> None:
+        """Prints the encoder and the decoder, layer by layer, then the whole.
+
+        The arguments are those of keras.Model.summary.
+        """
+        self.encoder.summary(*args, **kwargs)
+        self.decoder.summary(*args, **kwargs)
+        super().summary(*args, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        parts = {k: keras.saving.serialize_keras_object(v) for k, v in self._custom.items()}
+        config = self.config.to_dict() if self.config else None
+        return {"name": self.name, "config": config, **parts}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Seq2Seq":
+        values = dict(config)
+        described = values.pop("config")
+        parts = {
+            part: keras.saving.deserialize_keras_object(values.pop(part), custom_objects)
+            for part in ("encoder", "decoder")
+            if part in values
+        }
+        return cls(Seq2SeqConfig.from_dict(described) if described else None, **parts, **values)
+
+    def save_assets(self, folder: str) -> None:
+        """Writes the tokenizers into a `.keras` file that is being saved."""
+        if self.tokenizers is not None:
+            self.tokenizers.save(pathlib.Path(folder))
+
+    def load_assets(self, folder: str) -> None:
+        """Reads the tokenizers from a `.keras` file that is being loaded."""
+        if any(pathlib.Path(folder).glob("*.model")):
+            self.tokenizers = TokenizerPair.load(pathlib.Path(folder))
+
+
+def load_model(path: str | pathlib.Path, *, compile: bool = True) -> Seq2Seq:
+    """Loads a model that `save` wrote to a `.keras` file.
+
+    Args:
+        path: The `.keras` file.
+        compile: Restore optimizer, loss and metrics too, to train on.
+    Raises:
+        ValueError: If the file holds another kind of model.
+    """
+    model = keras.saving.load_model(str(path), compile=compile, safe_mode=True)
+    if not isinstance(model, Seq2Seq):
+        raise ValueError(
+            f"A keras_seq2seq file must hold a Seq2Seq model. Received: {path} with a "
+            f"{type(model).__name__}; load it with keras.saving.load_model."
+        )
+    return model
+
+
+def _complete(
+    config: Seq2SeqConfig | None, encoder: keras.Model | None, decoder: keras.Model | None
+) -> tuple[keras.Model, keras.Model]:
+    """Returns both parts, building from the configuration those that are None."""
+    if config is None:
+        if encoder is None or decoder is None:
+            raise ValueError(
+                "Seq2Seq needs a `config`, or an `encoder` and a `decoder`. Received: "
+                f"config=None, encoder={encoder!r}, decoder={decoder!r}."
+            )
+        return encoder, decoder
+    source = build_embedding(config, "source")
+    target = source if config.share_embeddings else build_embedding(config, "target")
+    return encoder or build_encoder(config, source), decoder or build_decoder(config, target)
+
+
+def _check_vocabularies(config: Seq2SeqConfig, tokenizers: TokenizerPair) -> None:
+    received = tokenizers.source.vocabulary_size, tokenizers.target.vocabulary_size
+    wanted = config.source_vocabulary_size, config.target_vocabulary_size
+    if received != wanted:
+        raise ValueError(
+            "The tokenizers must have the vocabulary sizes of the configuration (source, target): "
+            f"{wanted}. Received: {received}. Take them from `tokenizers.source.vocabulary_size` "
+            "and `tokenizers.target.vocabulary_size`."
+        )
+
+
+def _check_unshared(encoder: keras.Model, decoder: keras.Model) -> None:
+    of_decoder = {id(weight) for weight in decoder.weights}
+    if shared := [weight.path for weight in encoder.weights if id(weight) in of_decoder]:
+        raise ValueError(
+            "A custom encoder and decoder must not share weights, which a .keras file cannot "
+            "restore; pass a config with share_embeddings=True instead. "
+            f"Received: shared {shared}."
+        )

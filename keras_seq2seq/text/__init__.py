@@ -1,0 +1,1 @@
+"""Text before it is ids, and ids before they are text."""

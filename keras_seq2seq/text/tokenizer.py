@@ -1,0 +1,367 @@
+"""Text to ids and back on the host: one SentencePiece model is the single truth."""
+
+import functools
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final, overload
+
+import numpy as np
+import sentencepiece
+
+from keras_seq2seq.models.config import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from keras_seq2seq.text.lines import Text, clean_text
+from keras_seq2seq.text.tokenizer_training import train_model
+from keras_seq2seq.whole_file import whole_file
+
+_SPECIAL_IDS = {"pad_id": PAD_ID, "unk_id": UNK_ID, "bos_id": BOS_ID, "eos_id": EOS_ID}
+_JOINT_FILES = ("tokenizer.model",)
+_SIDE_FILES = ("source_tokenizer.model", "target_tokenizer.model")
+
+
+@final
+class Tokenizer:
+    """One SentencePiece model: text to ids and back.
+
+    The special ids are pad 0, unk 1, bos 2, eos 3; encoding adds none. Compares and pickles.
+
+    Args:
+        model: bytes. A serialised SentencePiece model with these special ids.
+    Raises:
+        ValueError: If `model` is not a SentencePiece model or has other special ids.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        self._model = bytes(model)
+        self._processor = sentencepiece.SentencePieceProcessor()
+        try:
+            self._processor.LoadFromSerializedProto(self._model)
+        except RuntimeError as error:
+            raise ValueError(
+                "The model must be a SentencePiece model. Received: "
+                f"{len(self._model)} bytes that are none ({error}). Train or copy it again."
+            ) from None
+        _check_special_ids(self._processor)
+
+    @classmethod
+    def train(
+        cls,
+        texts: Iterable[Text | Path],
+        vocabulary_size: int | None = None,
+        *,
+        level: str = "subword",
+        user_defined_symbols: Sequence[str] = (),
+        character_coverage: float | None = None,
+        num_threads: int = 16,
+    ) -> "Tokenizer":
+        """Trains a model; the same arguments give the same bytes again.
+
+        SentencePiece leaves out texts longer than 4,192 bytes. At the levels "subword" and
+        "character", a character without a piece is spelled in its UTF-8 bytes (256 byte pieces).
+        At the level "word" an unknown word is unk: SentencePiece has byte pieces there too, but
+        decodes them without their spaces.
+
+        Args:
+            texts: iterable of str, bytes, or pathlib.Path (one text per line, plain or .gz).
+            vocabulary_size: int. Number of ids, the special ones included. Exact at the level
+                "subword", which needs it; elsewhere the most, None being 1,000,000.
+            level: "subword" (unigram, Kudo 2018), "character" or "word" (split at spaces).
+            user_defined_symbols: str without spaces, such as "<2fr>"; each always is one piece
+                (at the level "word" where it is a word of its own).
+            character_coverage: float in [0.98, 1]. Share of the characters of `texts` that get a
+                piece. None is 0.9995 at the level "subword" and 1 at the others.
+            num_threads: int > 0. Another number sums in another order: a slightly other model.
+        Raises:
+            TypeError: If `texts` is one text or one path, or holds something else.
+            ValueError: If an argument is outside its range or `texts` does not fit the size.
+        """
+        model = train_model(
+            texts,
+            vocabulary_size,
+            level=level,
+            user_defined_symbols=user_defined_symbols,
+            character_coverage=character_coverage,
+            num_threads=num_threads,
+            special_ids=_SPECIAL_IDS,
+        )
+        return cls(model)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Tokenizer":
+        """Reads a SentencePiece model file.
+
+        Raises:
+            ValueError: As the class, with the name of the file.
+        """
+        model = Path(path).read_bytes()
+        try:
+            return cls(model)
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(path)}: {error}") from None
+
+    @classmethod
+    def from_bytes(cls, model: bytes) -> "Tokenizer":
+        """Makes a tokenizer of what `to_bytes` gave."""
+        return cls(model)
+
+    def to_bytes(self) -> bytes:
+        """Returns the serialised model."""
+        return self._model
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the model; a reader of `path` sees the old file or the whole new one."""
+        with whole_file(path) as partial:
+            partial.write_bytes(self._model)
+
+    # str is an Iterable[str] too; the first overload goes before.
+    @overload
+    def encode(self, texts: Text) -> list[int]: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def encode(self, texts: Iterable[Text]) -> list[list[int]]: ...
+
+    def encode(self, texts: Text | Iterable[Text]) -> list[int] | list[list[int]]:
+        """Turns text into ids, without bos and eos.
+
+        Args:
+            texts: one text or an iterable of texts, each str or bytes (see `clean_text`).
+        Returns:
+            The ids of the one text, or a list of ids per text.
+        Raises:
+            TypeError: If a text is neither str nor bytes.
+        """
+        if isinstance(texts, str | bytes):
+            return self._processor.encode(clean_text(texts), num_threads=1)
+        return self._processor.encode(list(map(clean_text, texts)), num_threads=1)
+
+    def segmentations(self, text: Text, size: int) -> list[tuple[tuple[int, ...], float]]:
+        """Returns the most probable segmentations of one text, the best first.
+
+        User-defined symbols and bytes have no probability: a text with one has only its best.
+
+        Args:
+            text: str or bytes.
+            size: int > 0. Most segmentations.
+        Returns:
+            (ids, log-probability up to a constant) each; [] for a text without a word.
+        Raises:
+            ValueError: If the model is not of the level "subword".
+        """
+        try:
+            found = self._processor.nbest_encode(clean_text(text), nbest_size=size, out_type=int)
+        except RuntimeError as error:
+            raise ValueError(
+                'Other segmentations need a model of the level "subword". '
+                f"Received: {self} ({error})."
+            ) from None
+        score = self._processor.get_score
+        if found and any(score(token_id) == 0 for token_id in found[0]):
+            found = found[:1]
+        return [(tuple(ids), sum(map(score, ids))) for ids in found if ids]
+
+    @overload
+    def decode(self, ids: Sequence[int]) -> str: ...
+
+    @overload
+    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]: ...
+
+    def decode(self, ids: Any) -> str | list[str]:
+        """Turns ids into text.
+
+        Stops at the first eos and leaves out pad and bos. unk reads " ⁇ "; byte pieces that are not
+        UTF-8 read U+FFFD.
+
+        Args:
+            ids: int, shape (length,) or (batch, length), or nested lists; [] is one empty text.
+        Returns:
+            The text, or a list of texts.
+        Raises:
+            ValueError: If an id before eos is not an integer in [0, vocabulary_size).
+        """
+        if getattr(ids, "ndim", 0) == 2 or (len(ids) > 0 and np.ndim(ids[0]) == 1):
+            return [self._processor.decode(self._text_ids(row)) for row in ids]
+        return self._processor.decode(self._text_ids(ids))
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of ids, the four special ones included."""
+        return len(self._processor)
+
+    def piece(self, token_id: int) -> str:
+        """Returns the piece of one id, such as "▁the" or "</s>"."""
+        if not 0 <= token_id < self.vocabulary_size:
+            raise self._outside(token_id)
+        return self._processor.IdToPiece(int(token_id))
+
+    def pieces(self, ids: Iterable[int]) -> list[str]:
+        """Returns the piece of each id."""
+        return [self.piece(token_id) for token_id in ids]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tokenizer) and self._model == other._model
+
+    def __hash__(self) -> int:
+        return hash(self._model)
+
+    def __reduce__(self) -> tuple[type["Tokenizer"], tuple[bytes]]:
+        return Tokenizer, (self._model,)
+
+    def __repr__(self) -> str:
+        digest = hashlib.sha256(self._model).hexdigest()[:8]
+        return f"Tokenizer(vocabulary_size={self.vocabulary_size}, sha256={digest})"
+
+    def _text_ids(self, ids: Sequence[int]) -> list[int]:
+        array = np.asarray(ids)
+        if array.size == 0:
+            return []
+        if array.ndim != 1 or array.dtype.kind not in "iu":
+            raise ValueError(
+                "`ids` must be integers of shape (length,) or (batch, length). "
+                f"Received: dtype {array.dtype}, shape {array.shape} for one text."
+            )
+        array = array[np.cumsum(array == EOS_ID) == 0]
+        outside = array[(array < 0) | (array >= self.vocabulary_size)]
+        if outside.size:
+            raise self._outside(outside[0])
+        return array[(array != PAD_ID) & (array != BOS_ID)].tolist()
+
+    def _outside(self, token_id: int) -> ValueError:
+        return ValueError(f"An id must be in [0, {self.vocabulary_size}). Received: {token_id}.")
+
+
+@final
+@dataclass(frozen=True)
+class TokenizerPair:
+    """The tokenizers of the two sides: equal if they share one vocabulary, or one per side."""
+
+    source: Tokenizer
+    target: Tokenizer
+
+    @classmethod
+    def train(
+        cls,
+        pairs: Iterable[tuple[Text, Text]],
+        vocabulary_size: int | tuple[int | None, int | None] | None = None,
+        *,
+        joint: bool = False,
+        source_level: str = "subword",
+        target_level: str = "subword",
+        user_defined_symbols: Sequence[str] = (),
+        character_coverage: float | None = None,
+        num_threads: int = 16,
+    ) -> "TokenizerPair":
+        """Trains one tokenizer on both sides, or one per side.
+
+        Args:
+            pairs: iterable of (source_text, target_text).
+            vocabulary_size: int or None for both sides, or (source, target), each int or None.
+            joint: bool. True trains one model on the texts of both sides.
+            source_level, target_level: as `level`; equal if `joint`.
+            user_defined_symbols, character_coverage, num_threads: for both sides.
+                These and `level` are those of `Tokenizer.train`.
+        Raises:
+            ValueError: If `joint` comes with two sizes or two levels, or Tokenizer.train refuses.
+        """
+        size = vocabulary_size
+        sizes = size if isinstance(size, tuple) else (size, size)
+        one_each = sizes is not size and source_level == target_level
+        if len(sizes) != 2 or (joint and not one_each):
+            raise ValueError(
+                "`vocabulary_size` must be one size or (source, target); if joint=True, one size "
+                f"with equal levels. Received: vocabulary_size={vocabulary_size}, joint={joint}, "
+                f"source_level={source_level!r}, target_level={target_level!r}."
+            )
+
+        train = functools.partial(
+            Tokenizer.train,
+            user_defined_symbols=user_defined_symbols,
+            character_coverage=character_coverage,
+            num_threads=num_threads,
+        )
+        if joint:
+            both = train((text for pair in pairs for text in pair), sizes[0], level=source_level)
+            return cls(both, both)
+        pairs = list(pairs)
+        return cls(
+            train((source for source, _ in pairs), sizes[0], level=source_level),
+            train((target for _, target in pairs), sizes[1], level=target_level),
+        )
+
+    @property
+    def joint(self) -> bool:
+        """True if both sides are the same model."""
+        return self.source == self.target
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """Names of the files that `save` writes."""
+        return _JOINT_FILES if self.joint else _SIDE_FILES
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Writes `file_names` into `folder`, made if missing; removes those of the other form."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, tokenizer in zip(self.file_names, (self.source, self.target), strict=False):
+            tokenizer.save(folder / name)
+        for name in _SIDE_FILES if self.joint else _JOINT_FILES:
+            (folder / name).unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> "TokenizerPair":
+        """Reads what `save` wrote.
+
+        Raises:
+            FileNotFoundError: If `folder` holds neither form whole.
+            ValueError: If it holds both, or a file is not such a model; names the file.
+        """
+        folder = Path(folder)
+        joint, sides = (
+            all((folder / name).is_file() for name in names)
+            for names in (_JOINT_FILES, _SIDE_FILES)
+        )
+        if joint == sides:
+            error = ValueError if joint else FileNotFoundError
+            raise error(
+                f"A folder must hold either {_JOINT_FILES[0]} or {' and '.join(_SIDE_FILES)}. "
+                f"Received: {folder} with {'both' if joint else 'neither'}."
+            )
+        if joint:
+            both = Tokenizer.load(folder / _JOINT_FILES[0])
+            return cls(both, both)
+        return cls(*(Tokenizer.load(folder / name) for name in _SIDE_FILES))
+
+
+def pad_batch(sequences: Sequence[Sequence[int]], length: int | None = None) -> np.ndarray:
+    """Puts sequences of ids under each other, padded on the right with pad.
+
+    Args:
+        sequences: ids per row.
+        length: int >= 0. Columns of the result; None is the longest sequence.
+    Returns:
+        ids: int32, shape (batch, length), padded with 0.
+    Raises:
+        ValueError: If a sequence is longer than `length`.
+    """
+    longest = max(map(len, sequences), default=0)
+    if length is None:
+        length = longest
+    if longest > length:
+        raise ValueError(
+            f"`length` must be at least the longest sequence, {longest}. Received: {length}."
+        )
+    batch = np.full((len(sequences), length), PAD_ID, np.int32)
+    for row, sequence in zip(batch, sequences, strict=True):
+        row[: len(sequence)] = sequence
+    return batch
+
+
+def _check_special_ids(processor: sentencepiece.SentencePieceProcessor) -> None:
+    # SentencePiece says -1 if the piece is none of the model's own, which a text could spell.
+    received = {name: getattr(processor, name)() for name in _SPECIAL_IDS}
+    if received != _SPECIAL_IDS:
+        raise ValueError(
+            f"The model must have the special ids {_SPECIAL_IDS}. Received: {received}. "
+            "Train it with these."
+        )

@@ -1,0 +1,117 @@
+"""What a run starts from: new tokenizers and weights, those of its folder, or another run's."""
+
+import contextlib
+import dataclasses
+import pathlib
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from keras_seq2seq.seq2seq import Seq2Seq, load_model
+from keras_seq2seq.text.tokenizer import TokenizerPair
+from keras_seq2seq.training.corpus_parts import Pairs
+from keras_seq2seq.training.recipe import Recipe
+from keras_seq2seq.training.recipe_sections import TokenizerRecipe
+from keras_seq2seq.training.run_folder import RunFolder
+
+# What no weight depends on: a run may be taken up with another value.
+WEIGHTLESS = {"dropout", "attention_dropout", "activation_dropout"}
+
+
+def begin(
+    recipe: Recipe,
+    pairs: Pairs,
+    fine_tune: str | pathlib.Path | None,
+    folder: RunFolder | None,
+) -> tuple[TokenizerPair, Seq2Seq]:
+    """Returns the tokenizers and the model that a run begins with.
+
+    Args:
+        recipe: Of the run.
+        pairs: The training part, which new tokenizers are trained on.
+        fine_tune: Folder of a run whose weights and tokenizers are taken; None makes new ones.
+        folder: Of a run that goes on, whose tokenizers are read if they are there.
+    Raises:
+        ValueError: If the recipe is of another model than the run to begin from.
+    """
+    if fine_tune is not None:
+        return _from_run(recipe, RunFolder(pathlib.Path(fine_tune)))
+    if folder is not None and folder.state.exists():
+        tokenizers = TokenizerPair.load(folder.path)
+    else:
+        tokenizers = train_tokenizers(recipe.tokenizer, pairs)
+    return tokenizers, _new_model(recipe, tokenizers)
+
+
+def train_tokenizers(recipe: TokenizerRecipe, pairs: Pairs) -> TokenizerPair:
+    """Trains the tokenizers that a recipe describes."""
+    source_size = recipe.vocabulary_size or None
+    target_size = recipe.target_vocabulary_size or None
+    return TokenizerPair.train(
+        pairs,
+        source_size if recipe.joint else (source_size, target_size),
+        joint=recipe.joint,
+        source_level=recipe.source_level,
+        target_level=recipe.source_level if recipe.joint else recipe.target_level,
+    )
+
+
+@contextlib.contextmanager
+def dtype_policy(name: str) -> Iterator[None]:
+    """Builds layers with a policy of Keras, then puts the former one back."""
+    former = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(former)
+
+
+def _new_model(recipe: Recipe, tokenizers: TokenizerPair) -> Seq2Seq:
+    sizes = tokenizers.source.vocabulary_size, tokenizers.target.vocabulary_size
+    return Seq2Seq(recipe.config(*sizes), tokenizers=tokenizers)
+
+
+def _from_run(recipe: Recipe, run: RunFolder) -> tuple[TokenizerPair, Seq2Seq]:
+    if not run.model.exists():
+        raise FileNotFoundError(
+            f"A run to begin from must hold model.keras. Received: {run.path}, which does not."
+        )
+    given = load_model(run.model, compile=False)
+    if given.config is None or given.tokenizers is None:
+        raise ValueError(
+            "A run to begin from needs a model with a configuration and tokenizers. "
+            f"Received: {run.model}."
+        )
+    tokenizers = given.tokenizers
+    # Not by Recipe.load, which looks for the data of that run too.
+    of_run = TokenizerRecipe(**tomllib.loads(run.recipe.read_text("utf-8"))["tokenizer"])
+    faults = [
+        f"tokenizer.{name}: {there!r} there, {here!r} here"
+        for name, there, here in _differences(of_run, recipe.tokenizer)
+        if name != "sampling_alpha"
+    ]
+    sizes = tokenizers.source.vocabulary_size, tokenizers.target.vocabulary_size
+    config = recipe.config(*sizes)
+    weightless = WEIGHTLESS | ({"max_length"} if config.positions != "learned" else set())
+    faults += [
+        f"model.{name}: {there!r} there, {here!r} here"
+        for name, there, here in _differences(given.config, config)
+        if name not in weightless
+    ]
+    if faults:
+        raise ValueError(
+            "A recipe that begins from a run must have its model and tokenizers. "
+            f"Received: {run.path} with other values:\n- " + "\n- ".join(faults)
+        )
+    model = _new_model(recipe, tokenizers)
+    model.set_weights(given.get_weights())
+    return tokenizers, model
+
+
+def _differences(there: Any, here: Any) -> list[tuple[str, Any, Any]]:
+    fields = [field.name for field in dataclasses.fields(there)]
+    pairs = [(name, getattr(there, name), getattr(here, name)) for name in fields]
+    return [(name, a, b) for name, a, b in pairs if a != b]

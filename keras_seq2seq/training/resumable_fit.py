@@ -1,0 +1,270 @@
+"""Fit that goes on where it was killed, to the same weights bit by bit."""
+
+import contextlib
+import math
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+
+from keras_seq2seq.training.batches import Batch, PairBatches
+from keras_seq2seq.training.interruption import Interruption
+from keras_seq2seq.training.training_state import TrainingState
+
+
+class TrainingDiverged(ArithmeticError):
+    """The loss or a weight is no longer a number; the last good state is kept."""
+
+
+def resumable_fit(
+    model: keras.Model,
+    batches: PairBatches,
+    *,
+    epochs: int,
+    state_path: str | pathlib.Path,
+    save_every: int = 500,
+    validation_data: Any = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: str | int = "auto",
+) -> keras.callbacks.History:
+    """Fits a compiled model; killed at any step and called again, it goes on from its state.
+
+    On a CPU the end is the same, bit by bit, as without the kill: weights, optimizer, schedule,
+    seeds of dropout and position in the data are kept. A callback is taken up where it names in
+    `remembered` its attributes that have to be kept, plain values for JSON.
+
+    Args:
+        model: Compiled. Its weights are those of the state, if there is one.
+        batches: The training data.
+        epochs: int > 0. Epochs in all, those of before the kill included.
+        state_path: The file of the state; it is replaced, never written over.
+        save_every: int > 0. Steps between two states within an epoch; each epoch ends with one.
+        validation_data: As of keras.Model.fit.
+        callbacks: As of keras.Model.fit.
+        verbose: As of keras.Model.fit.
+    Returns:
+        The history of the epochs that this call ended.
+    Raises:
+        StateError: If the state is damaged or belongs to another training.
+        TrainingDiverged: If the loss becomes NaN or infinite; the state is the last good one.
+        KeyboardInterrupt: After Ctrl-C or SIGTERM, as soon as a step or an epoch has ended and
+            its state is written.
+    """
+    if save_every < 1 or epochs < 1:
+        raise ValueError(
+            f"`epochs` and `save_every` must be at least 1. Received: {epochs} and {save_every}."
+        )
+    path = pathlib.Path(state_path)
+    state = TrainingState.load(path) if path.exists() else None
+    interruption = Interruption()
+    keeper = _StateKeeper(path, save_every, batches, callbacks, state, interruption)
+    if state is not None:
+        state.restore(model, batches.fingerprint)
+        if state.metrics:
+            model.test_on_batch(*batches.batch(0, 0))  # makes the variables of the metrics
+    epoch, first = (state.epoch, state.batch) if state else (0, 0)
+    listed = _LastingCallbacks(
+        [keeper.watch, *callbacks, keeper],
+        add_history=True,
+        add_progbar=verbose != 0,
+        model=model,
+        verbose=1 if verbose == "auto" else verbose,
+        epochs=epochs,
+        steps=len(batches),
+    )
+    # The order is that of the batches alone: Keras would draw another from Python's generator.
+    options = {"validation_data": validation_data, "callbacks": listed, "shuffle": False}
+    if state is not None and state.stopped:
+        epoch, first = epochs, 0
+    with interruption:
+        return _fit(model, batches, listed, epoch, first, epochs, options)
+
+
+def _fit(
+    model: keras.Model,
+    batches: PairBatches,
+    listed: "_LastingCallbacks",
+    epoch: int,
+    first: int,
+    epochs: int,
+    options: dict[str, Any],
+) -> keras.callbacks.History:
+    """Fits from a batch of an epoch on, in two calls of `fit` where that is not its first."""
+    if first:
+        listed.first_batch = first
+        with _without_final_average(model.optimizer):
+            rest = _Rest(batches, epoch, first)
+            model.fit(rest, initial_epoch=epoch, epochs=epoch + 1, **options)
+        listed.first_batch = 0
+        epoch = epochs if model.stop_training else epoch + 1
+    batches.epoch = epoch
+    if epoch < epochs:
+        model.fit(batches, initial_epoch=epoch, epochs=epochs, **options)
+    elif first:
+        model.optimizer.finalize_variable_values(model.trainable_weights)
+    else:
+        listed.on_train_begin()
+    listed.finish()
+    return listed.get_history()
+
+
+class _LastingCallbacks(keras.callbacks.CallbackList):
+    """Callbacks that several calls of `fit` share as if they were one.
+
+    Args:
+        As of keras.callbacks.CallbackList.
+    """
+
+    first_batch = 0
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._begun = False
+        self._last_logs: Any = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        if not self._begun:
+            self._begun = True
+            super().on_train_begin(logs)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        super().on_train_batch_begin(self.first_batch + batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        super().on_train_batch_end(self.first_batch + batch, logs)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self._last_logs = logs
+
+    def finish(self) -> None:
+        """Ends the training for the callbacks."""
+        if self._begun:
+            super().on_train_end(self._last_logs)
+
+    def get_history(self) -> keras.callbacks.History:
+        """Returns the losses and metrics of the epochs."""
+        return next(c for c in self.callbacks if isinstance(c, keras.callbacks.History))
+
+
+class _Rest(keras.utils.PyDataset):
+    """The batches of an epoch from one on."""
+
+    def __init__(self, batches: PairBatches, epoch: int, first: int) -> None:
+        super().__init__()
+        self.batches = batches
+        self.epoch = epoch
+        self.first = first
+        self._begun = False
+
+    def __len__(self) -> int:
+        return len(self.batches) - self.first
+
+    def on_epoch_begin(self) -> None:
+        self._begun = True
+
+    def __getitem__(self, index: int) -> Batch:
+        # Before an epoch Keras reads off two batches which axes vary: the first two of an epoch
+        # are of different shapes, those of its rest may be alike.
+        first = self.first if self._begun or len(self) == 1 else 0
+        return self.batches.batch(self.epoch, first + index)
+
+
+class _Watch(keras.callbacks.Callback):
+    """Stops at the first loss that is not a finite number, before any other callback sees it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        loss = float((logs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            raise _diverged(f"a loss of {loss}", self.epoch, batch)
+
+
+class _StateKeeper(keras.callbacks.Callback):
+    """Writes the state every so many steps and after each epoch; gives it back to callbacks."""
+
+    def __init__(
+        self,
+        path: pathlib.Path,
+        every: int,
+        batches: PairBatches,
+        callbacks: Sequence[keras.callbacks.Callback],
+        state: TrainingState | None,
+        interruption: Interruption,
+    ) -> None:
+        super().__init__()
+        self.interruption = interruption
+        self.path = path
+        self.every = every
+        self.batches = batches
+        self.callbacks = callbacks
+        self.state = state
+        self.watch = _Watch()
+        self.epoch = 0
+        self.saved = state.batch if state else 0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        # After those of the others, which reset themselves there.
+        if self.state is not None:
+            self.state.remind(self.callbacks)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.epoch = epoch
+        if self.state is not None and self.state.metrics:
+            # `fit` has just reset them.
+            for variable, value in zip(
+                self.model.metrics_variables, self.state.metrics, strict=True
+            ):
+                variable.assign(value)
+        self.state = None
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        done = batch + 1
+        is_due = done // self.every > self.saved // self.every or self.interruption.noted
+        if is_due and done < len(self.batches):
+            self._save(self.epoch, done)
+            self._stop_if_interrupted()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._save(epoch + 1, 0)
+        self._stop_if_interrupted()
+
+    def _stop_if_interrupted(self) -> None:
+        if self.interruption.noted:
+            raise KeyboardInterrupt
+
+    def _save(self, epoch: int, batch: int) -> None:
+        fingerprint = self.batches.fingerprint
+        state = TrainingState.of(self.model, epoch, batch, fingerprint, self.callbacks)
+        if not state.is_finite():
+            last = (batch or len(self.batches)) - 1
+            raise _diverged("weights that are not finite", self.epoch, last)
+        state.save(self.path)
+        self.saved = batch
+
+
+def _diverged(what: str, epoch: int, batch: int) -> TrainingDiverged:
+    """Returns the error for a training that left the numbers at a batch, counted from 0."""
+    return TrainingDiverged(
+        f"A training must keep to finite numbers. Received: {what} in epoch {epoch + 1}, "
+        f"step {batch + 1} of it. The state and the model saved before it are kept; train in "
+        "another folder with a lower learning_rate or clip_norm or more warmup_steps, from the "
+        "kept model (--fine-tune) or from the start."
+    )
+
+
+@contextlib.contextmanager
+def _without_final_average(optimizer: Any) -> Iterator[None]:
+    """Keeps `fit` from putting the moving average in place of the weights: it is not the end."""
+    original = optimizer.finalize_variable_values
+    optimizer.finalize_variable_values = lambda *arguments: None
+    try:
+        yield
+    finally:
+        optimizer.finalize_variable_values = original

@@ -1,0 +1,1 @@
+"""What judges a bundle: parity, quality after quantisation, latency, and the report of them."""

@@ -1,0 +1,52 @@
+"""How long an artefact takes for one sentence."""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+from keras_seq2seq.bundles.bundle import Bundle
+from keras_seq2seq.decoding.strategy import GREEDY
+from keras_seq2seq.models.config import EOS_ID
+from keras_seq2seq.progress import progress
+from keras_seq2seq.runtimes.runtime import Runtime
+from keras_seq2seq.text.tokenizer import pad_batch
+
+TIMED_SENTENCES = 20
+Latencies = dict[tuple[str, str], float]
+
+
+def measured_latencies(
+    bundle: Bundle,
+    texts: Sequence[str],
+    runtimes: Callable[[str, str], Runtime],
+    *,
+    verbose: bool = True,
+) -> Latencies:
+    """Times the search inside every artefact: the bundle's beam if it has one, else greedy.
+
+    Args:
+        bundle: An open bundle.
+        texts: Source texts, at least one; the first 20 are translated.
+        runtimes: Gives the runtime of an artefact by its name and quantization.
+        verbose: Show a progress bar.
+    Returns:
+        By runtime and quantization the median milliseconds of one sentence alone, tokenisation
+        excluded. ONNX and LiteRT run as `runtimes` set them up, Keras and the SavedModel by the
+        threads of TensorFlow.
+    """
+    encode = bundle.tokenizers.source.encode
+    batches = [pad_batch([[*encode(text), EOS_ID]]) for text in texts[:TIMED_SENTENCES]]
+    strategy = bundle.beam or GREEDY
+    found = {}
+    with progress(len(bundle.artefacts), "timed artefacts", verbose) as advance:
+        for artefact in bundle.artefacts:
+            engine = runtimes(*artefact)
+            engine.search(batches[0], strategy)  # reads files and builds graphs
+            seconds = []
+            for batch in batches:
+                start = time.perf_counter()
+                engine.search(batch, strategy)
+                seconds.append(time.perf_counter() - start)
+            found[artefact] = 1000 * statistics.median(seconds)
+            advance(1)
+    return found

@@ -1,0 +1,319 @@
+"""The proof that every artefact of a bundle says the same words."""
+
+import dataclasses
+import functools
+import itertools
+import math
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from keras_seq2seq.bundles.bundle import Bundle
+from keras_seq2seq.decoding.strategy import GREEDY, Strategy
+from keras_seq2seq.runtimes.onnx import OnnxRuntime
+from keras_seq2seq.runtimes.runtime import Runtime, TextAnswer
+from keras_seq2seq.runtimes.saved_model import SavedModelRuntime
+from keras_seq2seq.text.lines import read_texts
+from keras_seq2seq.translation import Translation
+from keras_seq2seq.translator import SEARCHES, Translator
+
+SENTENCES_FILE = "verify.txt"
+LISTED_DIFFERENCES = 20
+# Nats that a score may differ from that of Keras, divided by the tokens; docs/bundle.md says why.
+TOLERANCES = {"float32": 1e-4, "float16": 1e-2}
+TOLERANCE_OF_INT8 = 0.1
+EXACT = "float32"
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """One sentence that an artefact translates unlike the reference.
+
+    Args:
+        source: The source text.
+        expected: What Keras says.
+        found: What the artefact says.
+        gap: Absolute difference of the two scores, sums of log-probabilities; NaN where there is
+            no score.
+    """
+
+    source: str
+    expected: str
+    found: str
+    gap: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """How one way to translate agrees with Keras.
+
+    Args:
+        runtime: "keras", "saved_model", "litert" or "onnx".
+        quantization: "float32" or another that the bundle holds.
+        search: "in_file", "host", or "text" (text in, text out: in the SavedModel by its default
+            search, in ONNX, where there is such a file, greedy); "beam in_file" or "beam host" for
+            the beam search of a bundle that has one inside, by all its hypotheses, and "beam text"
+            for the SavedModel's n-best texts.
+        sentences: Number of sentences.
+        differences: Those translated differently.
+        largest_gap: Largest difference of scores, in nats, over the sentences translated alike.
+        largest_gap_per_token: The same, each divided by the tokens of its hypothesis, eos included.
+        largest_ranking_gap: Largest difference of what a beam search orders by.
+        hypotheses: Number of hypotheses whose scores were compared.
+    """
+
+    runtime: str
+    quantization: str
+    search: str
+    sentences: int
+    differences: tuple[Difference, ...]
+    largest_gap: float
+    largest_gap_per_token: float = 0.0
+    largest_ranking_gap: float = 0.0
+    hypotheses: int = 0
+
+    @property
+    def identical(self) -> int:
+        """Number of sentences with the same words."""
+        return self.sentences - len(self.differences)
+
+    @property
+    def tolerance(self) -> float:
+        """Nats per token that scores may differ by."""
+        return TOLERANCES.get(self.quantization, TOLERANCE_OF_INT8)
+
+    @property
+    def passed(self) -> bool:
+        """True if all words are the same and the scores within the tolerance."""
+        # Written so that NaN does not pass.
+        return not self.differences and self.largest_gap_per_token <= self.tolerance
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values for JSON."""
+        computed = {name: getattr(self, name) for name in ("identical", "tolerance", "passed")}
+        return {**dataclasses.asdict(self), **computed}
+
+
+@dataclasses.dataclass(frozen=True)
+class Parity:
+    """What `verify` found; `str` gives a table.
+
+    Args:
+        agreements: One for each artefact and each way to search.
+        altered_files: Files whose checksum is not the manifest's.
+    """
+
+    agreements: tuple[Agreement, ...]
+    altered_files: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """True if no file was altered and every float32 artefact passed."""
+        exact = (a for a in self.agreements if a.quantization == EXACT)
+        return not self.altered_files and all(a.passed for a in exact)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values for JSON, the keys that docs/bundle.md lists."""
+        return {
+            "passed": self.passed,
+            "altered_files": list(self.altered_files),
+            "agreements": [a.to_dict() for a in self.agreements],
+        }
+
+    def __str__(self) -> str:
+        lines = [
+            f"{'runtime':12} {'weights':13} {'search':12} {'same words':>13}  "
+            f"{'score gap':>9}  {'per token':>9}  {'tolerance':>9}"
+        ]
+        for a in self.agreements:
+            same = f"{a.identical} of {a.sentences}"
+            lines.append(
+                f"{a.runtime:12} {a.quantization:13} {a.search:12} {same:>13}  "
+                f"{a.largest_gap:9.1e}  {a.largest_gap_per_token:9.1e}  {a.tolerance:9.0e}"
+                f"{'' if a.passed else '  differs'}"
+            )
+        for a in self.agreements:
+            for difference in a.differences[:LISTED_DIFFERENCES]:
+                lines += [
+                    f"{a.runtime} {a.quantization} {a.search}, score gap {difference.gap:.1e}:",
+                    f"  source    {difference.source}",
+                    f"  keras     {difference.expected}",
+                    f"  artefact  {difference.found}",
+                ]
+        lines += [f"altered file: {name}" for name in self.altered_files]
+        return "\n".join([*lines, *self._summary()])
+
+    def _summary(self) -> list[str]:
+        exact = [a for a in self.agreements if a.quantization == EXACT]
+        quantised = [a for a in self.agreements if a.quantization != EXACT]
+        lines = [
+            f"float32: {sum(a.passed for a in exact)} of {len(exact)} ways give the words of Keras "
+            "and its scores within the tolerance"
+        ]
+        if quantised:
+            worst = min(quantised, key=lambda a: a.identical / a.sentences)
+            lines.append(
+                f"quantised, reported only: {sum(a.passed for a in quantised)} of "
+                f"{len(quantised)} ways do; fewest same words: {worst.identical} of "
+                f"{worst.sentences} ({worst.runtime} {worst.quantization} {worst.search})"
+            )
+        lines.append("passed" if self.passed else "FAILED: a float32 artefact or a file differs")
+        return lines
+
+
+def verify(
+    bundle: str | pathlib.Path | Bundle,
+    sentences: str | pathlib.Path | Sequence[str] | None = None,
+    *,
+    verbose: bool = True,
+    runtimes: Callable[[str, str], Runtime] | None = None,
+) -> Parity:
+    """Translates the same sentences in every artefact, by both searches, and compares.
+
+    The reference is the Keras model in the bundle with its in-graph search. A bundle with a beam
+    search inside is compared by that too, on all hypotheses and in their order. The scores of
+    hypotheses with the same words are compared within the tolerance of the weights.
+
+    Args:
+        bundle: The exported folder, or one that is open.
+        sentences: Texts, or the path of a UTF-8 file with one a line; None takes those that the
+            bundle brings, `verify.txt`.
+        verbose: Show a progress bar.
+        runtimes: Gives the runtime of an artefact by its name and quantization; None loads
+            each once from the bundle.
+    Raises:
+        ValueError: If there is no sentence.
+    """
+    opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
+    engine_of = runtimes or functools.cache(opened.runtime)
+    texts = _texts(opened, sentences)
+    tokenizers, shortlist = opened.tokenizers, opened.shortlist
+    default = opened.beam or GREEDY
+    strategies: list[Strategy] = [GREEDY, *([opened.beam] if opened.beam else [])]
+    ways = [
+        (*artefact, search, strategy)
+        for strategy in strategies
+        for artefact in sorted(opened.artefacts, key=lambda artefact: artefact[0] != "keras")
+        for search in SEARCHES
+    ]
+    progress = keras.utils.Progbar(len(ways), unit_name="way", verbose=int(verbose))
+    agreements = []
+    references: dict[Strategy, list[list[Translation]]] = {}
+    for runtime, quantization, search, strategy in ways:
+        engine = engine_of(runtime, quantization)
+        translator = Translator(
+            engine,
+            tokenizers,
+            max_length=opened.max_length,
+            search=search,
+            strategy=strategy,
+            shortlist=shortlist,
+        )
+        found = list(translator.iterate(texts, verbose=False))
+        # The first way of each strategy is Keras with the search in its graph.
+        expected = references.setdefault(strategy, found)
+        name = search if strategy == GREEDY else f"beam {search}"
+        way = (runtime, quantization, name)
+        said = [[[_said(one) for one in row] for row in rows] for rows in (expected, found)]
+        agreements.append(_compare(way, texts, *said))
+        if search == "in_file":
+            for name, answers in _answers(engine, texts, strategy, default).items():
+                agreements.append(_compare_texts((runtime, EXACT, name), texts, expected, answers))
+        progress.add(1)
+    return Parity(tuple(agreements), tuple(opened.altered_files()))
+
+
+def _texts(bundle: Bundle, sentences: str | pathlib.Path | Sequence[str] | None) -> list[str]:
+    if sentences is None:
+        sentences = bundle.folder / SENTENCES_FILE
+    if isinstance(sentences, (str, pathlib.Path)):
+        texts = read_texts(sentences)
+    else:
+        texts = list(sentences)
+    if not texts:
+        raise ValueError("There must be at least one sentence to verify. Received: none.")
+    return texts
+
+
+class _Said(NamedTuple):
+    """What is compared of one hypothesis: `words` by equality, the numbers by their gaps."""
+
+    words: Any
+    text: str
+    score: float
+    ranking: float | None
+    tokens: int = 1
+
+
+def _said(translation: Translation) -> _Said:
+    found = translation.hypothesis
+    tokens = max(1, len(found.token_log_probs))
+    words = found.ids, found.finished
+    return _Said(words, translation.text, found.score, found.ranking, tokens)
+
+
+def _compare(
+    way: tuple[str, str, str],
+    texts: list[str],
+    expected: list[list[_Said]],
+    found: list[list[_Said]],
+) -> Agreement:
+    nothing = _Said(None, "", math.nan, None)
+    differences = []
+    gaps = [(0.0, 0.0, 0.0)]
+    for text, wanted, got in zip(texts, expected, found, strict=True):
+        pairs = list(itertools.zip_longest(wanted, got, fillvalue=nothing))
+        if unlike := [(a, b) for a, b in pairs if a.words != b.words]:
+            first, other = unlike[0]
+            gap = abs(first.score - other.score)
+            differences.append(Difference(text, first.text, other.text, gap))
+        else:
+            gaps += [_gaps(a, b) for a, b in pairs]
+    largest, per_token, of_ranking = np.max(gaps, axis=0).tolist()  # NaN if one is
+    return Agreement(
+        *way,
+        sentences=len(texts),
+        differences=tuple(differences),
+        largest_gap=largest,
+        largest_gap_per_token=per_token,
+        largest_ranking_gap=of_ranking,
+        hypotheses=len(gaps) - 1,
+    )
+
+
+def _gaps(wanted: _Said, got: _Said) -> tuple[float, float, float]:
+    """Returns how far a score, the same per token, and a ranking are from those of Keras."""
+    gap = abs(wanted.score - got.score)
+    if wanted.ranking is None or got.ranking is None:
+        return gap, gap / wanted.tokens, 0.0
+    return gap, gap / wanted.tokens, abs(wanted.ranking - got.ranking)
+
+
+def _answers(
+    engine: Runtime, texts: list[str], strategy: Strategy, default: Strategy
+) -> dict[str, list[list[TextAnswer]]]:
+    """Returns what an artefact that takes texts answers by this search, by the name of the way."""
+    if isinstance(engine, SavedModelRuntime) and strategy == default:
+        ways = {"text": engine.answer_texts(texts)}
+        if strategy != GREEDY:
+            ways["beam text"] = engine.answer_texts(texts, n_best=True)
+        return ways
+    if isinstance(engine, OnnxRuntime) and engine.takes_texts and strategy == GREEDY:
+        return {"text": engine.answer_texts(texts)}
+    return {}
+
+
+def _compare_texts(
+    way: tuple[str, str, str],
+    texts: list[str],
+    expected: list[list[Translation]],
+    answers: list[list[TextAnswer]],
+) -> Agreement:
+    """Compares by text; the way "text" gives the best hypothesis alone."""
+    count = 1 if way[2] == "text" else None
+    wanted = [[_said(one)._replace(words=one.text) for one in row[:count]] for row in expected]
+    found = [[_Said(one.text, one.text, one.score, one.ranking) for one in row] for row in answers]
+    return _compare(way, texts, wanted, found)

@@ -1,0 +1,205 @@
+"""Refuses quantised artefacts that translate worse than the float32 ones of their format."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_seq2seq.bundles.bundle import Bundle
+from keras_seq2seq.decoding.hypothesis import Hypothesis
+from keras_seq2seq.decoding.strategy import GREEDY
+from keras_seq2seq.evaluation import METRICS, evaluate
+from keras_seq2seq.progress import progress
+from keras_seq2seq.runtimes.runtime import Runtime
+from keras_seq2seq.translator import Translator
+from keras_seq2seq.verification.latency import Latencies
+
+GATED = ("exact_match", *METRICS)
+LOWER_IS_BETTER = ("ter", "wer", "cer")
+# A sequence of at most so many tokens that stands at least three times in a row is a repetition.
+LONGEST_REPEATED = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Gate:
+    """What a quantised artefact has to keep.
+
+    Args:
+        evaluation: Pairs of a source text and its reference.
+        metric: "bleu", "chrf", "exact_match", or "ter", "wer", "cer" (lower is better).
+        max_quality_drop: float >= 0. Most points of the metric that may be lost.
+        max_repetition_rise: float >= 0. Most points of the repetition rate that may be gained.
+        tokenize: How "bleu" splits words, as of `evaluate`.
+    Raises:
+        ValueError: With every fault found.
+    """
+
+    evaluation: Sequence[tuple[str, str]]
+    metric: str = "bleu"
+    max_quality_drop: float = 0.3
+    max_repetition_rise: float = 1.0
+    tokenize: str = "13a"
+
+    def __post_init__(self) -> None:
+        faults = []
+        if not self.evaluation:
+            faults.append("`evaluation` must hold at least one pair. Received: none.")
+        if self.metric not in GATED:
+            faults.append(f"`quality_metric` must be one of {GATED}. Received: {self.metric!r}.")
+        for name in ("max_quality_drop", "max_repetition_rise"):
+            if not getattr(self, name) >= 0:
+                faults.append(f"`{name}` must be at least 0. Received: {getattr(self, name)}.")
+        if faults:
+            raise ValueError("\n- ".join(faults))
+
+
+@dataclasses.dataclass(frozen=True)
+class Quality:
+    """What one artefact does with the evaluation pairs.
+
+    Args:
+        scores: What `evaluate` gave.
+        repetition_rate: 0 to 100, per cent of translations in which a sequence of one to four
+            tokens stands three times in a row.
+        latency_ms: Median milliseconds of one sentence alone, as `measured_latencies` says.
+        bytes: Of its files.
+    """
+
+    scores: dict[str, Any]
+    repetition_rate: float
+    latency_ms: float
+    bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """How a quantised artefact compares with the float32 one of its format.
+
+    Args:
+        runtime: "litert" or "onnx".
+        quantization: Of the artefact that is judged.
+        before: Of the float32 artefact.
+        after: Of the quantised one.
+        identical: 0 to 100, per cent of the sentences that both translate to the same tokens.
+        faults: Why it is refused; empty if it is not.
+        metric: What it was judged by.
+    """
+
+    runtime: str
+    quantization: str
+    before: Quality
+    after: Quality
+    identical: float
+    faults: tuple[str, ...]
+    metric: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values for JSON."""
+        return {**dataclasses.asdict(self), "accepted": not self.faults}
+
+    def __str__(self) -> str:
+        return f"{self.runtime} {self.quantization}: {' '.join(self.faults) or 'accepted'}"
+
+
+def judge(
+    bundle: Bundle,
+    gate: Gate,
+    runtimes: Callable[[str, str], Runtime],
+    latencies: Latencies,
+    *,
+    verbose: bool = True,
+) -> list[Verdict]:
+    """Translates the evaluation pairs by every quantised artefact and its float32 counterpart.
+
+    The search is the bundle's own: its beam if it has one inside, else greedy.
+
+    Args:
+        bundle: With quantised artefacts.
+        gate: What they have to keep.
+        runtimes: Gives the runtime of an artefact by its name and quantization.
+        latencies: What `measured_latencies` found.
+        verbose: Show a progress bar.
+    Returns:
+        One verdict for each quantised artefact.
+    """
+    quantised = [artefact for artefact in bundle.artefacts if artefact[1] != "float32"]
+    exact = sorted({(runtime, "float32") for runtime, _ in quantised})
+    measured = {}
+    with progress(len(exact) + len(quantised), "artefacts", verbose) as advance:
+        for artefact in [*exact, *quantised]:
+            scores, rate, hypotheses = _translate(bundle, gate, runtimes(*artefact))
+            quality = Quality(scores, rate, latencies[artefact], bundle.size(*artefact))
+            measured[artefact] = quality, hypotheses
+            advance(1)
+    verdicts = []
+    for runtime, quantization in quantised:
+        before, expected = measured[runtime, "float32"]
+        after, found = measured[runtime, quantization]
+        same = sum(a.ids == b.ids for a, b in zip(expected, found, strict=True))
+        verdicts.append(
+            Verdict(
+                runtime,
+                quantization,
+                before,
+                after,
+                100 * same / len(found),
+                tuple(losses(gate, before, after)),
+                gate.metric,
+            )
+        )
+    return verdicts
+
+
+def _translate(
+    bundle: Bundle, gate: Gate, engine: Runtime
+) -> tuple[dict[str, Any], float, list[Hypothesis]]:
+    """Returns the scores, the repetition rate and the hypotheses of the evaluation pairs."""
+    strategy = bundle.beam or GREEDY
+    translator = Translator(
+        engine, bundle.tokenizers, max_length=bundle.max_length, strategy=strategy
+    )
+    sources, references = zip(*gate.evaluation, strict=True)
+    found = [best for best, *_ in translator.iterate(sources, verbose=False)]
+    metrics = [name for name in ("bleu", "chrf", gate.metric) if name in METRICS]
+    scores = evaluate(
+        [best.text for best in found],
+        references,
+        metrics=list(dict.fromkeys(metrics)),
+        tokenize=gate.tokenize,
+    )
+    hypotheses = [best.hypothesis for best in found]
+    repeating = sum(repeats(best.ids) for best in hypotheses)
+    return scores, 100 * repeating / len(found), hypotheses
+
+
+def repeats(ids: Sequence[int]) -> bool:
+    """Returns True if a sequence of one to four ids stands three times in a row."""
+    array = np.asarray(ids)
+    for size in range(1, LONGEST_REPEATED + 1):
+        run = 0
+        for same in array[size:] == array[:-size]:
+            run = run + 1 if same else 0
+            if run == 2 * size:
+                return True
+    return False
+
+
+def losses(gate: Gate, before: Quality, after: Quality) -> list[str]:
+    """Returns what an artefact loses that the gate does not allow, a sentence for each."""
+    old, new = before.scores[gate.metric], after.scores[gate.metric]
+    drop = new - old if gate.metric in LOWER_IS_BETTER else old - new
+    faults = []
+    # Written so that NaN does not pass.
+    if not drop <= gate.max_quality_drop:
+        faults.append(
+            f"{gate.metric} may be {gate.max_quality_drop:g} points worse. "
+            f"Received: {drop:.2f} (from {old:.2f} to {new:.2f})."
+        )
+    rise = after.repetition_rate - before.repetition_rate
+    if not rise <= gate.max_repetition_rise:
+        faults.append(
+            f"The repetition rate may rise by {gate.max_repetition_rise:g} points. Received: "
+            f"{rise:.2f} (from {before.repetition_rate:.2f} to {after.repetition_rate:.2f})."
+        )
+    return faults

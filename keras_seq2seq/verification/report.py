@@ -1,0 +1,229 @@
+"""REPORT.md of a bundle: what was measured when it was written, and how to measure it again."""
+
+import dataclasses
+import importlib.util
+import pathlib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from keras_seq2seq.bundles.bundle import Bundle
+from keras_seq2seq.decoding.strategy import BeamSearch
+
+REPORT_FILE = "REPORT.md"
+PLOT_FILE = "report.png"
+TOKENIZE = re.compile(r"\btok:([^|]+)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """What a report says of one artefact.
+
+    Args:
+        runtime: "keras", "saved_model", "litert" or "onnx".
+        quantization: "float32" or another.
+        bytes: Of its files.
+        share: Of the bytes of float32 in the same format, 0 to 1 and more.
+        latency_ms: Median milliseconds of one sentence, or None if it was not timed.
+        score: By the metric of `metric`, or None if it was not measured.
+        refused: Why it is not in the bundle; empty if it is.
+    """
+
+    runtime: str
+    quantization: str
+    bytes: int
+    share: float
+    latency_ms: float | None
+    score: float | None
+    refused: str = ""
+
+
+def write_report(folder: pathlib.Path, manifest: dict[str, Any]) -> list[str]:
+    """Writes `REPORT.md` and, where matplotlib is installed, `report.png`.
+
+    Args:
+        folder: That of the bundle.
+        manifest: As `manifest.json` will hold it, but for these two files.
+    Returns:
+        The names of the files that were written.
+    """
+    plotted = importlib.util.find_spec("matplotlib") is not None
+    (folder / REPORT_FILE).write_text(report(manifest, plotted=plotted), "utf-8")
+    if not plotted:
+        return [REPORT_FILE]
+    from keras_seq2seq.verification.report_plot import plot_png
+
+    (folder / PLOT_FILE).write_bytes(plot_png(rows(manifest), metric(manifest)))
+    return [REPORT_FILE, PLOT_FILE]
+
+
+def report(manifest: dict[str, Any], *, plotted: bool) -> str:
+    """Returns the report of a bundle as Markdown.
+
+    Args:
+        manifest: What `manifest.json` says.
+        plotted: Whether `report.png` lies beside it.
+    """
+    picture = (
+        f"![Size, latency and quality of each artefact]({PLOT_FILE})"
+        if plotted
+        else 'There is no plot, which needs matplotlib: `pip install "keras_seq2seq[train]"`.'
+    )
+    parts = [
+        "# Report",
+        f"Written by keras_seq2seq {manifest['versions']['keras_seq2seq']} when the bundle was. "
+        "The figures are those of `manifest.json`.",
+        "## Quality of the model",
+        *_quality(manifest["quality"]),
+        "## Artefacts",
+        *_artefacts(manifest),
+        picture,
+        "## Parity",
+        *_parity(manifest["parity"]),
+        "## Versions",
+        _table(("package", "version"), manifest["versions"].items()),
+        "## To measure it again",
+        "BUNDLE is this folder, SOURCE and REFERENCE are files with one sentence a line.",
+        "\n".join(["```", *commands(manifest), "```"]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def rows(manifest: dict[str, Any]) -> list[Row]:
+    """Returns a row for each artefact of the bundle, and for each that was refused."""
+    bundle = Bundle(pathlib.Path(), manifest)
+    name = metric(manifest)
+    latencies = {
+        (entry["runtime"], entry["quantization"]): entry["latency_ms"]
+        for entry in manifest.get("latencies", ())
+    }
+    scores = {}
+    for verdict in manifest["quantization"]:
+        scores[verdict["runtime"], "float32"] = verdict["before"]["scores"].get(name)
+        scores[verdict["runtime"], verdict["quantization"]] = verdict["after"]["scores"].get(name)
+    found = []
+    for runtime, quantization in bundle.artefacts:
+        size = bundle.size(runtime, quantization)
+        measured = latencies.get((runtime, quantization)), scores.get((runtime, quantization))
+        found.append(Row(runtime, quantization, size, size / bundle.size(runtime), *measured))
+    for verdict in manifest["quantization"]:
+        if not verdict["accepted"]:
+            which, after = (verdict["runtime"], verdict["quantization"]), verdict["after"]
+            measured = after["latency_ms"], scores[which]
+            share = after["bytes"] / verdict["before"]["bytes"]
+            faults = " ".join(verdict["faults"])
+            found.append(Row(*which, after["bytes"], share, *measured, faults))
+    return found
+
+
+def metric(manifest: dict[str, Any]) -> str | None:
+    """Returns what the quantised artefacts were judged by, or None if they were not."""
+    return next((verdict["metric"] for verdict in manifest["quantization"]), None)
+
+
+def commands(manifest: dict[str, Any]) -> list[str]:
+    """Returns the commands that measure again what the report says, one a line."""
+    options = _beam_options(manifest["beam"])
+    scores = [verdict["before"]["scores"] for verdict in manifest["quantization"]]
+    signatures = [given.get("bleu_signature") for given in (*scores, manifest["quality"] or {})]
+    if tokenize := TOKENIZE.search(next(filter(None, signatures), "")):
+        options += f" --tokenize {tokenize[1]}"
+    if metric(manifest) in ("wer", "cer"):
+        options += f" --metrics bleu chrf {metric(manifest)}"
+    evaluate = "keras-seq2seq evaluate BUNDLE --source SOURCE --reference REFERENCE"
+    return [
+        "keras-seq2seq verify BUNDLE",
+        "keras-seq2seq verify BUNDLE --json",
+        "keras-seq2seq inspect BUNDLE",
+        *(
+            f"{evaluate} --runtime {row.runtime} --quantization {row.quantization}{options}"
+            for row in rows(manifest)
+            if not row.refused
+        ),
+    ]
+
+
+def _beam_options(beam: dict[str, Any] | None) -> str:
+    if beam is None:
+        return ""
+    defaults = dataclasses.asdict(BeamSearch())
+    changed = {n: v for n, v in beam.items() if n == "beam_size" or v != defaults[n]}
+    changed.pop("suppress", None)  # the command line has none
+    given = {name: value for name, value in changed.items() if value is not None}
+    return "".join(f" --{name.replace('_', '-')} {value}" for name, value in given.items())
+
+
+def _quality(quality: dict[str, Any] | None) -> list[str]:
+    if not quality:
+        return ["Not measured: nothing was given to the export."]
+    values = {name: v for name, v in quality.items() if not name.endswith("_signature")}
+    lines = [
+        (name, f"{v:.2f}" if isinstance(v, float) else v, quality.get(f"{name}_signature"))
+        for name, v in values.items()
+    ]
+    return [_table(("metric", "value", "signature"), lines)]
+
+
+def _artefacts(manifest: dict[str, Any]) -> list[str]:
+    name = metric(manifest)
+    lines = [
+        (
+            row.runtime,
+            row.quantization,
+            f"{row.bytes:,}",
+            f"{row.share:.2f}",
+            None if row.latency_ms is None else f"{row.latency_ms:.2f}",
+            None if row.score is None else f"{row.score:.2f}",
+            f"refused: {row.refused}" if row.refused else "in the bundle",
+        )
+        for row in rows(manifest)
+    ]
+    heads = ("runtime", "weights", "bytes", "of float32", "ms a sentence", name or "quality", "")
+    search = "greedy" if manifest["beam"] is None else f"a beam of {manifest['beam']['beam_size']}"
+    timed = max((entry["sentences"] for entry in manifest.get("latencies", ())), default=0)
+    parts = [
+        _table(heads, lines),
+        f"Milliseconds are the median of {timed} sentences, each alone, by the search inside the "
+        f"artefact, {search}, tokenisation excluded. ONNX and LiteRT had one thread, Keras and the "
+        "SavedModel those of TensorFlow.",
+    ]
+    judged = [
+        f"- {v['runtime']} {v['quantization']}: {v['identical']:.1f} % of the sentences as in "
+        f"float32, repetition rate {v['before']['repetition_rate']:.2f} before and "
+        f"{v['after']['repetition_rate']:.2f} after."
+        for v in manifest["quantization"]
+    ]
+    if not judged:
+        judged = ["Quantised artefacts were not judged: the export had no evaluation pairs."]
+    return [*parts, "\n".join(judged)]
+
+
+def _parity(parity: dict[str, Any]) -> list[str]:
+    lines = [
+        (
+            agreement["runtime"],
+            agreement["quantization"],
+            agreement["search"],
+            f"{agreement['identical']} of {agreement['sentences']}",
+            f"{agreement['largest_gap_per_token']:.1e}",
+            f"{agreement['tolerance']:.0e}",
+            "yes" if agreement["passed"] else "no",
+        )
+        for agreement in parity["agreements"]
+    ]
+    heads = ("runtime", "weights", "search", "same words", "score gap per token", "tolerance")
+    return [
+        f"{'Passed' if parity['passed'] else 'FAILED'}: each artefact beside the Keras model on "
+        "the sentences of `verify.txt`. Quantised ones are reported and fail nothing.",
+        _table((*heads, "as Keras"), lines),
+    ]
+
+
+def _table(heads: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
+    texts = [[_cell(value) for value in line] for line in lines]
+    ruled = [list(heads), ["---"] * len(heads), *texts]
+    return "\n".join(f"| {' | '.join(line)} |" for line in ruled)
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else " ".join(str(value).split()).replace("|", "\\|")

@@ -1,0 +1,288 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+from conftest import TEXTS, last_json, random_ids, run_python, tiny_config, tiny_model, word_pairs
+
+from keras_seq2seq import MaskedCrossentropy, PairBatches, Perplexity, Seq2Seq, TokenAccuracy
+from keras_seq2seq.models.contract import source_names, state_names
+from keras_seq2seq.seq2seq import load_model
+
+layers = keras.layers
+FRESH = """
+import json, sys
+from conftest import TEXTS, random_ids
+from keras_seq2seq import load_model
+import test_models_seq2seq as own
+model = load_model(sys.argv[1])
+print(json.dumps([model.translate(TEXTS, max_length=9), own.logits(model).tolist()]))
+"""
+
+
+def inputs(rows=3):
+    ids = {"source_ids": random_ids(rows, 5), "target_ids": random_ids(rows, 4, 1, start=2)}
+    return {name: keras.ops.convert_to_tensor(value) for name, value in ids.items()}
+
+
+def logits(model):
+    return keras.ops.convert_to_numpy(model(inputs()))
+
+
+def labels(batch):
+    ids = keras.ops.convert_to_numpy(batch["target_ids"])
+    return np.concatenate([ids[:, 1:], np.zeros((len(ids), 1), "int32")], 1)
+
+
+def fit(model, steps=2):
+    batch = inputs()
+    return model.fit(batch, labels(batch), epochs=steps, verbose=0).history
+
+
+@pytest.fixture
+def sizes(tokenizers):
+    return {
+        "source_vocabulary_size": tokenizers.source.vocabulary_size,
+        "target_vocabulary_size": tokenizers.target.vocabulary_size,
+    }
+
+
+# Compiling
+
+
+def test_compile_has_defaults():
+    model = tiny_model()
+    model.compile()
+    assert isinstance(model.optimizer, keras.optimizers.Adam)
+    assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(1e-3)
+    assert model.optimizer.global_clipnorm == 1
+    assert isinstance(model.loss, MaskedCrossentropy)
+    assert set(fit(model)) == {"loss", "token_accuracy", "perplexity"}
+
+
+def test_compile_takes_what_it_is_given():
+    model = tiny_model()
+    model.compile("sgd", "sparse_categorical_crossentropy", [], run_eagerly=True)
+    assert isinstance(model.optimizer, keras.optimizers.SGD)
+    assert model.run_eagerly
+    assert set(fit(model)) == {"loss"}
+
+
+def test_label_smoothing_goes_into_the_default_loss():
+    model = tiny_model()
+    model.compile(label_smoothing=0.25)
+    assert model.loss.label_smoothing == 0.25
+    with pytest.raises(ValueError, match="`label_smoothing` belongs to the default loss"):
+        model.compile(loss=MaskedCrossentropy(), label_smoothing=0.1)
+    with pytest.raises(ValueError, match="`label_smoothing` must be at least 0 and below 1"):
+        model.compile(label_smoothing=1.0)
+
+
+@pytest.mark.parametrize(("given", "compiled"), [(None, False), (False, False), (True, True)])
+def test_jit_compile_is_off_by_default_on_tensorflow(given, compiled):
+    model = tiny_model()
+    model.compile(jit_compile=given)
+    expected = keras.backend.backend() == "jax" if given is None else compiled
+    assert model.jit_compile is expected
+
+
+@pytest.mark.parametrize("given", [None, False, True])
+def test_a_file_keeps_jit_compile_only_if_it_was_given(given):
+    model = tiny_model()
+    assert model.get_compile_config() == {}
+    model.compile(jit_compile=given)
+    assert model.get_compile_config()["jit_compile"] is given
+
+
+def test_the_loss_of_fit_is_that_of_the_formula():
+    model = tiny_model(tiny_config(dropout=0.0))
+    model.compile("sgd", metrics=[TokenAccuracy(), Perplexity()])
+    batch = inputs()
+    found = model.evaluate(batch, labels(batch), verbose=0, return_dict=True)
+    expected = float(MaskedCrossentropy()(labels(batch), model(batch)))
+    assert found["loss"] == pytest.approx(expected, rel=1e-5)
+    assert found["perplexity"] == pytest.approx(np.exp(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"input_feeding": True, "attention": "additive"}])
+def test_half_precision_trains_and_steps(options):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = tiny_model(tiny_config(**options))
+        model.compile()
+        assert np.isfinite(fit(model)["loss"]).all()
+        found = model.decoder_step(step_inputs(model))["logits"]
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert {weight.dtype for weight in model.trainable_weights} == {"float32"}
+    assert np.isfinite(keras.ops.convert_to_numpy(keras.ops.cast(found, "float32"))).all()
+
+
+def step_inputs(model):
+    batch = inputs()
+    encoded = model.encoder(batch["source_ids"])
+    names = (*source_names(model.decoder), *state_names(model.decoder))
+    return {"target_ids": batch["target_ids"][:, :1], **{name: encoded[name] for name in names}}
+
+
+def test_rows_of_padding_change_no_gradient():
+    models = [tiny_model(tiny_config(dropout=0.0)) for _ in range(2)]
+    for model, pads in zip(models, (0, 2), strict=True):
+        model.compile("sgd")
+        batch = {k: np.pad(v, [(0, pads), (0, 0)]) for k, v in inputs().items()}
+        model.fit(batch, labels(batch), batch_size=9, verbose=0)
+    np.testing.assert_allclose(logits(models[0]), logits(models[1]), atol=1e-5)
+
+
+def test_fit_learns_to_copy(tokenizers, sizes):
+    pairs = [(text, text) for text, _ in word_pairs(400, longest=4)]
+    both = type(tokenizers)(tokenizers.source, tokenizers.source)
+    sizes["target_vocabulary_size"] = sizes["source_vocabulary_size"]
+    keras.utils.set_random_seed(0)
+    config = tiny_config(**sizes, dropout=0.0, **{"units": 32, "embedding_dim": 16})
+    model = Seq2Seq(config, tokenizers=both)
+    model.compile(keras.optimizers.Adam(0.02, global_clipnorm=1.0))
+    batches = PairBatches(pairs, both, tokens_per_batch=160, num_shapes=1)
+    history = model.fit(batches, epochs=10, verbose=0).history
+    assert history["loss"][-1] < history["loss"][0] / 5
+    assert history["token_accuracy"][-1] > 0.95
+    assert model.translate(["the red dog", "bird"]) == ["the red dog", "bird"]
+
+
+# Splitting
+
+
+def test_splitting_copies_nothing():
+    model = tiny_model()
+    assert model.decoder_step is model.decoder
+    parts = {id(w) for part in (model.encoder, model.decoder) for w in part.weights}
+    assert {id(w) for w in model.weights} == parts
+    assert len(model.weights) == len(parts)
+
+
+def test_names_of_the_contract():
+    model = Seq2Seq(tiny_config(cell="lstm", num_decoder_layers=6))
+    assert state_names(model.decoder) == [f"state_{i}" for i in range(12)]
+    assert source_names(model.decoder) == ["keys", "memory", "source_mask"]
+
+
+def test_summary_tells_of_encoder_and_decoder():
+    lines = []
+    tiny_model().summary(print_fn=lambda line, **_: lines.append(line))
+    text = "\n".join(lines)
+    for name in ('"encoder"', '"decoder"', '"seq2seq"', "encoder_rnn_0", "decoder_rnn_0"):
+        assert name in text
+
+
+# Saving
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"cell": "lstm", "num_encoder_layers": 2, "residual": True, "context": "max"},
+        {"share_embeddings": True, "tie_output": True, "input_feeding": True},
+    ],
+)
+def test_a_file_gives_the_model_back(tmp_path, options):
+    model = tiny_model(tiny_config(**options))
+    model.save(tmp_path / "model.keras")
+    loaded = load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(logits(loaded), logits(model))
+    assert loaded.config == model.config
+    assert loaded.tokenizers is None
+    assert len(loaded.weights) == len(model.weights)
+    if options.get("share_embeddings"):
+        shared = {id(w) for w in loaded.encoder.weights} & {id(w) for w in loaded.decoder.weights}
+        assert len(shared) == 1
+
+
+def test_a_fresh_process_says_the_same(translating_model, tmp_path):
+    path = tmp_path / "model.keras"
+    translating_model.save(path)
+    texts, found = last_json(run_python(FRESH, path))
+    assert texts == translating_model.translate(TEXTS, max_length=9)
+    assert len(set(texts)) > 2
+    np.testing.assert_allclose(found, logits(translating_model), atol=1e-6)
+
+
+def test_tokenizers_travel_in_the_file(translating_model, tmp_path):
+    translating_model.save(tmp_path / "model.keras")
+    loaded = load_model(tmp_path / "model.keras", compile=False)
+    assert loaded.tokenizers == translating_model.tokenizers
+    assert loaded.translate(TEXTS) == translating_model.translate(TEXTS)
+
+
+def test_training_goes_on_where_it_stopped(tmp_path):
+    config = tiny_config(dropout=0.0)
+    model = tiny_model(config, scale=2)
+    model.compile(keras.optimizers.Adam(0.01, global_clipnorm=1.0), label_smoothing=0.1)
+    fit(model, 3)
+    model.save(tmp_path / "model.keras")
+    loaded = load_model(tmp_path / "model.keras")
+    assert int(loaded.optimizer.iterations.numpy()) == 3
+    assert loaded.loss.label_smoothing == 0.1
+    for found, expected in zip(loaded.optimizer.variables, model.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(found.numpy(), expected.numpy())
+    assert fit(loaded, 2)["loss"] == pytest.approx(fit(model, 2)["loss"], rel=1e-5)
+    np.testing.assert_allclose(logits(loaded), logits(model), atol=1e-5)
+
+
+def test_weights_alone_can_be_saved(tmp_path):
+    model, other = tiny_model(), tiny_model(seed=1)
+    model.save_weights(tmp_path / "model.weights.h5")
+    other.load_weights(tmp_path / "model.weights.h5")
+    np.testing.assert_array_equal(logits(other), logits(model))
+
+
+def test_another_kind_of_file_is_refused(tmp_path):
+    keras.Sequential([keras.Input((2,)), layers.Dense(1)]).save(tmp_path / "other.keras")
+    with pytest.raises(ValueError, match="must hold a Seq2Seq model. Received: .*Sequential"):
+        load_model(tmp_path / "other.keras")
+
+
+def test_the_configuration_of_a_model_is_json(tmp_path):
+    model = tiny_model()
+    config = json.loads(json.dumps(model.get_config()))
+    assert Seq2Seq.from_config(config).config == model.config
+
+
+# Translating
+
+
+def test_translate_needs_tokenizers():
+    with pytest.raises(ValueError, match="set `model.tokenizers = TokenizerPair"):
+        tiny_model().translate("the dog")
+
+
+def test_tokenizers_must_have_the_sizes_of_the_model(tokenizers):
+    model = tiny_model(tiny_config(source_vocabulary_size=18))
+    with pytest.raises(ValueError, match=r"\(18, 17\). Received: \(17, 17\)"):
+        model.tokenizers = tokenizers
+    assert model.tokenizers is None
+    with pytest.raises(ValueError, match="must have the vocabulary sizes of the configuration"):
+        tiny_model(tiny_config(target_vocabulary_size=16), tokenizers=tokenizers)
+
+
+def test_translate_follows_the_weights(sizes, tokenizers):
+    model = tiny_model(tiny_config(**sizes), tokenizers=tokenizers)
+    first = model.translate(TEXTS)
+    for weight in model.trainable_weights:
+        weight.assign(-weight)
+    assert model.translate(TEXTS) != first
+
+
+def test_translate_follows_the_tokenizers(sizes, tokenizers):
+    model = tiny_model(tiny_config(**sizes), tokenizers=tokenizers)
+    first = model.translate(TEXTS)
+    model.tokenizers = type(tokenizers)(tokenizers.source, tokenizers.source)
+    assert model.translate(TEXTS) != first
+
+
+def test_max_length_cuts_a_translation(translating_model):
+    longest = max(translating_model.translate(TEXTS), key=lambda text: len(text.split()))
+    assert len(longest.split()) > 2
+    for text in translating_model.translate(TEXTS, max_length=2):
+        assert len(text.split()) <= 2

@@ -1,0 +1,381 @@
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import pytest
+from conftest import ROOT, word_pairs
+
+from keras_seq2seq import BeamSearch, Recipe, TokenizerPair, load_model
+from keras_seq2seq.cli.main import main
+from keras_seq2seq.training import train as run_module
+from keras_seq2seq.training.corpus_parts import read_parts
+from keras_seq2seq.training.history import draw_history, read_history
+from keras_seq2seq.training.train import train
+
+RECIPE = """
+[data]
+format = "parallel"
+folder = {folder}
+train = ["train.src", "train.tgt"]
+validation = ["val.src", "val.tgt"]
+test = ["test.src", "test.tgt"]
+[tokenizer]
+joint = false
+vocabulary_size = 0
+source_level = "word"
+target_level = "word"
+[model]
+embedding_dim = 16
+units = 16
+dropout = 0.0
+max_length = 9
+[training]
+epochs = 2
+tokens_per_batch = 200
+num_shapes = 1
+learning_rate = 0.02
+seed = 3
+"""
+FILES = {
+    "history.csv",
+    "history.png",
+    "model.keras",
+    "recipe.toml",
+    "report.json",
+    "samples.txt",
+    "sources.txt",
+    "state.npz",
+    "source_tokenizer.model",
+    "target_tokenizer.model",
+    "tensorboard",
+}
+
+
+def write_corpus(folder):
+    """Writes a corpus of ~200 pairs and its recipe; returns the recipe's path."""
+    for seed, (part, count) in enumerate({"train": 200, "val": 20, "test": 15}.items()):
+        sides = zip(*word_pairs(count, seed), strict=True)
+        for side, lines in zip(("src", "tgt"), sides, strict=True):
+            (folder / f"{part}.{side}").write_text("\n".join(lines) + "\n", "utf-8")
+    path = folder / "words.toml"
+    path.write_text(RECIPE.format(folder=json.dumps(str(folder))), "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def recipe_path(tmp_path_factory):
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="module")
+def finished(recipe_path, tmp_path_factory):
+    """The folder of one whole run, and what `train` returned."""
+    folder = tmp_path_factory.mktemp("runs") / "words"
+    return folder, train(Recipe.load(recipe_path, ["training.warmup_steps=2"]), folder)
+
+
+def test_the_run_folder_holds_everything(finished):
+    folder, _ = finished
+    assert {path.name for path in folder.iterdir()} == FILES
+
+
+def test_the_report_tells_of_the_run(finished):
+    folder, report = finished
+    assert json.loads((folder / "report.json").read_text("utf-8")) == report
+    assert report["pairs"] == {"train": 200, "validation": 20, "test": 15}
+    assert report["interrupted"] is False
+    assert (report["epochs"], report["dropped_pairs"]) == (2, 0)
+    assert report["tokens_per_second"] > 0
+    assert 0 <= report["padding_share"] < 1
+    assert report["backend"] == keras.backend.backend()
+    assert {"python", "keras", "keras_seq2seq", "sacrebleu"} <= set(report["versions"])
+    assert report["test"]["sentences"] == 15
+    assert report["test"]["bleu_signature"].startswith("nrefs:1")
+
+
+def test_the_kept_model_is_the_one_reported(finished):
+    folder, report = finished
+    model = load_model(folder / "model.keras")
+    assert model.count_params() == report["parameters"]
+    assert model.tokenizers == TokenizerPair.load(folder)
+    sources, references = zip(*word_pairs(15, 2), strict=True)
+    found = model.translate(sources)
+    equal = sum(a == b for a, b in zip(found, references, strict=True))
+    assert report["test"]["exact_match"] == pytest.approx(100 * equal / 15)
+
+
+def test_the_history_is_there_as_numbers_and_as_a_picture(finished):
+    folder, report = finished
+    history = read_history(folder / "history.csv")
+    assert history["epoch"] == [0, 1]
+    assert history["loss"][1] < history["loss"][0]
+    names = {"token_accuracy", "perplexity", "tokens_per_second", "val_loss", "val_bleu"}
+    assert names | {"val_chrf", "val_exact_match"} <= set(history)
+    assert report["best_val_bleu"] == max(history["val_bleu"])
+    assert (folder / "history.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_samples_of_each_epoch(finished):
+    text = (finished[0] / "samples.txt").read_text("utf-8")
+    assert text.startswith("epoch 1\n")
+    assert text.count("  source     ") == text.count("  model      ") == 10
+
+
+def test_the_copied_recipe_is_whole_and_loads(finished):
+    recipe = Recipe.load(finished[0] / "recipe.toml")
+    assert recipe.training.warmup_steps == 2
+    assert recipe.training.tokens_per_batch == 200
+    assert dict(recipe.model)["units"] == 16
+
+
+def test_an_existing_run_is_refused_before_anything_is_read(finished, recipe_path):
+    with pytest.raises(FileExistsError, match="holds a finished run; name another .* pass --for"):
+        train(Recipe.load(recipe_path), finished[0])
+
+
+def interrupt(monkeypatch, epoch):
+    """Lets a KeyboardInterrupt come at the first batch of an epoch."""
+
+    class Interrupting(run_module.Throughput):
+        def on_epoch_begin(self, now, logs=None):
+            super().on_epoch_begin(now, logs)
+            self.now = now
+
+        def on_train_batch_end(self, batch, logs=None):
+            super().on_train_batch_end(batch, logs)
+            if self.now == epoch:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_module, "Throughput", Interrupting)
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_ctrl_c_leaves_a_model_and_a_report(recipe_path, tmp_path, monkeypatch, epoch):
+    interrupt(monkeypatch, epoch)
+    report = train(Recipe.load(recipe_path), tmp_path / "run")
+    assert report["interrupted"] is True
+    assert report["epochs"] == epoch
+    assert report["test"]["sentences"] == 15
+    assert isinstance(load_model(tmp_path / "run" / "model.keras").translate("the dog"), str)
+
+
+def test_force_writes_over_an_old_run(recipe_path, tmp_path, monkeypatch):
+    interrupt(monkeypatch, 1)
+    for _ in range(2):
+        report = train(Recipe.load(recipe_path), tmp_path / "run", force=True)
+    assert report["epochs"] == 1
+    assert (tmp_path / "run" / "samples.txt").read_text("utf-8").count("epoch 1\n") == 1
+
+
+# A test run in the background ignores the signal, and its children would too.
+INTERRUPTIBLE = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from keras_seq2seq.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def started(recipe_path, folder, file, *settings):
+    """Starts a training by the command line and returns its process when a file is there."""
+    arguments = ["train", recipe_path, "--output-dir", folder]
+    arguments += [part for setting in settings for part in ("--set", setting)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTIBLE, *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 200
+    while not (folder / file).exists() and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return process
+
+
+def test_a_signal_ends_the_training_not_the_run(recipe_path, tmp_path):
+    folder = tmp_path / "run"
+    process = started(recipe_path, folder, "model.keras", "training.epochs=10000")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode == 130, errors
+    assert json.loads((folder / "report.json").read_text("utf-8"))["interrupted"] is True
+    assert load_model(folder / "model.keras", compile=False).tokenizers is not None
+
+
+def test_a_killed_run_goes_on_by_the_same_call(recipe_path, tmp_path):
+    settings = ["training.epochs=3", "training.save_every=3", "training.average_last=2"]
+    settings += ["model.dropout=0.2", "training.patience=9"]
+    recipe = Recipe.load(recipe_path, settings)
+    folders = tmp_path / "whole", tmp_path / "killed"
+    process = started(recipe_path, folders[1], "state.npz", *settings)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not (folders[1] / "report.json").exists()
+    with pytest.raises(FileExistsError, match=r"differs in \['seed = 4'\]"):
+        train(Recipe.load(recipe_path, [*settings, "training.seed=4"]), folders[1])
+    same_runs(folders, [train(recipe, folder) for folder in folders])
+
+
+def test_a_finished_run_goes_on_with_more_epochs(recipe_path, tmp_path):
+    folders = tmp_path / "whole", tmp_path / "twice"
+    settings = ["training.average_last=2", "model.dropout=0.2"]
+    train(Recipe.load(recipe_path, [*settings, "training.epochs=2"]), folders[1])
+    recipe = Recipe.load(recipe_path, [*settings, "training.epochs=3"])
+    same_runs(folders, [train(recipe, folder) for folder in folders])
+    assert "epochs = 3" in (folders[1] / "recipe.toml").read_text("utf-8").splitlines()
+
+
+def same_runs(folders, reports):
+    """Checks that two runs of three epochs came to the same."""
+    assert [report["epochs"] for report in reports] == [3, 3]
+    assert reports[0]["test"] == reports[1]["test"]
+    histories = [read_history(folder / "history.csv") for folder in folders]
+    for history in histories:
+        del history["tokens_per_second"]
+    assert histories[0] == histories[1]
+    texts = [(folder / "samples.txt").read_text("utf-8") for folder in folders]
+    assert texts[0] == texts[1]
+    models = [load_model(folder / "model.keras", compile=False) for folder in folders]
+    for a, b in zip(models[0].weights, models[1].weights, strict=True):
+        assert (keras.ops.convert_to_numpy(a) == keras.ops.convert_to_numpy(b)).all()
+
+
+def test_pairs_longer_than_the_model_takes(recipe_path, tmp_path, capsys):
+    settings = ["model.max_length=5", "training.epochs=1"]
+    told = r"\d+ of 200 training pairs have a side of more than model.max_length=5 tokens, up to 7"
+    with pytest.raises(ValueError, match=rf"must fit the model. Received: {told}; raise"):
+        train(Recipe.load(recipe_path, settings), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    report = train(Recipe.load(recipe_path, [*settings, "data.policy=drop"]), tmp_path / "run")
+    assert re.search(f"Left out: {told}", capsys.readouterr().out)
+    assert report["dropped_pairs"] > 0
+
+
+def test_a_loss_that_is_not_a_number_keeps_the_model(recipe_path, tmp_path, monkeypatch, capsys):
+    class Poisoning(run_module.Throughput):
+        def on_epoch_begin(self, epoch, logs=None):
+            super().on_epoch_begin(epoch, logs)
+            if epoch == 1:
+                weight = self.model.trainable_weights[0]
+                weight.assign(weight * float("nan"))
+
+    monkeypatch.setattr(run_module, "Throughput", Poisoning)
+    folder = tmp_path / "run"
+    assert main(["train", str(recipe_path), "--output-dir", str(folder)]) == 1
+    assert "a loss of nan in epoch 2, step 1 of it" in capsys.readouterr().err
+    assert isinstance(load_model(folder / "model.keras").translate("the dog"), str)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("training.r_drop=5", "training.accumulation_steps=3"),
+        ("training.weight_decay=0.01", "training.steps_per_execution=3"),
+        ("training.ema_momentum=0.9", "training.average_best=1", "training.schedule=inverse_sqrt"),
+    ],
+)
+def test_options_that_change_the_training(recipe_path, tmp_path, settings):
+    settings = ["training.epochs=2", "model.dropout=0.2", *settings]
+    report = train(Recipe.load(recipe_path, settings), tmp_path / "run")
+    history = read_history(tmp_path / "run" / "history.csv")
+    assert report["epochs"] == 2
+    assert history["val_loss"][1] < history["val_loss"][0]
+
+
+def test_the_test_part_by_a_beam(recipe_path, tmp_path):
+    settings = ["training.epochs=1", "training.test_beam_size=3"]
+    report = train(Recipe.load(recipe_path, settings), tmp_path / "run")
+    sources, references = zip(*word_pairs(15, 2), strict=True)
+    model = load_model(tmp_path / "run" / "model.keras", compile=False)
+    found = model.translate(sources, strategy=BeamSearch(3))
+    equal = sum(a == b for a, b in zip(found, references, strict=True))
+    assert report["test_beam"]["exact_match"] == pytest.approx(100 * equal / 15)
+
+
+def test_patience_ends_a_training_without_gain(recipe_path, tmp_path):
+    settings = ["training.learning_rate=1e-9", "training.patience=1", "training.epochs=5"]
+    report = train(Recipe.load(recipe_path, settings), tmp_path / "run")
+    assert report["epochs"] == 2
+    assert report["interrupted"] is False
+
+
+def test_the_same_seed_gives_the_same_model(recipe_path, tmp_path):
+    settings = ["training.epochs=1", "model.dropout=0.3", "training.schedule=cosine"]
+    recipe = Recipe.load(recipe_path, settings)
+    losses = []
+    for name in ("a", "b"):
+        train(recipe, tmp_path / name)
+        losses.append(read_history(tmp_path / name / "history.csv")["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+# The parts of a corpus
+
+
+def parts_of(recipe_path, *settings):
+    return read_parts(Recipe.load(recipe_path, settings))
+
+
+def test_parts_are_those_of_the_files(recipe_path):
+    parts = parts_of(recipe_path)
+    assert parts.train == tuple(word_pairs(200, 0))
+    assert parts.validation == tuple(word_pairs(20, 1))
+    assert parts.test == tuple(word_pairs(15, 2))
+
+
+def test_without_validation_an_even_spread_of_the_training_part_is_held_out(recipe_path):
+    parts = parts_of(recipe_path, "data.validation=[]", "data.test=[]")
+    given = word_pairs(200, 0)
+    assert parts.validation == tuple(given[::10])
+    assert parts.train == tuple(pair for pair in given if pair not in given[::10])
+    assert parts.test == ()
+
+
+ONE_FILE = {
+    "tsv": "\t".join,
+    "jsonl": lambda pair: json.dumps(dict(zip(("en", "fr"), pair, strict=True))),
+}
+
+
+@pytest.mark.parametrize("form", ONE_FILE)
+def test_one_file_with_both_sides(tmp_path, form):
+    pairs = [(f"a {i}", f"b {i}") for i in range(12)]
+    (tmp_path / "train").write_text("\n".join(map(ONE_FILE[form], pairs)), "utf-8")
+    data = {"format": form, "folder": str(tmp_path), "train": ["train"]}
+    fields = {"source_field": "en", "target_field": "fr"}
+    parts = read_parts(Recipe.from_tables({"data": {**data, **fields}}))
+    assert (parts.validation, parts.train) == (tuple(pairs[:1]), tuple(pairs[1:]))
+
+
+def test_too_few_pairs_to_hold_some_out(tmp_path):
+    (tmp_path / "train").write_text("a\tb\n" * 9, "utf-8")
+    data = {"format": "tsv", "folder": str(tmp_path), "train": ["train"]}
+    with pytest.raises(ValueError, match="there must be 10 training pairs.*Received: 9"):
+        read_parts(Recipe.from_tables({"data": data}))
+
+
+# The history
+
+
+def test_no_history_is_empty(tmp_path):
+    assert read_history(tmp_path / "none.csv") == {}
+    (tmp_path / "empty.csv").write_text("")
+    assert read_history(tmp_path / "empty.csv") == {}
+
+
+def test_a_history_with_few_columns_is_drawn(tmp_path):
+    draw_history({"epoch": [0, 1], "loss": [2, 1]}, tmp_path / "history.png")
+    assert (tmp_path / "history.png").stat().st_size > 1000
+
+
+def test_a_missing_matplotlib_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r'pip install "keras_seq2seq\[train\]"'):
+        draw_history({"epoch": [0]}, tmp_path / "history.png")

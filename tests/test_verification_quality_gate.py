@@ -1,0 +1,141 @@
+import json
+import math
+
+import numpy as np
+import onnx
+import pytest
+from conftest import word_pairs
+from onnx import numpy_helper
+
+import keras_seq2seq
+from keras_seq2seq.bundles.bundle import Bundle
+from keras_seq2seq.exporters.onnx import quantization as onnx_quantization
+from keras_seq2seq.verification.quality_gate import Gate, Quality, losses, repeats
+
+PAIRS = [("the dog", "le chien"), ("a cat", "un chat"), ("the old bird", "le vieux oiseau")]
+BLEU = Gate(PAIRS)
+
+
+def quality(value=40.0, rate=1.0, metric="bleu"):
+    return Quality({metric: value}, rate, latency_ms=1.0, bytes=10)
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        ((), False),
+        ((7,), False),
+        ((7, 7), False),
+        ((7, 7, 7), True),
+        ((5, 7, 7, 7, 3), True),
+        ((4, 5, 4, 5), False),
+        ((4, 5, 4, 5, 4, 5), True),
+        ((9, 4, 5, 6, 8, 4, 5, 6, 8, 4, 5, 6, 8), True),
+        ((4, 5, 6, 7, 8) * 3, False),
+        ((4, 5, 4, 6, 4, 5, 4, 6), False),
+    ],
+)
+def test_repeats(ids, expected):
+    assert repeats(ids) is expected
+
+
+def test_small_losses_are_allowed():
+    assert losses(BLEU, quality(40.0), quality(39.8)) == []
+    assert losses(BLEU, quality(40.0), quality(41.0)) == []
+    assert losses(BLEU, quality(rate=1.0), quality(rate=2.0)) == []
+
+
+def test_losses_are_told_with_both_figures():
+    (drop,) = losses(BLEU, quality(40.0), quality(39.5))
+    assert drop == "bleu may be 0.3 points worse. Received: 0.50 (from 40.00 to 39.50)."
+    (rise,) = losses(BLEU, quality(rate=1.0), quality(rate=9.5))
+    assert "repetition rate may rise by 1 points. Received: 8.50 (from 1.00 to 9.50)" in rise
+    assert len(losses(BLEU, quality(), quality(math.nan, math.nan))) == 2
+
+
+def test_of_an_error_rate_more_is_worse():
+    gate = Gate(PAIRS, metric="wer", max_quality_drop=2.0)
+    assert losses(gate, quality(40.0, metric="wer"), quality(30.0, metric="wer")) == []
+    assert len(losses(gate, quality(40.0, metric="wer"), quality(42.5, metric="wer"))) == 1
+
+
+@pytest.fixture(scope="module")
+def evaluation(translating_model):
+    """Sources with what the model itself says: float32 has 100 in every metric."""
+    sources = [source for source, _ in word_pairs(12, seed=3)]
+    return list(zip(sources, translating_model.translate(sources), strict=True))
+
+
+def exported(model, folder, evaluation, **options):
+    given = {"formats": ["onnx"], "quality_metric": "chrf", "verbose": False, **options}
+    keras_seq2seq.export(model, folder, evaluation=evaluation, **given)
+    return Bundle.open(folder)
+
+
+def test_figures_of_what_is_accepted_are_in_the_manifest(translating_model, evaluation, tmp_path):
+    options = {"formats": ["onnx", "litert"], "quantization": ["float16", "dynamic_int8"]}
+    allowed = {"max_quality_drop": 100, "max_repetition_rise": 100}
+    bundle = exported(translating_model, tmp_path / "b", evaluation, **allowed, **options)
+    judged = {(v["runtime"], v["quantization"]): v for v in bundle.manifest["quantization"]}
+    assert set(judged) == {(r, q) for r, q in bundle.artefacts if q != "float32"}
+    assert len(judged) == 4
+    for (runtime, quantization), verdict in judged.items():
+        assert verdict["accepted"]
+        assert verdict["before"]["scores"]["chrf"] == pytest.approx(100)
+        assert {"bleu", "chrf", "exact_match"} <= set(verdict["after"]["scores"])
+        assert 0 <= verdict["identical"] <= 100
+        assert verdict["after"]["latency_ms"] > 0
+        assert verdict["before"]["bytes"] == bundle.size(runtime)
+        assert verdict["after"]["bytes"] == bundle.size(runtime, quantization)
+    assert judged["onnx", "float16"]["identical"] >= judged["onnx", "dynamic_int8"]["identical"]
+    assert bundle.refused == []
+
+
+def with_broken_scales(function):
+    """Returns the quantiser with the scales of its weights shuffled and turned round."""
+
+    def broken(model, quantization):
+        result = function(model, quantization)
+        for tensor in result.graph.initializer:
+            value = numpy_helper.to_array(tensor)
+            if tensor.data_type == onnx.TensorProto.FLOAT and value.ndim == 1 and value.size > 8:
+                worse = (-np.random.default_rng(0).permutation(value)).astype("float32")
+                tensor.CopyFrom(numpy_helper.from_array(worse, tensor.name))
+        return result
+
+    return broken
+
+
+def test_broken_scales_are_refused_and_not_left(
+    translating_model, evaluation, tmp_path, monkeypatch
+):
+    broken = with_broken_scales(onnx_quantization.quantized)
+    monkeypatch.setattr(onnx_quantization, "quantized", broken)
+    folder = tmp_path / "b"
+    with pytest.warns(UserWarning, match=r"Refused, and not in .*onnx dynamic_int8: chrf may be"):
+        bundle = exported(translating_model, folder, evaluation, max_quality_drop=40)
+    assert bundle.artefacts == [("onnx", "float32"), ("keras", "float32")]
+    assert not [path.name for path in folder.rglob("*dynamic_int8*")]
+    assert not [name for name in bundle.manifest["files"] if "dynamic_int8" in name]
+    (refused,) = bundle.refused
+    assert refused.startswith("onnx dynamic_int8: chrf may be 40 points worse. Received: ")
+    (verdict,) = json.loads((folder / "manifest.json").read_text("utf-8"))["quantization"]
+    assert verdict["accepted"] is False
+    with pytest.raises(ValueError, match="must be one of"):
+        keras_seq2seq.load(folder, "onnx", quantization="dynamic_int8")
+
+
+def test_without_pairs_nothing_is_judged(translating_model, tmp_path):
+    keras_seq2seq.export(translating_model, tmp_path / "b", formats=["onnx"], verbose=False)
+    bundle = Bundle.open(tmp_path / "b")
+    assert bundle.manifest["quantization"] == []
+    assert ("onnx", "dynamic_int8") in bundle.artefacts
+
+
+def test_float32_alone_is_possible(translating_model, tmp_path):
+    keras_seq2seq.export(
+        translating_model, tmp_path / "b", formats=["onnx"], quantization="float32", verbose=False
+    )
+    assert {quantization for _, quantization in Bundle.open(tmp_path / "b").artefacts} == {
+        "float32"
+    }
