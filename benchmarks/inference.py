@@ -36,9 +36,9 @@ import keras_seq2seq
 from keras_seq2seq import BeamSearch, Seq2Seq, Shortlist, TokenizerPair
 from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.evaluation import evaluate
-from keras_seq2seq.models.config import EOS_ID
 from keras_seq2seq.phrasebook import generate
 from keras_seq2seq.text.lines import read_pairs
+from keras_seq2seq.text.vocabulary import EOS_ID
 
 WORKER = pathlib.Path(__file__).parent / "systems" / "translate_worker.py"
 BATCH_SIZES = (1, 32)

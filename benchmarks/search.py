@@ -31,8 +31,8 @@ import numpy as np
 import keras_seq2seq
 from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch
-from keras_seq2seq.models.config import BOS_ID, EOS_ID
 from keras_seq2seq.text.tokenizer import pad_batch
+from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID
 from keras_seq2seq.translator import SEARCHES, Translator
 
 WORDS = ["river", "stone", "cloud", "forest", "winter", "copper", "garden", "silver"]

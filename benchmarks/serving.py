@@ -35,8 +35,8 @@ sys.path.append(str(pathlib.Path(__file__).parent.parent / "tests"))
 from saved_model_c_api import SavedModelSession, StatusError
 
 from keras_seq2seq.bundles.bundle import Bundle
-from keras_seq2seq.models.config import EOS_ID
 from keras_seq2seq.text.tokenizer import TokenizerPair, pad_batch
+from keras_seq2seq.text.vocabulary import EOS_ID
 
 INVALID_ARGUMENT, FLOAT = 3, 1
 TOLERANCE = 1e-3  # of a score, a sum of log-probabilities, in another batch

@@ -6,6 +6,8 @@ Public names are loaded on first use: importing this package imports neither Ten
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from keras_seq2seq.version import __version__
+
 # What a type checker sees; `_HOME` says the same for the running program.
 if TYPE_CHECKING:
     from keras_seq2seq.bundles.bundle import load as load
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
     from keras_seq2seq.decoding.strategy import Greedy as Greedy
     from keras_seq2seq.decoding.strategy import Sampling as Sampling
     from keras_seq2seq.exporters.export import export as export
-    from keras_seq2seq.inspection.findings import Inspection as Inspection
     from keras_seq2seq.inspection.inspect import inspect as inspect
+    from keras_seq2seq.inspection.inspection import Inspection as Inspection
     from keras_seq2seq.models.builders import build_decoder as build_decoder
     from keras_seq2seq.models.builders import build_encoder as build_encoder
     from keras_seq2seq.models.config import Seq2SeqConfig as Seq2SeqConfig
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
     from keras_seq2seq.translation import Translation as Translation
     from keras_seq2seq.translator import Translator as Translator
     from keras_seq2seq.verification.parity import verify as verify
-
-__version__ = "0.1.0"
 
 _HOME = {
     "Seq2SeqConfig": "keras_seq2seq.models.config",

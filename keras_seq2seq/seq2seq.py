@@ -2,19 +2,18 @@
 
 import pathlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 
+from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.models.builders import build_decoder, build_embedding, build_encoder
 from keras_seq2seq.models.config import Seq2SeqConfig
 from keras_seq2seq.models.contract import check_contract
 from keras_seq2seq.models.losses import MaskedCrossentropy
 from keras_seq2seq.models.metrics import Perplexity, TokenAccuracy
 from keras_seq2seq.text.tokenizer import TokenizerPair
-
-if TYPE_CHECKING:
-    from keras_seq2seq.decoding.strategy import Strategy
+from keras_seq2seq.translator import Translator
 
 
 @keras.saving.register_keras_serializable("keras_seq2seq")
@@ -161,7 +160,7 @@ class Seq2Seq(keras.Model):
         *,
         batch_size: int = 32,
         max_length: int | None = None,
-        strategy: "Strategy | None" = None,
+        strategy: Strategy | None = None,
     ) -> Any:
         """Translates texts by a search inside the graph.
 
@@ -176,9 +175,6 @@ class Seq2Seq(keras.Model):
         Raises:
             ValueError: If the model has no tokenizers.
         """
-        # The translator stands above the models; only this convenience reaches up to it.
-        from keras_seq2seq.translator import Translator
-
         translator = Translator.from_model(self, max_length=max_length, strategy=strategy)
         # One runtime for each length: it keeps the graphs that it has compiled.
         runtimes = self._runtimes

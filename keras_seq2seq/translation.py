@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from keras_seq2seq.decoding.hypothesis import Hypothesis
-from keras_seq2seq.models.config import EOS_ID
 from keras_seq2seq.text.tokenizer import TokenizerPair
+from keras_seq2seq.text.vocabulary import EOS_ID
 
 WORD_START = "\u2581"
 DIGITS = 6

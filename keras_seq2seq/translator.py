@@ -15,14 +15,14 @@ from keras_seq2seq.decoding.host.single import Step, single_search, single_strea
 from keras_seq2seq.decoding.hypothesis import Arrays, Hypothesis
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Greedy, Sampling, Strategy
-from keras_seq2seq.models.config import EOS_ID
 from keras_seq2seq.progress import progress
 from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.text.tokenizer import TokenizerPair, pad_batch
+from keras_seq2seq.text.vocabulary import EOS_ID
 from keras_seq2seq.translation import Translation, translations
 
 if TYPE_CHECKING:
-    from keras_seq2seq.seq2seq import Seq2Seq
+    from keras_seq2seq.models.contract import TrainedModel
 
 SEARCHES = ("in_file", "host")
 # One for every text, or one for each.
@@ -80,7 +80,7 @@ class Translator:
     @classmethod
     def from_model(
         cls,
-        model: "Seq2Seq",
+        model: "TrainedModel",
         *,
         max_length: int | None = None,
         strategy: Strategy | None = None,

@@ -13,10 +13,11 @@ from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch
 from keras_seq2seq.exporters.litert.writer import write_litert
 from keras_seq2seq.exporters.onnx.writer import write_onnx
 from keras_seq2seq.exporters.saved_model.writer import write_saved_model
-from keras_seq2seq.models.config import EOS_ID, Seq2SeqConfig
+from keras_seq2seq.models.config import Seq2SeqConfig
 from keras_seq2seq.runtimes.keras import KerasRuntime
 from keras_seq2seq.seq2seq import Seq2Seq
 from keras_seq2seq.text.tokenizer import TokenizerPair
+from keras_seq2seq.text.vocabulary import EOS_ID
 
 MAX_LENGTH = 8
 BEAM = BeamSearch(

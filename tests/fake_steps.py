@@ -8,7 +8,7 @@ from keras_seq2seq.decoding.graph import single as graph
 from keras_seq2seq.decoding.host import single as host
 from keras_seq2seq.decoding.hypothesis import cut_single
 from keras_seq2seq.decoding.strategy import GREEDY, Sampling
-from keras_seq2seq.models.config import EOS_ID, PAD_ID
+from keras_seq2seq.text.vocabulary import EOS_ID, PAD_ID
 
 VOCABULARY = 8
 ops = keras.ops

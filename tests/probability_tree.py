@@ -9,7 +9,7 @@ from fake_steps import DYNAMIC, same_results, sources
 from keras_seq2seq.decoding.graph.beam import beam_search as graph_search
 from keras_seq2seq.decoding.host.beam import beam_search as host_search
 from keras_seq2seq.decoding.hypothesis import cut
-from keras_seq2seq.models.config import BOS_ID, EOS_ID, PAD_ID
+from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 ops = keras.ops
 PREFIXES, MEMORY = 997, 5

@@ -9,7 +9,7 @@ from conftest import tiny_model, word_tokenizers
 
 import keras_seq2seq
 from keras_seq2seq import BeamSearch, Greedy, Sampling
-from keras_seq2seq.models.config import EOS_ID
+from keras_seq2seq.text.vocabulary import EOS_ID
 
 BEAM = BeamSearch(3, 2)
 WAYS = [

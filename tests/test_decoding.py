@@ -21,7 +21,7 @@ from keras_seq2seq.decoding.host import rules as host_rules
 from keras_seq2seq.decoding.host import single as host
 from keras_seq2seq.decoding.hypothesis import cut_single
 from keras_seq2seq.decoding.strategy import GREEDY
-from keras_seq2seq.models.config import BOS_ID, EOS_ID, PAD_ID
+from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 ops = keras.ops
 

@@ -15,7 +15,7 @@ from keras_seq2seq.decoding.graph.beam import beam_search as graph_search
 from keras_seq2seq.decoding.host.beam import beam_search as host_search
 from keras_seq2seq.decoding.host.single import single_search
 from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch
-from keras_seq2seq.models.config import BOS_ID, EOS_ID
+from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID
 
 ops = keras.ops
 # (vocabulary, max_length): so few hypotheses that 64 beams hold every candidate of a step.

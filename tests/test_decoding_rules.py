@@ -15,7 +15,7 @@ from fake_steps import (
 
 from keras_seq2seq.decoding.hypothesis import cut_single
 from keras_seq2seq.decoding.strategy import Greedy, Sampling
-from keras_seq2seq.models.config import EOS_ID
+from keras_seq2seq.text.vocabulary import EOS_ID
 
 RULES = {
     "min_length": {"min_length": 3},

@@ -13,7 +13,7 @@ from written_once import written_once
 from keras_seq2seq import BeamSearch, Greedy, Sampling, Shortlist, Translator, export, load, verify
 from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.decoding.graph.search_model import search_parts
-from keras_seq2seq.models.config import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 
 TRANSFORMER = {
     **{"encoder": "transformer", "decoder": "transformer", "num_heads": 2},

@@ -13,7 +13,8 @@ from keras_seq2seq.exporters.litert.calibration import RangeProfiler, measured_r
 from keras_seq2seq.exporters.litert.int8 import PRODUCTS, Scale, int8_content
 from keras_seq2seq.exporters.litert.packing import unpacked
 from keras_seq2seq.exporters.litert.writer import write_litert
-from keras_seq2seq.inspection.litert_model import LiteRTModel, litert_schema
+from keras_seq2seq.file_formats.litert_schema import litert_schema
+from keras_seq2seq.inspection.litert_model import LiteRTModel
 from keras_seq2seq.runtimes.litert import LiteRTRuntime
 
 WORDS, LENGTH = 40, 6

@@ -3,7 +3,7 @@ import pytest
 from exported_models import exported, source_batch
 
 from keras_seq2seq.exporters.litert.packing import ALIGNMENT, packed, unpacked
-from keras_seq2seq.inspection.litert_model import litert_schema
+from keras_seq2seq.file_formats.litert_schema import litert_schema
 from keras_seq2seq.runtimes.litert import LiteRTRuntime
 
 

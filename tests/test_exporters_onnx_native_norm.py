@@ -7,7 +7,7 @@ from onnx_models import exported, noisy_model, runtime, sources
 
 from keras_seq2seq.exporters.onnx.native_norm import NativeNorms, is_covered
 from keras_seq2seq.exporters.onnx.writer import write_onnx
-from keras_seq2seq.inspection.onnx_graphs import nodes
+from keras_seq2seq.file_formats.onnx_graph import nodes
 
 NORMALIZATION = keras.layers.LayerNormalization
 

@@ -9,8 +9,8 @@ from onnx_models import SHARED, noisy_model, runtime
 from keras_seq2seq.exporters.onnx.placement import place_weights
 from keras_seq2seq.exporters.onnx.quantization import quantized
 from keras_seq2seq.exporters.onnx.writer import QUANTIZATIONS, write_onnx
-from keras_seq2seq.inspection.onnx_graphs import graphs, nodes
-from keras_seq2seq.models.config import BOS_ID, PAD_ID
+from keras_seq2seq.file_formats.onnx_graph import graphs, nodes
+from keras_seq2seq.text.vocabulary import BOS_ID, PAD_ID
 
 MAX_LENGTH = 6
 VOCABULARY, SIZE = 300, 64

@@ -4,7 +4,7 @@ import onnxruntime
 import pytest
 
 from keras_seq2seq.exporters.onnx.simplify import simplify
-from keras_seq2seq.inspection.onnx_graphs import nodes
+from keras_seq2seq.file_formats.onnx_graph import nodes
 
 HEAD = '<ir_version: 8, opset_import: ["": 17]>'
 LOOP = """

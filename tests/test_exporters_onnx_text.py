@@ -11,7 +11,7 @@ from conftest import HOSTILE, TEXTS, tiny_config, tiny_model
 import keras_seq2seq
 from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.exporters import request as export_request
-from keras_seq2seq.inspection.onnx_graphs import nodes
+from keras_seq2seq.file_formats.onnx_graph import nodes
 
 # Importing it here would load it as it must not be beside TensorFlow.
 pytestmark = pytest.mark.skipif(

@@ -12,11 +12,11 @@ from onnx_models import CONFIGS, MAX_LENGTH, exported, make_noisy, runtime, sour
 
 from keras_seq2seq.exporters.onnx.native_rnn import NativeRNNs, is_covered
 from keras_seq2seq.exporters.onnx.writer import write_onnx
-from keras_seq2seq.inspection.onnx_graphs import nodes
+from keras_seq2seq.file_formats.onnx_graph import nodes
 from keras_seq2seq.models.builders import build_decoder
 from keras_seq2seq.models.contract import attends as attends_to_source
 from keras_seq2seq.models.gru import GRU
-from keras_seq2seq.models.layers import ClearPadding, PaddingMask
+from keras_seq2seq.models.masks import ClearPadding, PaddingMask
 from keras_seq2seq.seq2seq import Seq2Seq
 
 FILES = ("encoder.onnx", "decoder_step.onnx", "translate_greedy.onnx")

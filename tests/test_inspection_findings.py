@@ -5,7 +5,6 @@ import json
 import pytest
 
 from keras_seq2seq.inspection.findings import (
-    Inspection,
     Operator,
     Problem,
     Requirement,
@@ -16,6 +15,7 @@ from keras_seq2seq.inspection.findings import (
     stored_bytes,
     weights,
 )
+from keras_seq2seq.inspection.inspection import Inspection
 from keras_seq2seq.inspection.rendering import rendered
 
 TENSORS = (

@@ -8,7 +8,7 @@ from test_models_seq2seq import FRESH, fit, logits
 
 from keras_seq2seq import Seq2Seq
 from keras_seq2seq.models.contract import check_contract
-from keras_seq2seq.models.layers import PaddingMask
+from keras_seq2seq.models.masks import PaddingMask
 from keras_seq2seq.seq2seq import load_model
 
 layers = keras.layers

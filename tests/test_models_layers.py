@@ -2,15 +2,15 @@ import keras
 import numpy as np
 import pytest
 
-from keras_seq2seq.models.decoder_cells import Attentional, InputFeeding, Recurrence
-from keras_seq2seq.models.layers import (
-    Attention,
-    ClearPadding,
-    MaskedPooling,
-    PaddingMask,
+from keras_seq2seq.models.attention import Attention
+from keras_seq2seq.models.decoder_cells import (
+    Attentional,
+    InputFeeding,
+    JoinContext,
+    Recurrence,
     ZeroState,
 )
-from keras_seq2seq.models.recurrent import JoinContext
+from keras_seq2seq.models.masks import ClearPadding, MaskedPooling, PaddingMask
 from keras_seq2seq.models.ssru import SSRU, SSRUCell
 
 tree = keras.tree

@@ -16,8 +16,8 @@ from exported_models import (
 )
 
 from keras_seq2seq.decoding.strategy import BeamSearch
-from keras_seq2seq.models.config import EOS_ID
 from keras_seq2seq.runtimes.litert import LiteRTRuntime
+from keras_seq2seq.text.vocabulary import EOS_ID
 
 SOURCES = [source_batch(1, 6), source_batch(1, 6, padding=3), source_batch(1, 11)]
 

@@ -11,8 +11,8 @@ from exported_models import (
     source_batch,
 )
 
-from keras_seq2seq.models.config import EOS_ID
 from keras_seq2seq.runtimes.saved_model import SavedModelRuntime
+from keras_seq2seq.text.vocabulary import EOS_ID
 
 SOURCES = [source_batch(1, 6), source_batch(3, 6, padding=2), source_batch(3, 11)]
 TEXTS = ["one", "", "six five four", "two  one three\0 é"]

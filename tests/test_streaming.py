@@ -6,7 +6,7 @@ from conftest import TEXTS, word_pairs
 from test_translator import Copier
 
 from keras_seq2seq import BeamSearch, Greedy, Sampling, Tokenizer, TokenizerPair, Translator
-from keras_seq2seq.models.config import EOS_ID
+from keras_seq2seq.text.vocabulary import EOS_ID
 
 
 @pytest.mark.parametrize("strategy", [Greedy(), Greedy(min_length=2), Sampling(seed=5)])

@@ -7,7 +7,7 @@ import pytest
 from conftest import last_json, run_python, tiny_config, tiny_model, word_pairs
 
 from keras_seq2seq import PairBatches
-from keras_seq2seq.models.config import BOS_ID, EOS_ID
+from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID
 
 PAIRS = word_pairs(120, seed=3, longest=9)
 DIGEST = """

@@ -2,8 +2,9 @@ import keras
 import numpy as np
 import pytest
 
+from keras_seq2seq.training.optimizer import learning_rate
 from keras_seq2seq.training.recipe_sections import TrainingRecipe
-from keras_seq2seq.training.schedules import InverseSquareRoot, learning_rate
+from keras_seq2seq.training.schedules import InverseSquareRoot
 
 
 def rates(schedule, steps):

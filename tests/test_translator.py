@@ -7,10 +7,10 @@ from conftest import LEXICON, TEXTS, tiny_config, tiny_model, word_pairs, word_t
 from keras_seq2seq import BeamSearch, Greedy, Sampling, Translator
 from keras_seq2seq.decoding.host.scoring import Score, score
 from keras_seq2seq.decoding.host.single import single_search
-from keras_seq2seq.models.config import BOS_ID, EOS_ID
 from keras_seq2seq.runtimes.keras import KerasRuntime
 from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.text.tokenizer import pad_batch
+from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID
 
 MANY = [source for source, _ in word_pairs(23, seed=5, longest=8)]
 

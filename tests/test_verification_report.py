@@ -10,8 +10,9 @@ import pytest
 from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.cli.main import main
 from keras_seq2seq.verification import report as module
-from keras_seq2seq.verification.report import commands, report, rows, write_report
+from keras_seq2seq.verification.report import commands, report, write_report
 from keras_seq2seq.verification.report_plot import plot_png
+from keras_seq2seq.verification.report_rows import rows
 
 PNG = b"\x89PNG"
 

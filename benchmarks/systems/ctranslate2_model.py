@@ -9,8 +9,8 @@ from ctranslate2.specs import transformer_spec
 from ctranslate2.specs.common_spec import Activation
 
 from keras_seq2seq import Seq2Seq
-from keras_seq2seq.models.config import BOS_ID, EOS_ID, UNK_ID
 from keras_seq2seq.models.positions import PositionEncoding
+from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, UNK_ID
 
 EPSILON = 1e-5
 # CTranslate2 takes tokens and not ids; a token here is its id in decimal.

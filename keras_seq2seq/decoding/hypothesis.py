@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from keras_seq2seq.decoding.strategy import FORBIDDEN
-from keras_seq2seq.models.config import EOS_ID, PAD_ID
+from keras_seq2seq.text.vocabulary import EOS_ID, PAD_ID
 
 Arrays = dict[str, np.ndarray]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from keras_seq2seq.models.config import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from keras_seq2seq.text.tokenizer import TokenizerPair
+from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from keras_seq2seq.whole_file import whole_file
 
 Pair = tuple[Sequence[int], Sequence[int]]

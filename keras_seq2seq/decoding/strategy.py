@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from keras_seq2seq.models.config import BOS_ID, PAD_ID
+from keras_seq2seq.text.vocabulary import BOS_ID, PAD_ID
 
 # Stands for a log-probability of minus infinity in a graph, where that would make NaN.
 FORBIDDEN = -1e9

@@ -18,11 +18,11 @@ from keras_seq2seq.bundles.manifest import dumps
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategy import BeamSearch
 from keras_seq2seq.exporters.request import Request, check
-from keras_seq2seq.models.config import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from keras_seq2seq.models.contract import source_names, state_names
 from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.seq2seq import Seq2Seq
 from keras_seq2seq.text.tokenizer import TokenizerPair
+from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from keras_seq2seq.verification.latency import TIMED_SENTENCES, measured_latencies
 from keras_seq2seq.verification.parity import SENTENCES_FILE, Parity, verify
 from keras_seq2seq.verification.quality_gate import Verdict, judge

@@ -1,5 +1,6 @@
 """The functions that every artefact holds, written once over a model's two parts."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -8,8 +9,8 @@ import tensorflow as tf
 from keras_seq2seq.decoding.graph.beam import BeamSizes
 from keras_seq2seq.decoding.graph.translate import forced_log_probs, step_log_probs, translate
 from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Strategy
-from keras_seq2seq.models.config import PAD_ID
 from keras_seq2seq.models.contract import source_names, state_names
+from keras_seq2seq.text.vocabulary import PAD_ID
 
 
 class Signatures:
@@ -122,3 +123,30 @@ class Signatures:
             tensor = self.decoder.input[name]
             specs[name] = tf.TensorSpec((batch_size, *tensor.shape[1:]), tensor.dtype, name)
         return specs
+
+
+Tensors = list[dict[str, Any]]
+
+
+def described(function: Any) -> dict[str, Tensors]:
+    """Returns the inputs and outputs of a concrete function, sorted by name.
+
+    Args:
+        function: A concrete function that takes named specs and returns a dict.
+    Returns:
+        {"inputs", "outputs"}, each a list of {"name", "dtype", "shape"}, with None in a shape for
+        an axis of any length.
+    """
+    arguments, named_arguments = function.structured_input_signature
+    inputs = ((spec.name, spec) for spec in (*arguments, *named_arguments.values()))
+    return {
+        "inputs": _tensors(inputs),
+        "outputs": _tensors(function.structured_outputs.items()),
+    }
+
+
+def _tensors(tensors: Iterable[tuple[str, tf.TensorSpec]]) -> Tensors:
+    return [
+        {"name": name, "dtype": tensor.dtype.name, "shape": tensor.shape.as_list()}
+        for name, tensor in sorted(tensors)
+    ]

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from keras_seq2seq.inspection.onnx_graphs import graphs, nodes
-
 
 def loops(graph: Any) -> Iterator[tuple[Any, Any]]:
     """Yields each Loop and the graph that holds it, outer loops first."""
@@ -30,3 +28,22 @@ def rename_values(graph: Any, names: dict[str, str]) -> None:
         for node in owner.node:
             node.input[:] = [names.get(name, name) for name in node.input]
             node.output[:] = [names.get(name, name) for name in node.output]
+
+
+def nodes(graph: Any) -> list[Any]:
+    """Returns the nodes of a graph, or of a function, and of every graph inside it."""
+    return [node for owner in graphs(graph) for node in owner.node]
+
+
+def graphs(graph: Any) -> Iterator[Any]:
+    """Yields a graph and every graph inside it."""
+    yield graph
+    for node in graph.node:
+        for inner in inner_graphs(node):
+            yield from graphs(inner)
+
+
+def inner_graphs(node: Any) -> list[Any]:
+    """Returns the graphs that a node holds, such as the body of a Loop."""
+    single = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
+    return [*single, *(graph for attribute in node.attribute for graph in attribute.graphs)]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from keras_seq2seq.bundles.bundle import Bundle
-from keras_seq2seq.inspection.findings import Inspection
+from keras_seq2seq.inspection.inspection import Inspection
 from keras_seq2seq.inspection.saved_model_folder import GRAPH_FILE
 
 FACTS = ("format_version", "versions", "model", "limits", "beam", "tokenizer", "quality")

@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-REPORT_VERSION = 1
 # Bits of one stored number, by dtype. A string has no fixed size.
 BITS = {
     **{"bool": 8, "int2": 2, "uint2": 2, "int4": 4, "uint4": 4, "float4e2m1": 4},
@@ -20,6 +19,7 @@ SCOPES = {"while", "native", "Tensordot", "StatefulPartitionedCall", "Partitione
 INPUT = re.compile(r"input_\d+(_quantized|_scale|_zero_point)?")
 NO_LAYER = "(other)"
 NO_WEIGHTS = "(constants)"
+REPORT_VERSION = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,8 +107,8 @@ class Problem:
 
 
 @dataclasses.dataclass(frozen=True)
-class Inspection:
-    """What a file or folder holds and what it needs to be loaded.
+class Findings:
+    """What an `Inspection` holds.
 
     Args:
         path: Of the file or folder; of a part, below the bundle.
@@ -134,7 +134,7 @@ class Inspection:
     requirements: tuple[Requirement, ...] = ()
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
-    parts: tuple["Inspection", ...] = ()
+    parts: tuple["Findings", ...] = ()
 
     @property
     def parameters(self) -> int:
@@ -164,11 +164,6 @@ class Inspection:
             "dtypes": [dataclasses.asdict(group) for group in self.dtypes],
             "parts": [part._values() for part in self.parts],
         }
-
-    def __str__(self) -> str:
-        from keras_seq2seq.inspection.rendering import rendered
-
-        return rendered(self)
 
 
 def layer_of(name: str) -> str:

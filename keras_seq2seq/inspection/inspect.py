@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from keras_seq2seq.inspection.findings import Inspection
+from keras_seq2seq.inspection.inspection import Inspection
 
 MANIFEST_FILE, GRAPH_FILE = "manifest.json", "saved_model.pb"
 ACCEPTED = "a bundle, a SavedModel folder, or a .tflite, .onnx or .keras file"

@@ -7,14 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from keras_seq2seq.inspection.findings import (
-    Inspection,
-    Problem,
-    Requirement,
-    Signature,
-    TensorSpec,
-    counted,
-)
+from keras_seq2seq.inspection.findings import Problem, Requirement, Signature, TensorSpec, counted
+from keras_seq2seq.inspection.inspection import Inspection
 from keras_seq2seq.inspection.keras_weights import read_member, stored_weights
 
 CONFIG_FILE, METADATA_FILE = "config.json", "metadata.json"

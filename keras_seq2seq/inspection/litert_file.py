@@ -3,13 +3,8 @@
 import collections
 from pathlib import Path
 
-from keras_seq2seq.inspection.findings import (
-    Inspection,
-    Operator,
-    Problem,
-    Requirement,
-    counted,
-)
+from keras_seq2seq.inspection.findings import Operator, Problem, Requirement, counted
+from keras_seq2seq.inspection.inspection import Inspection
 from keras_seq2seq.inspection.litert_model import (
     BUILTIN,
     FLEX,

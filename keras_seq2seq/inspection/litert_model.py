@@ -4,9 +4,9 @@ import math
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+from keras_seq2seq.file_formats.litert_schema import IDENTIFIER, litert_schema
 from keras_seq2seq.inspection.findings import (
     NO_LAYER,
     Signature,
@@ -17,7 +17,6 @@ from keras_seq2seq.inspection.findings import (
     weights,
 )
 
-IDENTIFIER = b"TFL3"
 BUILTIN, CUSTOM, FLEX, UNKNOWN = "builtin", "custom", "flex", "unknown"
 VERSION_METADATA = "min_runtime_version"
 # What a converter calls a constant when it has lost the name.
@@ -187,22 +186,3 @@ def _text(given: bytes | None) -> str:
 
 def _names(constants: Any) -> dict[int, str]:
     return {value: name for name, value in vars(constants).items() if isinstance(value, int)}
-
-
-def litert_schema() -> ModuleType:
-    """Returns the classes that read and write the tables of a LiteRT file.
-
-    Raises:
-        ImportError: If neither ai-edge-litert nor tensorflow is installed.
-    """
-    try:
-        from ai_edge_litert import schema_py_generated
-    except ImportError:
-        try:
-            from tensorflow.lite.python import schema_py_generated
-        except ImportError as error:
-            raise ImportError(
-                "Reading a LiteRT file needs its schema: `pip install "
-                f'"keras_seq2seq[litert]"`. Received: {error}.'
-            ) from error
-    return schema_py_generated

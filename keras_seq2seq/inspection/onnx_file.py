@@ -6,8 +6,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from keras_seq2seq.file_formats.onnx_graph import nodes
 from keras_seq2seq.inspection.findings import (
-    Inspection,
     Operator,
     Problem,
     Requirement,
@@ -15,7 +15,7 @@ from keras_seq2seq.inspection.findings import (
     TensorSpec,
     counted,
 )
-from keras_seq2seq.inspection.onnx_graphs import nodes
+from keras_seq2seq.inspection.inspection import Inspection
 from keras_seq2seq.inspection.onnx_tensors import (
     dtype_name,
     external_files,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_seq2seq.file_formats.onnx_graph import graphs
 from keras_seq2seq.inspection.findings import (
     NO_LAYER,
     Problem,
@@ -14,7 +15,6 @@ from keras_seq2seq.inspection.findings import (
     stored_bytes,
     weights,
 )
-from keras_seq2seq.inspection.onnx_graphs import graphs
 
 NAMES = {"float": "float32", "double": "float64"}
 # Fields of a TensorProto that hold one entry for each number.

@@ -4,10 +4,9 @@ import io
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from keras_seq2seq.inspection.findings import Group, Inspection, Operator, TensorSpec
+from keras_seq2seq.inspection.findings import Findings, Group, Operator, TensorSpec
 
 WIDTH = 110
 LONGEST = 12  # rows of layers; --json has all
@@ -21,7 +20,7 @@ NAMES = {
 Row = Sequence[str]
 
 
-def rendered(inspection: "Inspection", *, summary: bool = False) -> str:
+def rendered(inspection: Findings, *, summary: bool = False) -> str:
     """Returns an inspection as text, a bundle with a table of its artefacts before each of them.
 
     Args:
@@ -32,7 +31,7 @@ def rendered(inspection: "Inspection", *, summary: bool = False) -> str:
     return "\n\n\n".join("\n\n".join(_blocks(one)) for one in shown)
 
 
-def _blocks(inspection: "Inspection") -> Iterator[str]:
+def _blocks(inspection: Findings) -> Iterator[str]:
     parts = inspection.parts
     yield _head(inspection)
     if parts:
@@ -61,7 +60,7 @@ def _blocks(inspection: "Inspection") -> Iterator[str]:
         yield "\n".join(_wrapped(f"note: {note}") for note in inspection.notes)
 
 
-def _head(inspection: "Inspection") -> str:
+def _head(inspection: Findings) -> str:
     size = f"{inspection.bytes / 1e6:.2f} MB"
     if inspection.tensors:
         size += f", {inspection.parameters:,} parameters"
@@ -78,7 +77,7 @@ def _fact(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _overview(parts: Sequence["Inspection"]) -> list[Row]:
+def _overview(parts: Sequence[Findings]) -> list[Row]:
     return [
         (
             part.path,
@@ -96,7 +95,7 @@ def _release(oldest: str | None) -> str:
     return f"{oldest} and later" if oldest else "(release unknown)"
 
 
-def _signatures(inspection: "Inspection") -> list[Row]:
+def _signatures(inspection: Findings) -> list[Row]:
     rows: list[Row] = []
     for signature in inspection.signatures:
         name = signature.name
@@ -107,13 +106,13 @@ def _signatures(inspection: "Inspection") -> list[Row]:
     return rows
 
 
-def _shape(spec: "TensorSpec") -> str:
+def _shape(spec: TensorSpec) -> str:
     if spec.shape is None:
         return "unknown"
     return "(" + ", ".join("any" if size is None else str(size) for size in spec.shape) + ")"
 
 
-def _operators(operators: Sequence["Operator"]) -> list[Row]:
+def _operators(operators: Sequence[Operator]) -> list[Row]:
     domains: dict[str, list[Operator]] = {}
     for operator in operators:
         domains.setdefault(operator.domain, []).append(operator)
@@ -127,7 +126,7 @@ def _operators(operators: Sequence["Operator"]) -> list[Row]:
     ]
 
 
-def _layers(inspection: "Inspection") -> list[Row]:
+def _layers(inspection: Findings) -> list[Row]:
     groups = inspection.layers
     rows: list[Row] = [(*_group(group), ", ".join(group.dtypes)) for group in groups[:LONGEST]]
     if rest := groups[LONGEST:]:
@@ -139,7 +138,7 @@ def _layers(inspection: "Inspection") -> list[Row]:
     return rows
 
 
-def _group(group: "Group") -> Row:
+def _group(group: Group) -> Row:
     return group.name, str(group.tensors), f"{group.parameters:,}", f"{group.bytes:,}"
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from keras_seq2seq.inspection.findings import (
-    Inspection,
     Operator,
     Problem,
     Requirement,
@@ -19,6 +18,7 @@ from keras_seq2seq.inspection.findings import (
     stored_bytes,
     weights,
 )
+from keras_seq2seq.inspection.inspection import Inspection
 from keras_seq2seq.inspection.serving_operators import (
     CUSTOM,
     PYTHON_OPERATORS,

@@ -6,7 +6,7 @@ import keras
 
 from keras_seq2seq.models import recurrent, transformer
 from keras_seq2seq.models.config import Seq2SeqConfig
-from keras_seq2seq.models.layers import ClearPadding, PaddingMask
+from keras_seq2seq.models.masks import ClearPadding, PaddingMask
 
 
 def build_embedding(config: Seq2SeqConfig, side: str) -> keras.layers.Layer:

@@ -6,8 +6,7 @@ from collections.abc import Container
 from typing import Any
 
 from keras_seq2seq.models.presets import PRESETS
-
-PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
+from keras_seq2seq.text.vocabulary import MAX_VOCABULARY_SIZE
 
 PARTS = ("recurrent", "transformer")
 CELLS = ("simple_rnn", "gru", "lstm")
@@ -21,7 +20,6 @@ ACTIVATIONS = ("relu", "gelu", "swiglu")
 POSITIONS = ("sinusoidal", "learned")
 
 MAX_UNITS = 16_384
-MAX_VOCABULARY_SIZE = 1_000_000
 MAX_LAYERS = 64
 MAX_HEADS = 1024
 MAX_LENGTH = 65_536

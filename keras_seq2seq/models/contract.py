@@ -1,8 +1,36 @@
 """The contract that joins any encoder to any decoder, checked before a model is built."""
 
+from typing import Any, Protocol
+
 import keras
 
+from keras_seq2seq.models.config import Seq2SeqConfig
+from keras_seq2seq.text.tokenizer import TokenizerPair
+
 STATE_PREFIX = "state_"
+
+
+class TrainedModel(Protocol):
+    """What runtimes and translators need of a model; `Seq2Seq` has it.
+
+    Args:
+        config: Describes its parts, or None.
+        encoder: Its encoder, which keeps the contract.
+        decoder: Its decoder, which keeps the contract.
+        variables: Those of both parts.
+        tokenizers: Text to ids and back, or None.
+    """
+
+    config: Seq2SeqConfig | None
+    encoder: keras.Model
+    decoder: keras.Model
+    variables: list[Any]
+
+    @property
+    def tokenizers(self) -> TokenizerPair | None: ...
+
+    def check_max_length(self, max_length: int) -> None:
+        """Checks that the decoder can take so many tokens."""
 
 
 def state_names(decoder: keras.Model) -> list[str]:

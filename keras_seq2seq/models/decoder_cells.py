@@ -4,8 +4,9 @@ from typing import Any
 
 import keras
 
+from keras_seq2seq.models.attention import Attention
 from keras_seq2seq.models.gru import GRU
-from keras_seq2seq.models.layers import PACKAGE, Attention
+from keras_seq2seq.models.masks import PACKAGE
 from keras_seq2seq.models.ssru import SSRU, SSRUCell
 
 RNN_LAYERS = {
@@ -214,3 +215,56 @@ class InputFeeding(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         names = ("cell", "units", "num_layers", "output_dim", "score", "residual")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class ZeroState(keras.layers.Layer):
+    """Makes a state of zeros for as many rows as its input has.
+
+    Args:
+        units: int > 0. Size of the state.
+    Call arguments:
+        reference: any tensor of shape (batch, ...).
+    Returns:
+        float, shape (batch, units).
+    """
+
+    def __init__(self, units: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.units = units
+
+    def call(self, reference: Any) -> Any:
+        batch = keras.ops.shape(reference)[0]
+        return keras.ops.zeros((batch, self.units), dtype=self.compute_dtype)
+
+    def compute_output_spec(self, reference: Any) -> Any:
+        return keras.KerasTensor((reference.shape[0], self.units), dtype=self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "units": self.units}
+
+
+@keras.saving.register_keras_serializable("keras_seq2seq")
+class JoinContext(keras.layers.Layer):
+    """Joins the fixed context to every decoder input.
+
+    Call arguments:
+        inputs: float, shape (batch, target_length, size) or, one token, (batch, size).
+        context: float, shape (batch, units).
+    Returns:
+        float, shape (batch, target_length, size + units), or (batch, size + units).
+    Reference:
+        Cho et al. 2014, section 2.2.
+    """
+
+    def call(self, inputs: Any, context: Any) -> Any:
+        if len(inputs.shape) == 2:
+            return keras.ops.concatenate([inputs, context], axis=1)
+        shape = keras.ops.shape(inputs)
+        repeated = keras.ops.broadcast_to(
+            context[:, None, :], (shape[0], shape[1], context.shape[-1])
+        )
+        return keras.ops.concatenate([inputs, repeated], axis=2)
+
+    def compute_output_shape(self, inputs_shape: Any, context_shape: Any) -> Any:
+        return (*inputs_shape[:-1], inputs_shape[-1] + context_shape[1])

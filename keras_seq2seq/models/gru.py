@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_seq2seq.models.layers import PACKAGE
+from keras_seq2seq.models.masks import PACKAGE
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

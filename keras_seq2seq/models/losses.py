@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_seq2seq.models.config import PAD_ID
+from keras_seq2seq.text.vocabulary import PAD_ID
 
 
 @keras.saving.register_keras_serializable("keras_seq2seq")

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_seq2seq.models.layers import PACKAGE, mask_scores
+from keras_seq2seq.models.masks import PACKAGE, mask_scores
 
 ops = keras.ops
 

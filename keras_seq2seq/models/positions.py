@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_seq2seq.models.layers import PACKAGE
+from keras_seq2seq.models.masks import PACKAGE
 
 ops = keras.ops
 POSITIONS = ("sinusoidal", "learned")

@@ -4,9 +4,17 @@ from typing import Any
 
 import keras
 
+from keras_seq2seq.models.attention import Attention
 from keras_seq2seq.models.config import Seq2SeqConfig
-from keras_seq2seq.models.decoder_cells import RNN_LAYERS, Attentional, InputFeeding, Recurrence
-from keras_seq2seq.models.layers import Attention, MaskedPooling, ZeroState
+from keras_seq2seq.models.decoder_cells import (
+    RNN_LAYERS,
+    Attentional,
+    InputFeeding,
+    JoinContext,
+    Recurrence,
+    ZeroState,
+)
+from keras_seq2seq.models.masks import MaskedPooling
 
 
 def read(config: Seq2SeqConfig, x: Any, source_mask: Any) -> tuple[Any, list[list[Any]]]:
@@ -118,32 +126,6 @@ def decode(
         elif config.tie_output:
             x = keras.layers.Dense(config.output_dim, activation="tanh", name="to_embedding")(x)
     return keras.layers.Dropout(config.dropout, name="output_dropout")(x), attention, states
-
-
-@keras.saving.register_keras_serializable("keras_seq2seq")
-class JoinContext(keras.layers.Layer):
-    """Joins the fixed context to every decoder input.
-
-    Call arguments:
-        inputs: float, shape (batch, target_length, size) or, one token, (batch, size).
-        context: float, shape (batch, units).
-    Returns:
-        float, shape (batch, target_length, size + units), or (batch, size + units).
-    Reference:
-        Cho et al. 2014, section 2.2.
-    """
-
-    def call(self, inputs: Any, context: Any) -> Any:
-        if len(inputs.shape) == 2:
-            return keras.ops.concatenate([inputs, context], axis=1)
-        shape = keras.ops.shape(inputs)
-        repeated = keras.ops.broadcast_to(
-            context[:, None, :], (shape[0], shape[1], context.shape[-1])
-        )
-        return keras.ops.concatenate([inputs, repeated], axis=2)
-
-    def compute_output_shape(self, inputs_shape: Any, context_shape: Any) -> Any:
-        return (*inputs_shape[:-1], inputs_shape[-1] + context_shape[1])
 
 
 def _encoder_layer(

@@ -6,7 +6,7 @@ import keras
 
 from keras_seq2seq.models.activations import Gelu, SwishGate
 from keras_seq2seq.models.config import Seq2SeqConfig
-from keras_seq2seq.models.layers import MaskedPooling
+from keras_seq2seq.models.masks import MaskedPooling
 from keras_seq2seq.models.multi_head_attention import (
     CachedSelfAttention,
     CrossAttention,

@@ -13,9 +13,8 @@ from keras_seq2seq.decoding.graph.translate import step_log_probs, translate
 from keras_seq2seq.decoding.hypothesis import Arrays
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategy import Sampling, Strategy
-from keras_seq2seq.models.contract import source_names, state_names
+from keras_seq2seq.models.contract import TrainedModel, source_names, state_names
 from keras_seq2seq.runtimes.runtime import Runtime
-from keras_seq2seq.seq2seq import Seq2Seq
 
 _SOURCES = keras.KerasTensor((None, None), "int32")
 
@@ -31,14 +30,16 @@ class KerasRuntime(Runtime):
 
     name = "keras"
 
-    def __init__(self, model: Seq2Seq, max_length: int, shortlist: Shortlist | None = None) -> None:
+    def __init__(
+        self, model: TrainedModel, max_length: int, shortlist: Shortlist | None = None
+    ) -> None:
         self.model = model
         self.max_length = max_length
         self.state_names = state_names(model.decoder)
         self.source_names = source_names(model.decoder)
         self._encode = _compiled(model, model.encoder, _SOURCES)
         step_inputs = {**model.decoder.input, "target_ids": keras.KerasTensor((None, 1), "int32")}
-        self._step = _compiled(model, model.decoder_step, step_inputs)
+        self._step = _compiled(model, model.decoder, step_inputs)
         # JAX wants shapes that stay.
         self._dynamic = keras.backend.backend() != "jax"
         self._searching = search_parts(
@@ -88,7 +89,7 @@ class KerasRuntime(Runtime):
 
 
 def _compiled(
-    model: keras.Model, function: Callable[[Any], Any], inputs: Any
+    model: TrainedModel, function: Callable[[Any], Any], inputs: Any
 ) -> Callable[[Any], Any]:
     """Returns the function as a graph of the backend that follows the model's weights.
 

@@ -3,8 +3,8 @@
 import hashlib
 from typing import final
 
-from keras_seq2seq.models.config import BOS_ID, EOS_ID, PAD_ID
 from keras_seq2seq.text.tokenizer import TokenizerPair
+from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 try:
     import tensorflow as tf

@@ -11,9 +11,9 @@ from typing import Any, final, overload
 import numpy as np
 import sentencepiece
 
-from keras_seq2seq.models.config import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from keras_seq2seq.text.lines import Text, clean_text
 from keras_seq2seq.text.tokenizer_training import train_model
+from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from keras_seq2seq.whole_file import whole_file
 
 _SPECIAL_IDS = {"pad_id": PAD_ID, "unk_id": UNK_ID, "bos_id": BOS_ID, "eos_id": EOS_ID}

@@ -8,8 +8,8 @@ from typing import Any
 
 import sentencepiece
 
-from keras_seq2seq.models.config import MAX_VOCABULARY_SIZE
 from keras_seq2seq.text.lines import Text, clean_text, read_lines
+from keras_seq2seq.text.vocabulary import MAX_VOCABULARY_SIZE
 
 LEVELS = ("subword", "character", "word")
 

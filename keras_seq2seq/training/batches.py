@@ -10,8 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_seq2seq.models.config import BOS_ID, EOS_ID
 from keras_seq2seq.text.tokenizer import TokenizerPair, pad_batch
+from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID
 from keras_seq2seq.training.subword_sampling import SubwordSampler
 
 Batch = tuple[dict[str, np.ndarray], np.ndarray]

@@ -1,9 +1,11 @@
 """The optimizer and the learning rate that a recipe names."""
 
+from typing import Any
+
 import keras
 
 from keras_seq2seq.training.recipe_sections import TrainingRecipe
-from keras_seq2seq.training.schedules import learning_rate
+from keras_seq2seq.training.schedules import InverseSquareRoot
 
 # Biases and the gains of norms are no directions to shrink.
 NOT_DECAYED = ["bias", "gamma", "beta"]
@@ -35,3 +37,23 @@ def build_optimizer(training: TrainingRecipe, total_steps: int) -> keras.optimiz
     optimizer = keras.optimizers.AdamW(weight_decay=training.weight_decay, **options)
     optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
     return optimizer
+
+
+def learning_rate(training: TrainingRecipe, total_steps: int) -> Any:
+    """Returns the learning rate of a recipe: a number, or a schedule of Keras.
+
+    Args:
+        training: Says schedule, peak and warm-up.
+        total_steps: int > 0. Steps of the whole training.
+    """
+    peak, warmup = training.learning_rate, training.warmup_steps
+    if training.schedule == "inverse_sqrt":
+        return InverseSquareRoot(peak, max(1, warmup))
+    if training.schedule == "cosine":
+        return keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0 if warmup else peak,
+            decay_steps=max(1, total_steps - warmup),
+            warmup_target=peak if warmup else None,
+            warmup_steps=warmup,
+        )
+    return peak

@@ -4,8 +4,6 @@ from typing import Any
 
 import keras
 
-from keras_seq2seq.training.recipe_sections import TrainingRecipe
-
 
 @keras.saving.register_keras_serializable("keras_seq2seq")
 class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
@@ -39,23 +37,3 @@ class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, Any]:
         return {"peak": self.peak, "warmup_steps": self.warmup_steps}
-
-
-def learning_rate(training: TrainingRecipe, total_steps: int) -> Any:
-    """Returns the learning rate of a recipe: a number, or a schedule of Keras.
-
-    Args:
-        training: Says schedule, peak and warm-up.
-        total_steps: int > 0. Steps of the whole training.
-    """
-    peak, warmup = training.learning_rate, training.warmup_steps
-    if training.schedule == "inverse_sqrt":
-        return InverseSquareRoot(peak, max(1, warmup))
-    if training.schedule == "cosine":
-        return keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=0.0 if warmup else peak,
-            decay_steps=max(1, total_steps - warmup),
-            warmup_target=peak if warmup else None,
-            warmup_steps=warmup,
-        )
-    return peak

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.decoding.strategy import GREEDY
-from keras_seq2seq.models.config import EOS_ID
 from keras_seq2seq.progress import progress
 from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.text.tokenizer import pad_batch
+from keras_seq2seq.text.vocabulary import EOS_ID
 
 TIMED_SENTENCES = 20
 Latencies = dict[tuple[str, str], float]

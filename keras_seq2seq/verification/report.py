@@ -7,35 +7,12 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.decoding.strategy import BeamSearch
+from keras_seq2seq.verification.report_rows import metric, rows
 
 REPORT_FILE = "REPORT.md"
 PLOT_FILE = "report.png"
 TOKENIZE = re.compile(r"\btok:([^|]+)")
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """What a report says of one artefact.
-
-    Args:
-        runtime: "keras", "saved_model", "litert" or "onnx".
-        quantization: "float32" or another.
-        bytes: Of its files.
-        share: Of the bytes of float32 in the same format, 0 to 1 and more.
-        latency_ms: Median milliseconds of one sentence, or None if it was not timed.
-        score: By the metric of `metric`, or None if it was not measured.
-        refused: Why it is not in the bundle; empty if it is.
-    """
-
-    runtime: str
-    quantization: str
-    bytes: int
-    share: float
-    latency_ms: float | None
-    score: float | None
-    refused: str = ""
 
 
 def write_report(folder: pathlib.Path, manifest: dict[str, Any]) -> list[str]:
@@ -87,38 +64,6 @@ def report(manifest: dict[str, Any], *, plotted: bool) -> str:
         "\n".join(["```", *commands(manifest), "```"]),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def rows(manifest: dict[str, Any]) -> list[Row]:
-    """Returns a row for each artefact of the bundle, and for each that was refused."""
-    bundle = Bundle(pathlib.Path(), manifest)
-    name = metric(manifest)
-    latencies = {
-        (entry["runtime"], entry["quantization"]): entry["latency_ms"]
-        for entry in manifest.get("latencies", ())
-    }
-    scores = {}
-    for verdict in manifest["quantization"]:
-        scores[verdict["runtime"], "float32"] = verdict["before"]["scores"].get(name)
-        scores[verdict["runtime"], verdict["quantization"]] = verdict["after"]["scores"].get(name)
-    found = []
-    for runtime, quantization in bundle.artefacts:
-        size = bundle.size(runtime, quantization)
-        measured = latencies.get((runtime, quantization)), scores.get((runtime, quantization))
-        found.append(Row(runtime, quantization, size, size / bundle.size(runtime), *measured))
-    for verdict in manifest["quantization"]:
-        if not verdict["accepted"]:
-            which, after = (verdict["runtime"], verdict["quantization"]), verdict["after"]
-            measured = after["latency_ms"], scores[which]
-            share = after["bytes"] / verdict["before"]["bytes"]
-            faults = " ".join(verdict["faults"])
-            found.append(Row(*which, after["bytes"], share, *measured, faults))
-    return found
-
-
-def metric(manifest: dict[str, Any]) -> str | None:
-    """Returns what the quantised artefacts were judged by, or None if they were not."""
-    return next((verdict["metric"] for verdict in manifest["quantization"]), None)
 
 
 def commands(manifest: dict[str, Any]) -> list[str]:

@@ -2,16 +2,15 @@
 
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from keras_seq2seq.verification.report import Row
+from keras_seq2seq.verification.report_rows import Row
 
 NOT_MEASURED = "0.6"  # grey
 LINE = 15  # points between two labels that would overlap
 
 
-def plot_png(rows: "Sequence[Row]", metric: str | None) -> bytes:
+def plot_png(rows: Sequence[Row], metric: str | None) -> bytes:
     """Returns a PNG picture with one point for each artefact that was timed.
 
     Args:
@@ -62,7 +61,7 @@ def _set_axes(axes: Any) -> None:
         axis.set_minor_formatter(NullFormatter())
 
 
-def _label(figure: Any, axes: Any, rows: "Sequence[Row]", metric: str | None) -> None:
+def _label(figure: Any, axes: Any, rows: Sequence[Row], metric: str | None) -> None:
     """Writes a name beside each point, from the lowest up; one that would overlap moves up."""
     figure.draw_without_rendering()
     right = axes.get_window_extent().x1

@@ -1,7 +1,7 @@
 """Writes what a release writes, for every later one to read: python write_release.py FILE.tar.xz.
 
-Run it with the code of the release itself. The archive holds `models/`, `bundles/`, `runs/`, the corpus of
-the runs, and `expected.json`: the translations that each of them gave at that time.
+Run it with the code of the release itself. The archive holds `models/`, `bundles/`, `runs/` with
+their corpus, and `expected.json`: the translations that each of them gave at that time.
 """
 
 import json
@@ -73,23 +73,20 @@ patience = 5
 save_every = 2
 seed = 3
 """
-# Stops itself in the second epoch, as Ctrl-C would.
+# Interrupts itself in the second epoch, as Ctrl-C would.
 INTERRUPTED = """
 import os, signal, sys, keras
 from keras_seq2seq.cli import main
 
-class Stop(keras.callbacks.Callback):
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
-    def on_train_batch_end(self, batch, logs=None):
-        if (self.epoch, batch) == (1, 5):
-            os.kill(os.getpid(), signal.SIGINT)
+def note_epoch(self, epoch, logs=None):
+    self.current = epoch
 
-fit = keras.Model.fit
-def stopping(self, *arguments, callbacks, **options):
-    callbacks.callbacks.append(Stop())
-    return fit(self, *arguments, callbacks=callbacks, **options)
-keras.Model.fit = stopping
+def stop(self, batch, logs=None):
+    if (self.current, batch) == (1, 5):
+        os.kill(os.getpid(), signal.SIGINT)
+
+keras.callbacks.CSVLogger.on_epoch_begin = note_epoch
+keras.callbacks.CSVLogger.on_train_batch_end = stop
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -112,10 +109,10 @@ def built(tokenizers: TokenizerPair, options: dict[str, object]) -> Seq2Seq:
     return model
 
 
-def custom(tokenizers: TokenizerPair) -> Seq2Seq:
+def custom(tokenizers: TokenizerPair, **options: object) -> Seq2Seq:
     """Returns a model of parts that the user built."""
     sizes = tokenizers.source.vocabulary_size, tokenizers.target.vocabulary_size
-    config = Seq2SeqConfig(*sizes, **SMALL)
+    config = Seq2SeqConfig(*sizes, **SMALL, **options)
     keras.utils.set_random_seed(1)
     encoder, decoder = keras_seq2seq.build_encoder(config), keras_seq2seq.build_decoder(config)
     model = Seq2Seq(encoder=encoder, decoder=decoder, tokenizers=tokenizers)
@@ -135,6 +132,7 @@ def write_models(folder: pathlib.Path) -> dict[str, object]:
     tokenizers = TokenizerPair.train(pairs, joint=True, source_level="word", target_level="word")
     models = {name: built(tokenizers, options) for name, options in MODELS.items()}
     models["custom"] = custom(tokenizers)
+    models["custom_transformer"] = custom(tokenizers, **TRANSFORMER)
     for name, model in models.items():
         model.save(folder / f"{name}.keras")
         beam = keras_seq2seq.Translator.from_model(model, strategy=BEAM, max_length=9)

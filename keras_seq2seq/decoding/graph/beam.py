@@ -15,7 +15,7 @@ from keras_seq2seq.decoding.graph.rules import (
     pick,
 )
 from keras_seq2seq.decoding.strategy import FORBIDDEN, BeamSearch
-from keras_seq2seq.models.config import BOS_ID, EOS_ID, PAD_ID
+from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 ops = keras.ops
 

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from keras_seq2seq.decoding.strategy import FORBIDDEN, Strategy
-from keras_seq2seq.models.config import BOS_ID, EOS_ID, PAD_ID
+from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 ops = keras.ops
 

@@ -5,8 +5,8 @@ import keras
 from keras_seq2seq.decoding.graph.shortlist_layers import shortened
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.models.activations import Gelu, SwishGate
-from keras_seq2seq.models.decoder_cells import Attentional, InputFeeding, Recurrence
-from keras_seq2seq.models.layers import Attention
+from keras_seq2seq.models.attention import Attention
+from keras_seq2seq.models.decoder_cells import Attentional, InputFeeding, JoinContext, Recurrence
 from keras_seq2seq.models.multi_head_attention import (
     CachedSelfAttention,
     CrossAttention,
@@ -15,7 +15,6 @@ from keras_seq2seq.models.multi_head_attention import (
     NoCache,
 )
 from keras_seq2seq.models.positions import NextPosition, PositionEncoding
-from keras_seq2seq.models.recurrent import JoinContext
 
 # Layers that compute one token in the same way with and without an axis of length.
 TAKES_A_TOKEN = (

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from keras_seq2seq.decoding.shortlist import Shortlist
-from keras_seq2seq.models.layers import mask_scores
+from keras_seq2seq.models.masks import mask_scores
 
 ops = keras.ops
 

@@ -13,7 +13,7 @@ from keras_seq2seq.decoding.graph.rules import (
     pick,
 )
 from keras_seq2seq.decoding.strategy import FORBIDDEN, GREEDY, Sampling, Strategy
-from keras_seq2seq.models.config import BOS_ID, EOS_ID, PAD_ID
+from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 ops = keras.ops
 

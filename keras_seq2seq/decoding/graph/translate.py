@@ -8,8 +8,8 @@ from keras_seq2seq.decoding.graph.beam import BeamSizes, beam_search
 from keras_seq2seq.decoding.graph.loop import Tensors
 from keras_seq2seq.decoding.graph.single import single_search
 from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Strategy
-from keras_seq2seq.models.config import BOS_ID, PAD_ID
 from keras_seq2seq.models.contract import attends, source_names, state_names
+from keras_seq2seq.text.vocabulary import BOS_ID, PAD_ID
 
 ops = keras.ops
 

@@ -8,7 +8,7 @@ from keras_seq2seq.decoding.host.rules import adjust, force, is_empty_source, le
 from keras_seq2seq.decoding.host.single import Prefixes, Step
 from keras_seq2seq.decoding.hypothesis import Arrays, Hypothesis, check_numbers
 from keras_seq2seq.decoding.strategy import BeamSearch
-from keras_seq2seq.models.config import BOS_ID, EOS_ID, PAD_ID
+from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 
 def beam_search(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_seq2seq.decoding.strategy import Strategy
-from keras_seq2seq.models.config import BOS_ID, EOS_ID, PAD_ID
+from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 
 def is_empty_source(source_ids: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_seq2seq.decoding.host.single import Step
 from keras_seq2seq.decoding.hypothesis import Arrays, check_numbers
-from keras_seq2seq.models.config import BOS_ID, PAD_ID
+from keras_seq2seq.text.vocabulary import BOS_ID, PAD_ID
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from keras_seq2seq.decoding.host.rules import (
 )
 from keras_seq2seq.decoding.hypothesis import Arrays, Hypothesis, check_numbers, cut_single
 from keras_seq2seq.decoding.strategy import Sampling, Strategy
-from keras_seq2seq.models.config import BOS_ID, EOS_ID, PAD_ID
+from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 Step = Callable[[np.ndarray, Arrays], tuple[np.ndarray, Arrays]]
 Prefixes = Sequence[Sequence[int]] | None

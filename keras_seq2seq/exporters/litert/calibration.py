@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_seq2seq.models.config import BOS_ID, PAD_ID
+from keras_seq2seq.text.vocabulary import BOS_ID, PAD_ID
 
 Ranges = dict[str, tuple[float, float]]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_seq2seq.exporters.litert.calibration import Ranges, measured_ranges
 from keras_seq2seq.exporters.litert.packing import packed, unpacked
-from keras_seq2seq.inspection.litert_model import litert_schema
+from keras_seq2seq.file_formats.litert_schema import litert_schema
 
 LEAST, LEVELS = -128, 255
 # What a loop puts before the names of its layers.

@@ -5,7 +5,7 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
-from keras_seq2seq.inspection.litert_model import IDENTIFIER, litert_schema
+from keras_seq2seq.file_formats.litert_schema import IDENTIFIER, litert_schema
 
 # Kernels may read constants 16 bytes at a time; the schema asks for it and Python does not do it.
 ALIGNMENT = 16

@@ -14,12 +14,11 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from keras_seq2seq.decoding.graph.search_model import search_parts
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategy import BeamSearch
-from keras_seq2seq.exporters.description import described
 from keras_seq2seq.exporters.litert.builtin_operators import BUILTIN_ONLY, check_builtin_only
 from keras_seq2seq.exporters.litert.embedding_lookup import with_embedding_lookup
 from keras_seq2seq.exporters.litert.int8 import int8_content
 from keras_seq2seq.exporters.litert.packing import packed, unpacked
-from keras_seq2seq.exporters.signatures import Signatures
+from keras_seq2seq.exporters.signatures import Signatures, described
 from keras_seq2seq.exporters.silence import quiet
 from keras_seq2seq.seq2seq import Seq2Seq
 

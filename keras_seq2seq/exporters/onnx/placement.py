@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from keras_seq2seq.inspection.onnx_graphs import inner_graphs
+from keras_seq2seq.file_formats.onnx_graph import inner_graphs
 
 
 def place_weights(model: Any) -> Any:

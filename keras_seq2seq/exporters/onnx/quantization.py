@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_seq2seq.exporters.onnx.simplify import simplify
-from keras_seq2seq.file_formats.onnx_graph import rename
-from keras_seq2seq.inspection.onnx_graphs import graphs, nodes
+from keras_seq2seq.file_formats.onnx_graph import graphs, nodes, rename
 
 RECURRENT = ("GRU", "LSTM", "RNN")
 # Smaller weights are biases, scales and the like, which stay as they are.

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_seq2seq.file_formats.onnx_graph import rename
-from keras_seq2seq.inspection.onnx_graphs import graphs, nodes
+from keras_seq2seq.file_formats.onnx_graph import graphs, nodes, rename
 
 OPEN_END = 10**9  # what tf2onnx writes for the end of a slice that has none
 

@@ -7,8 +7,14 @@ from typing import Any
 import numpy as np
 
 from keras_seq2seq.exporters.onnx.rules import apply_rules
-from keras_seq2seq.file_formats.onnx_graph import loops, rename, rename_values
-from keras_seq2seq.inspection.onnx_graphs import graphs, inner_graphs, nodes
+from keras_seq2seq.file_formats.onnx_graph import (
+    graphs,
+    inner_graphs,
+    loops,
+    nodes,
+    rename,
+    rename_values,
+)
 
 
 def simplify(model: Any) -> None:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from keras_seq2seq.models.config import EOS_ID, PAD_ID, UNK_ID
 from keras_seq2seq.text.tokenizer import Tokenizer, TokenizerPair
+from keras_seq2seq.text.vocabulary import EOS_ID, PAD_ID, UNK_ID
 
 FUNCTION = "translate_text_greedy"
 DOMAIN = "ai.onnx.contrib"
@@ -98,7 +98,7 @@ def _graph(text: str, operator: str, tokenizer: Tokenizer) -> Any:
     """Returns a graph with a SentencePiece model, its inner names apart from all others."""
     import onnx
 
-    from keras_seq2seq.inspection.onnx_graphs import nodes
+    from keras_seq2seq.file_formats.onnx_graph import nodes
 
     graph = onnx.parser.parse_graph(text)
     for node in nodes(graph):

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_seq2seq.decoding.graph.beam import BeamSizes
 from keras_seq2seq.decoding.strategy import MAX_BEAM_SIZE
-from keras_seq2seq.models.config import EOS_ID, PAD_ID
+from keras_seq2seq.text.vocabulary import EOS_ID, PAD_ID
 
 SHOWN = 3
 # More than a token of any text has, and few enough that a tokenizer is not kept by one line.

@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_seq2seq.decoding.strategy import BeamSearch
-from keras_seq2seq.models.config import EOS_ID, UNK_ID
 from keras_seq2seq.text.tokenizer import TokenizerPair, pad_batch
+from keras_seq2seq.text.vocabulary import EOS_ID, UNK_ID
 
 FOLDER = "assets.extra"
 REQUESTS_FILE = "tf_serving_warmup_requests"

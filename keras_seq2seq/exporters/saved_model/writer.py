@@ -10,7 +10,6 @@ import tensorflow as tf
 from keras_seq2seq.decoding.graph.search_model import search_parts
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategy import BeamSearch
-from keras_seq2seq.exporters.description import described
 from keras_seq2seq.exporters.saved_model.input_checks import (
     checked_ids,
     checked_sizes,
@@ -18,11 +17,11 @@ from keras_seq2seq.exporters.saved_model.input_checks import (
     read_texts,
 )
 from keras_seq2seq.exporters.saved_model.warmup import write_warmup
-from keras_seq2seq.exporters.signatures import Signatures
+from keras_seq2seq.exporters.signatures import Signatures, described
 from keras_seq2seq.exporters.silence import quiet
-from keras_seq2seq.models.config import PAD_ID
 from keras_seq2seq.seq2seq import Seq2Seq
 from keras_seq2seq.text.tokenizer import TokenizerPair
+from keras_seq2seq.text.vocabulary import PAD_ID
 
 VERSION = "1"
 SIZED = ("translate", "translate_ids")  # signatures that have inputs with defaults

@@ -1,0 +1,153 @@
+"""Turns a traced function into a checked ONNX graph by tf2onnx."""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from keras_seq2seq.exporters.silence import quiet
+
+# ONNX values have one name each: the new value of `state_0` cannot be called `state_0`, too.
+NEXT_PREFIX = "next_"
+
+
+# Those of tf2onnx in its order, but for images and for graphs that are quantised already.
+OPTIMIZERS = (
+    "TransposeOptimizer",
+    "ConstFoldOptimizer",
+    "LoopOptimizer",
+    "MergeDuplicatedNodesOptimizer",
+    "ReshapeOptimizer",
+    "IdentityOptimizer",
+    "BackToBackOptimizer",
+    "EinsumOptimizer",
+)
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Keeps to itself what the converter logs of every graph it does not wholly know."""
+    logger = logging.getLogger("tf2onnx")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with quiet():
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def convert(signatures: Any, function: str, opset_version: int, handlers: dict[str, Any]) -> Any:
+    """Returns one function as a checked onnx.ModelProto."""
+    import onnx
+    import tensorflow as tf
+
+    from keras_seq2seq.exporters.onnx.simplify import simplify
+    from keras_seq2seq.version import __version__
+
+    specs = signatures.specs(function)
+    call = _positional(getattr(signatures, function), list(specs))
+    traced = tf.function(call, autograph=False).get_concrete_function(*specs.values())
+    handlers = {**handlers, "SelectV2": (_write_where, [])}
+    proto = _translated(traced, list(specs), opset_version, handlers)
+    del proto.opset_import[1:]
+    _check_operators(proto, function)
+    simplify(proto)
+    _name_axes(proto.graph)
+    proto.producer_name, proto.producer_version = "keras_seq2seq", __version__
+    proto.graph.name, proto.graph.doc_string = function, ""
+    onnx.checker.check_model(proto, full_check=True)
+    return proto
+
+
+def _translated(
+    function: Any, inputs: list[str], opset_version: int, handlers: dict[str, Any]
+) -> Any:
+    """Returns a concrete function as an onnx.ModelProto.
+
+    The parts of `tf2onnx.convert.from_function` with `OPTIMIZERS` alone. They work on the graph
+    itself; should one fail on a layer of the user's, all work on copies, as there, and it is left
+    out. The copies are a third of the time.
+    """
+    import tensorflow as tf
+    from tf2onnx import optimizer, tf_loader, tfonnx
+
+    input_names = [tensor.name for tensor in function.inputs if tensor.dtype != tf.resource]
+    output_names = [tensor.name for tensor in function.outputs]
+    renamed = dict(zip(input_names, inputs, strict=True))
+    renamed |= {tensor.name: name for name, tensor in function.structured_outputs.items()}
+    frozen = tf_loader.from_function(function, input_names, output_names)
+    optimizers = {name: getattr(optimizer, name) for name in OPTIMIZERS}
+
+    def optimized(catch_errors: bool) -> Any:
+        with tf.Graph().as_default() as graph:
+            tf.import_graph_def(frozen, name="")
+            converted = tfonnx.process_tf_graph(
+                graph,
+                continue_on_error=True,
+                opset=opset_version,
+                custom_op_handlers=handlers,
+                input_names=input_names,
+                output_names=output_names,
+                tensors_to_rename=renamed,
+            )
+        return optimizer.optimize_graph(converted, catch_errors, optimizers).make_model("")
+
+    try:
+        return optimized(catch_errors=False)
+    except Exception:
+        return optimized(catch_errors=True)
+
+
+def _positional(function: Callable[..., Any], names: list[str]) -> Callable[..., Any]:
+    """Returns the function with positional arguments, and outputs that no input is called."""
+
+    def call(*tensors: Any) -> dict[str, Any]:
+        outputs = function(**dict(zip(names, tensors, strict=True)))
+        return {NEXT_PREFIX + n if n in names else n: value for n, value in outputs.items()}
+
+    return call
+
+
+def _write_where(graph: Any, node: Any, name: str, args: Any) -> None:
+    """Writes one Where, for which tf2onnx writes six nodes; logic for a choice of bools."""
+    from onnx import TensorProto
+
+    condition, yes, no = node.input
+    output, shape, dtype = node.output[0], node.output_shapes[0], node.output_dtypes[0]
+    graph.remove_node(name)
+
+    def add(kind: str, *inputs: str, **kwargs: Any) -> str:
+        return graph.make_node(kind, list(inputs), op_name_scope=name, **kwargs).output[0]
+
+    final = {"outputs": [output], "shapes": [shape], "dtypes": [dtype]}
+    if dtype != TensorProto.BOOL:
+        add("Where", condition, yes, no, **final)
+    else:
+        chosen, other = add("And", condition, yes), add("And", add("Not", condition), no)
+        add("Or", chosen, other, **final)
+
+
+def _check_operators(proto: Any, function: str) -> None:
+    from onnx import defs
+
+    from keras_seq2seq.file_formats.onnx_graph import nodes
+
+    known = {schema.name for schema in defs.get_all_schemas() if not schema.domain}
+    if unknown := sorted(
+        {n.op_type for n in nodes(proto.graph) if n.domain}
+        | {n.op_type for n in nodes(proto.graph) if n.op_type not in known}
+    ):
+        raise ValueError(
+            f"Every operator of `{function}` must be one that ONNX has. Received: {unknown}; "
+            "rewrite the layer that uses it, or export to another format."
+        )
+
+
+def _name_axes(graph: Any) -> None:
+    """Names the open axes of inputs and outputs, which tf2onnx numbers."""
+    for value in (*graph.input, *graph.output):
+        for i, axis in enumerate(value.type.tensor_type.shape.dim):
+            if not axis.HasField("dim_value"):
+                length = "source_length" if value.name == "source_ids" else "memory_length"
+                axis.dim_param = {0: "batch", 1: length}.get(i, f"{value.name}_axis_{i}")

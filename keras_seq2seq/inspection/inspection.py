@@ -1,0 +1,18 @@
+"""An inspection: what was found of a file or folder, which prints as text for people."""
+
+import dataclasses
+
+from keras_seq2seq.inspection.findings import Findings
+from keras_seq2seq.inspection.rendering import rendered
+
+
+@dataclasses.dataclass(frozen=True)
+class Inspection(Findings):
+    """What a file or folder holds and what it needs to be loaded.
+
+    `print` shows it as text, `to_dict()` gives plain values for JSON, and the attributes are those
+    of `Findings`.
+    """
+
+    def __str__(self) -> str:
+        return rendered(self)

@@ -1,0 +1,85 @@
+"""Attention of a recurrent decoder over the memory of the encoder."""
+
+from typing import Any
+
+import keras
+
+from keras_seq2seq.models.masks import PACKAGE, mask_scores
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class Attention(keras.layers.Layer):
+    """Attends from decoder states s_t to memory positions h_i and returns the context c_t.
+
+    a_t = softmax_i(score(s_t, h_i)) over real positions, c_t = sum_i a_ti h_i. What of the score
+    depends on the source alone is the argument `keys`, computed once per sentence by the encoder:
+
+    - "dot": s_t . h_i; "scaled": the same over sqrt(units); keys = memory.
+    - "general": s_t . (W h_i); keys = W memory.
+    - "additive": v . tanh(U s_t + W h_i); keys = W memory.
+
+    Args:
+        score: "dot", "general", "scaled" or "additive".
+    Call arguments:
+        query: float, shape (batch, target_length, units). Decoder states s_t; of one token
+            (batch, units).
+        keys: float, shape (batch, source_length, units).
+        memory: float, shape (batch, source_length, size).
+        source_mask: bool, shape (batch, source_length). A padded position has weight 0.
+    Returns:
+        context: float, shape (batch, target_length, size).
+        weights: float, shape (batch, target_length, source_length). Each row sums to 1. Of one
+            token, both without the axis of length.
+    Raises:
+        ValueError: If `score` is unknown.
+    Reference:
+        Bahdanau et al. 2015, section 3.1 ("additive"); Luong et al. 2015, section 3.1;
+        Vaswani et al. 2017, section 3.2.1 ("scaled").
+    """
+
+    def __init__(self, score: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if score not in ("dot", "general", "scaled", "additive"):
+            raise ValueError(
+                f"`score` must be 'dot', 'general', 'scaled' or 'additive'. Received: {score!r}."
+            )
+        self.score = score
+
+    def build(self, query_shape: Any, keys_shape: Any, *shapes: Any) -> None:
+        if self.score == "additive":
+            units = keys_shape[-1]
+            self.query_projection = keras.layers.Dense(
+                units, use_bias=False, name="query", dtype=self.dtype_policy
+            )
+            self.query_projection.build(query_shape)
+            self.energy = self.add_weight(
+                shape=(units,),
+                initializer=keras.initializers.RandomUniform(-0.1, 0.1),
+                name="energy",
+            )
+
+    def call(self, query: Any, keys: Any, memory: Any, source_mask: Any) -> tuple[Any, Any]:
+        if len(query.shape) == 2:
+            context, weights = self.call(query[:, None], keys, memory, source_mask)
+            return keras.ops.squeeze(context, 1), keras.ops.squeeze(weights, 1)
+        scores = self._scores(query, keys)
+        scores = mask_scores(scores, source_mask[:, None, :])
+        # Keras warns of a softmax over one position, whose weight is 1.
+        is_single = scores.shape[-1] == 1
+        weights = keras.ops.ones_like(scores) if is_single else keras.ops.softmax(scores, axis=-1)
+        return keras.ops.matmul(weights, memory), weights
+
+    def _scores(self, query: Any, keys: Any) -> Any:
+        if self.score == "additive":
+            hidden = self.query_projection(query)[:, :, None, :] + keys[:, None, :, :]
+            return keras.ops.sum(keras.ops.tanh(hidden) * self.energy, axis=-1)
+        scores = keras.ops.matmul(query, keras.ops.transpose(keys, (0, 2, 1)))
+        return scores / query.shape[-1] ** 0.5 if self.score == "scaled" else scores
+
+    def compute_output_shape(
+        self, query_shape: Any, keys_shape: Any, memory_shape: Any, source_mask_shape: Any
+    ) -> Any:
+        return (*query_shape[:-1], memory_shape[-1]), (*query_shape[:-1], memory_shape[1])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "score": self.score}
