@@ -73,7 +73,7 @@ patience = 5
 save_every = 2
 seed = 3
 """
-# Interrupts itself in the second epoch, as Ctrl-C would.
+# Interrupts itself in the second epoch.
 INTERRUPTED = """
 import os, signal, sys, keras
 from keras_seq2seq.cli import main
@@ -83,7 +83,7 @@ def note_epoch(self, epoch, logs=None):
 
 def stop(self, batch, logs=None):
     if (self.current, batch) == (1, 5):
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 keras.callbacks.CSVLogger.on_epoch_begin = note_epoch
 keras.callbacks.CSVLogger.on_train_batch_end = stop
