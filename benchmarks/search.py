@@ -30,7 +30,7 @@ import numpy as np
 
 import keras_seq2seq
 from keras_seq2seq.bundles.bundle import Bundle
-from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch
+from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
 from keras_seq2seq.text.tokenizer import pad_batch
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID
 from keras_seq2seq.translator import SEARCHES, Translator
@@ -143,7 +143,7 @@ def random_sentences(count: int) -> list[list[int]]:
 def read(bundle: Bundle, text: pathlib.Path, lines: int) -> list[list[int]]:
     """Returns the ids of the first lines of a text that are not blank."""
     texts = [line for line in text.read_text("utf-8").splitlines() if line.strip()][:lines]
-    return [[*ids, EOS_ID] for ids in bundle.tokenizers.source.encode(texts)]
+    return bundle.tokenizers.source.encode(texts, add_eos=True)
 
 
 def batches(sentences: list[list[int]], size: int, most: int) -> list[np.ndarray]:
@@ -178,16 +178,16 @@ def systems(bundle: Bundle) -> Iterator[System]:
 def keras_loop(model: keras_seq2seq.Seq2Seq, max_length: int, source_ids: np.ndarray) -> list[int]:
     """Calls `predict` once for the sources and once for each token, until all rows have ended."""
     state = model.encoder.predict(source_ids, verbose=0)
-    ids = np.full((len(source_ids), 1), BOS_ID, "int32")
+    ids = np.full(len(source_ids), BOS_ID, "int32")
     tokens = np.zeros(len(source_ids), int)
     ended = np.zeros(len(source_ids), bool)
     while not ended.all() and tokens.max() < max_length:
-        fed = {k: v for k, v in state.items() if k in model.decoder.input}
+        fed = {k: v for k, v in state.items() if k in model.decoder_step.input}
         outputs = model.decoder_step.predict({"target_ids": ids, **fed}, verbose=0)
         state |= {k: v for k, v in outputs.items() if k.startswith("state_")}
-        ids = outputs["logits"][:, 0].argmax(-1, keepdims=True).astype("int32")
+        ids = outputs["logits"].argmax(-1).astype("int32")
         tokens += ~ended
-        ended |= ids[:, 0] == EOS_ID
+        ended |= ids == EOS_ID
     return tokens.tolist()
 
 

@@ -1,5 +1,6 @@
 """Seq2Seq: an encoder and a decoder joined to one graph for fit, handed out for inference."""
 
+import functools
 import pathlib
 from collections.abc import Iterable
 from typing import Any
@@ -10,9 +11,11 @@ from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.models.builders import build_decoder, build_embedding, build_encoder
 from keras_seq2seq.models.config import Seq2SeqConfig
 from keras_seq2seq.models.contract import check_contract
+from keras_seq2seq.models.decoder_step import build_decoder_step
 from keras_seq2seq.models.losses import MaskedCrossentropy
 from keras_seq2seq.models.metrics import Perplexity, TokenAccuracy
 from keras_seq2seq.text.tokenizer import TokenizerPair
+from keras_seq2seq.text.vocabulary import check_vocabulary_sizes
 from keras_seq2seq.translator import Translator
 
 
@@ -20,8 +23,8 @@ from keras_seq2seq.translator import Translator
 class Seq2Seq(keras.Model):
     """An encoder and a decoder as one Keras functional graph.
 
-    Train it with plain `fit`. `encoder` and `decoder_step` are the very models that were trained:
-    splitting copies nothing. The tokenizers, once set, travel inside the `.keras` file.
+    Train it with plain `fit`. `encoder` and `decoder_step` are made of the layers that were
+    trained: splitting copies nothing. The tokenizers, once set, travel inside the `.keras` file.
 
     Args:
         config: Describes the parts that are not given.
@@ -77,10 +80,10 @@ class Seq2Seq(keras.Model):
         self._runtimes: dict[int, Any] = {}
         self._custom = {part: model for part, model in custom.items() if model is not None}
 
-    @property
+    @functools.cached_property
     def decoder_step(self) -> keras.Model:
-        """The decoder, to be called with one target id a row: the same model, the same weights."""
-        return self.decoder
+        """The decoder for one token: `target_ids` (batch,), the same layers, the same weights."""
+        return build_decoder_step(self.decoder)
 
     @property
     def tokenizers(self) -> TokenizerPair | None:
@@ -90,7 +93,8 @@ class Seq2Seq(keras.Model):
     @tokenizers.setter
     def tokenizers(self, tokenizers: TokenizerPair | None) -> None:
         if tokenizers is not None and self.config is not None:
-            _check_vocabularies(self.config, tokenizers)
+            wanted = self.config.source_vocabulary_size, self.config.target_vocabulary_size
+            check_vocabulary_sizes("The tokenizers", tokenizers.vocabulary_sizes, wanted)
         self._tokenizers = tokenizers
 
     def check_max_length(self, max_length: int) -> None:
@@ -249,17 +253,6 @@ def _complete(
     source = build_embedding(config, "source")
     target = source if config.share_embeddings else build_embedding(config, "target")
     return encoder or build_encoder(config, source), decoder or build_decoder(config, target)
-
-
-def _check_vocabularies(config: Seq2SeqConfig, tokenizers: TokenizerPair) -> None:
-    received = tokenizers.source.vocabulary_size, tokenizers.target.vocabulary_size
-    wanted = config.source_vocabulary_size, config.target_vocabulary_size
-    if received != wanted:
-        raise ValueError(
-            "The tokenizers must have the vocabulary sizes of the configuration (source, target): "
-            f"{wanted}. Received: {received}. Take them from `tokenizers.source.vocabulary_size` "
-            "and `tokenizers.target.vocabulary_size`."
-        )
 
 
 def _check_unshared(encoder: keras.Model, decoder: keras.Model) -> None:

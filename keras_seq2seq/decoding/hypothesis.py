@@ -1,13 +1,15 @@
 """What a search finds: hypotheses, cut out of the arrays that a graph returns."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
-from keras_seq2seq.decoding.strategy import FORBIDDEN
 from keras_seq2seq.text.vocabulary import EOS_ID, PAD_ID
 
 Arrays = dict[str, np.ndarray]
+# Stands for a log-probability of minus infinity in a graph, where that would make NaN.
+FORBIDDEN = -1e9
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,9 +36,18 @@ class Hypothesis:
     @property
     def confidence(self) -> float:
         """Geometric mean of the probabilities of the tokens, 0 to 1; 1 of no token."""
-        if not len(self.token_log_probs):
-            return 1.0
-        return float(np.exp(self.token_log_probs.mean()))
+        return float(confidence(self.token_log_probs.sum(), len(self.token_log_probs), np))
+
+
+def confidence(score: Any, tokens: Any, library: Any) -> Any:
+    """Returns the geometric mean of the probabilities of tokens, 0 to 1; 1 for no token.
+
+    Args:
+        score: float, any shape. Sum of their log-probabilities.
+        tokens: int or float, like `score`. How many there are.
+        library: What computes `exp` and `maximum`, such as NumPy or TensorFlow.
+    """
+    return library.exp(score / library.maximum(tokens, 1))
 
 
 def cut(

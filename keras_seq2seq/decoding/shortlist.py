@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from keras_seq2seq.text.tokenizer import TokenizerPair
-from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNK_ID, check_vocabulary_sizes
 from keras_seq2seq.whole_file import whole_file
 
 Pair = tuple[Sequence[int], Sequence[int]]
@@ -122,8 +122,7 @@ class Shortlist:
             tokenizers.target.encode([target for _, target in texts]),
             strict=True,
         )
-        sizes = tokenizers.source.vocabulary_size, tokenizers.target.vocabulary_size
-        return cls.learn(ids, *sizes, **options)
+        return cls.learn(ids, *tokenizers.vocabulary_sizes, **options)
 
     def check_vocabularies(self, source_size: int, target_size: int) -> None:
         """Checks that the shortlist was learnt for vocabularies of these sizes.
@@ -132,12 +131,7 @@ class Shortlist:
             ValueError: If it was not.
         """
         received = len(self.candidates), self.target_vocabulary_size
-        if received != (source_size, target_size):
-            raise ValueError(
-                "`shortlist` must have the vocabulary sizes of the model, "
-                f"{(source_size, target_size)}. Received: {received}; learn it with the model's "
-                "tokenizers."
-            )
+        check_vocabulary_sizes("`shortlist`", received, (source_size, target_size))
 
     def mask(self, source_ids: np.ndarray) -> np.ndarray:
         """Returns which target ids each source allows.

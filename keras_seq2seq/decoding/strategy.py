@@ -1,48 +1,65 @@
-"""What a search does, told by small frozen objects."""
+"""What a search does: the face of every strategy, and the rules that each can be given."""
 
 import abc
 import dataclasses
-import hashlib
 import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 
+from keras_seq2seq.decoding.hypothesis import Arrays, Hypothesis
 from keras_seq2seq.text.vocabulary import BOS_ID, PAD_ID
 
-# Stands for a log-probability of minus infinity in a graph, where that would make NaN.
-FORBIDDEN = -1e9
-MAX_BEAM_SIZE = 64
-LENGTH_PENALTIES = ("gnmt", "average")
+Tensors = dict[str, Any]
+# One step of the decoder in NumPy: ids, int32, (rows,), and arrays by name give log_probs, float32,
+# (rows, vocabulary_size), and the new arrays.
+HostStep = Callable[[np.ndarray, Arrays], tuple[np.ndarray, Arrays]]
+# The same in keras.ops, over tensors.
+GraphStep = Callable[[Any, Tensors], tuple[Any, Tensors]]
+Prefixes = Sequence[Sequence[int]] | None
+
+
+def option(default: Any, kind: type, help_text: str) -> Any:
+    """Returns a field of a strategy, with the type and the text of its command-line option."""
+    return dataclasses.field(default=default, metadata={"kind": kind, "help": help_text})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
 class Strategy(abc.ABC):
-    """What every search can be told; `Greedy`, `BeamSearch` and `Sampling` add their own.
+    """What to search for. `Greedy`, `BeamSearch` and `Sampling` are given; yours may join them.
+
+    A strategy owns its search twice: `search_host` runs in NumPy over the steps of any runtime,
+    `search_graph` in keras.ops inside a graph.
 
     Args:
         min_length: int >= 0. Fewest tokens before eos.
         max_length_factor: float > 0. Longest translation as a factor of the source's tokens, eos
             included in both, rounded up; `max_length` still cuts. None leaves it to that alone.
-        suppress: Ids that are never chosen, beside pad and bos.
+        suppress: Ids that are never chosen, besides pad and bos.
         repetition_penalty: float > 0. Multiplies the log-probability of each token that the
-            translation has already, before it is compared; 1 changes nothing, 1.2 is usual.
-        no_repeat_ngram_size: int >= 0. No sequence of so many tokens comes twice; 0 is off.
+            translation already has, before it is compared; 1 changes nothing, 1.2 is usual.
+        no_repeat_ngram_size: int >= 0. No sequence of so many tokens occurs twice; 0 is off.
     Raises:
-        ValueError: With every fault found, one a line.
+        ValueError: With every error found, one a line.
     Reference:
         Keskar et al. 2019, section 4.1 (repetition penalty); Paulus et al. 2018, section 2.5
         (n-grams).
     """
 
-    min_length: int = 0
-    max_length_factor: float | None = None
+    min_length: int = option(0, int, "fewest tokens before the end of sentence")
+    max_length_factor: float | None = option(
+        None, float, "longest translation, as a multiple of the source's length"
+    )
     suppress: tuple[int, ...] = ()
-    repetition_penalty: float = 1.0
-    no_repeat_ngram_size: int = 0
+    repetition_penalty: float = option(1.0, float, "above 1 avoids tokens that were used before")
+    no_repeat_ngram_size: int = option(
+        0, int, "length of the token sequences that may occur only once; 0: off"
+    )
 
     def __post_init__(self) -> None:
-        if faults := [*self._own_faults(), *self._common_faults()]:
-            raise ValueError(f"{type(self).__name__}:\n- " + "\n- ".join(faults))
+        if errors := [*self._own_errors(), *self._common_errors()]:
+            raise ValueError(f"{type(self).__name__}:\n- " + "\n- ".join(errors))
 
     def __repr__(self) -> str:
         """Names what is not a default."""
@@ -50,11 +67,130 @@ class Strategy(abc.ABC):
         given = [f"{f.name}={value!r}" for f, value in fields if value != f.default]
         return f"{type(self).__name__}({', '.join(given)})"
 
+    @abc.abstractmethod
+    def search_host(
+        self,
+        step: HostStep,
+        state: Arrays,
+        source_ids: np.ndarray,
+        *,
+        max_length: int,
+        prefixes: Prefixes = None,
+    ) -> list[list[Hypothesis]]:
+        """Searches in NumPy.
+
+        Args:
+            step: One step of the decoder; its arrays hold `attention`, (rows, memory_length),
+                where the model attends.
+            state: Arrays by name, shape (batch, ...), after the source was read.
+            source_ids: int32, shape (batch, source_length). One without a real token gives an
+                empty translation.
+            max_length: int > 0. Most tokens of a translation, eos included.
+            prefixes: Ids that each translation begins with, as `check_prefixes` accepts them, or
+                None.
+        Returns:
+            For each row its hypotheses, the best first.
+        Raises:
+            ValueError: If the model gives NaN; names the step.
+        """
+
+    @abc.abstractmethod
+    def search_graph(
+        self,
+        step: GraphStep,
+        state: Tensors,
+        source_ids: Any,
+        *,
+        max_length: int,
+        source: Tensors,
+        vocabulary_size: int | None = None,
+        dynamic: bool = False,
+        **inputs: Any,
+    ) -> Tensors:
+        """Searches in keras.ops, in a graph of any backend.
+
+        Args:
+            step: One step of the decoder, over `source` and `state` by name.
+            state: Tensors by name, shape (batch, ...), after the source was read; `attention`,
+                float32, (batch, memory_length), zeros, if the step gives attention.
+            source_ids: int32, shape (batch, source_length).
+            max_length: int > 0. Most tokens of a translation, eos included.
+            source: Tensors by name, shape (batch, ...), that a step reads and never changes; with
+                `candidates`, int32, (batch, columns), the log-probabilities are of these ids.
+            vocabulary_size: int > 0. Number of target ids; None takes the columns.
+            dynamic: As of `run_search`.
+            **inputs: What `graph_inputs` returned, as tensors.
+        Returns:
+            Arrays for `cut` or `cut_single`, by name.
+        """
+
+    def stream_host(
+        self,
+        step: HostStep,
+        state: Arrays,
+        source_ids: np.ndarray,
+        *,
+        max_length: int,
+        prefixes: Prefixes = None,
+    ) -> Iterator[int]:
+        """Yields the ids of one translation, each as soon as it is known.
+
+        Raises:
+            ValueError: If the search may still change its first tokens.
+        """
+        raise ValueError(f"Streaming needs Greedy() or Sampling(...). Received: {self}.")
+
+    def graph_inputs(self, source_ids: np.ndarray, max_length: int) -> Arrays:
+        """Returns what `search_graph` takes with each batch, shape (batch, ...), by name."""
+        return {}
+
+    @property
+    def graph_key(self) -> "Strategy":
+        """The strategy without what `graph_inputs` carries: strategies of one key share a graph."""
+        return self
+
+    @property
+    def needs_attention(self) -> bool:
+        """True if the search reads the attention of the model."""
+        return False
+
+    def check_attention(self, attends: bool) -> None:
+        """Checks that a model that does not attend can be searched.
+
+        Raises:
+            ValueError: If the strategy needs attention.
+        """
+        if self.needs_attention and not attends:
+            raise ValueError(
+                f"A coverage penalty needs a model that attends. Received: {self} for one that "
+                "does not."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values for JSON."""
+        return {name: _plain(value) for name, value in dataclasses.asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Reads what `to_dict` wrote, now or in an earlier release: what is missing is its default.
+
+        Raises:
+            ValueError: If a key is unknown, as in a file of a later release, or a value is wrong.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise ValueError(
+                f"{cls.__name__} has the options {sorted(known)}. Received: {unknown}; update "
+                "keras_seq2seq to read what a later release wrote."
+            )
+        given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**given)  # type: ignore[arg-type]
+
     def forbidden(self, vocabulary_size: int) -> list[int]:
         """Returns the ids that are never chosen.
 
         Raises:
-            ValueError: If `suppress` holds an id that the vocabulary has not.
+            ValueError: If `suppress` holds an id outside the vocabulary.
         """
         if foreign := [i for i in self.suppress if not 0 <= i < vocabulary_size]:
             raise ValueError(
@@ -72,175 +208,30 @@ class Strategy(abc.ABC):
         """True if no rule can forbid every token."""
         return not (self.adjusts or self.min_length or self.suppress)
 
-    @abc.abstractmethod
-    def _own_faults(self) -> list[str]:
+    def _own_errors(self) -> list[str]:
         """Returns what is wrong with the arguments of the class itself."""
+        return []
 
-    def _common_faults(self) -> list[str]:
-        faults = []
+    def _common_errors(self) -> list[str]:
+        errors = []
         if self.min_length < 0:
-            faults.append(f"`min_length` must be at least 0. Received: {self.min_length}.")
+            errors.append(f"`min_length` must be at least 0. Received: {self.min_length}.")
         factor = self.max_length_factor
         if factor is not None and not (math.isfinite(factor) and factor > 0):
-            faults.append(
+            errors.append(
                 f"`max_length_factor` must be finite and above 0, or None. Received: {factor}."
             )
         if not (math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0):
-            faults.append(
+            errors.append(
                 "`repetition_penalty` must be finite and above 0. "
                 f"Received: {self.repetition_penalty}."
             )
         if self.no_repeat_ngram_size < 0:
-            faults.append(
+            errors.append(
                 f"`no_repeat_ngram_size` must be at least 0. Received: {self.no_repeat_ngram_size}."
             )
-        return faults
+        return errors
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
-class Greedy(Strategy):
-    """Takes the most probable token at each step; of equal ones the smallest id."""
-
-    def _own_faults(self) -> list[str]:
-        return []
-
-
-@dataclasses.dataclass(frozen=True, repr=False)
-class Sampling(Strategy):
-    """Draws each token from the model's distribution, tempered and cut off.
-
-    The draw depends on the seed and the source alone, not on what else is in the batch: the same
-    seed gives the same text again, another seed another one.
-
-    Args:
-        temperature: float > 0. Divides the log-probabilities; below 1 sharpens.
-        top_k: int >= 0. Draws from so many most probable tokens; 0 from all.
-        top_p: float, 0 < top_p <= 1. Draws from the fewest most probable tokens that have this
-            probability together, after temperature and `top_k`.
-        seed: int >= 0.
-    Reference:
-        Fan et al. 2018, section 5.4 (top-k); Holtzman et al. 2020, section 3 (top-p).
-    """
-
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    seed: int = 0
-
-    def uniforms(self, source_ids: np.ndarray, max_length: int) -> np.ndarray:
-        """Returns the random numbers of each row, one for each step.
-
-        Args:
-            source_ids: int32, shape (batch, source_length), padded with 0.
-            max_length: int > 0.
-        Returns:
-            float32, shape (batch, max_length), 0 <= x < 1.
-        """
-        rows = []
-        for ids in np.asarray(source_ids, "<i4"):
-            digest = hashlib.sha256(ids[ids != PAD_ID].tobytes()).digest()
-            words = np.frombuffer(digest, "<u4").tolist()
-            rows.append(np.random.default_rng([self.seed, *words]).random(max_length, "float32"))
-        return np.stack(rows) if rows else np.zeros((0, max_length), "float32")
-
-    def candidates(self, vocabulary_size: int) -> int:
-        """Returns how many most probable tokens a draw looks at."""
-        return min(self.top_k or vocabulary_size, vocabulary_size)
-
-    def _own_faults(self) -> list[str]:
-        faults = []
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
-            faults.append(
-                f"`temperature` must be finite and above 0. Received: {self.temperature}; "
-                "take Greedy() for none."
-            )
-        if self.top_k < 0:
-            faults.append(f"`top_k` must be at least 0. Received: {self.top_k}.")
-        if not 0 < self.top_p <= 1:
-            faults.append(f"`top_p` must be above 0 and at most 1. Received: {self.top_p}.")
-        if self.seed < 0:
-            faults.append(f"`seed` must be at least 0. Received: {self.seed}.")
-        return faults
-
-
-@dataclasses.dataclass(frozen=True, repr=False)
-class BeamSearch(Strategy):
-    """Keeps the `beam_size` most probable live hypotheses at each step.
-
-    A hypothesis Y of |Y| tokens, eos included, ranks by log P(Y | X) / lp(Y) + cp(X; Y). It
-    finishes when its eos is among the `beam_size` best continuations of a step, and never changes
-    after. A beam larger than the vocabulary is as wide as there are hypotheses.
-
-    Args:
-        beam_size: int, 1 to 64. Live hypotheses of each source.
-        num_hypotheses: int, 1 to `beam_size`. Translations that are returned, the best first.
-        length_penalty: "gnmt": lp = ((5 + |Y|) / 6) ** alpha; "average": lp = |Y| ** alpha.
-        alpha: float >= 0. 0 ranks by log-probability; "average" with 1 by its mean per token.
-        coverage_penalty: float >= 0, beta of cp = beta * sum_i log(min(sum_j a_ij, 1)) over the
-            source tokens i, a_ij the attention of target token j (not below 1e-9 in sum). Needs a
-            model that attends; 0 is off.
-        patience: float >= 1. The search of a source stops at patience * beam_size finished
-            hypotheses; None goes on until no live hypothesis can be among those returned.
-    Reference:
-        Wu et al. 2016, section 7 ("gnmt", coverage); Kasai et al. 2022 (patience).
-    """
-
-    beam_size: int = 4
-    num_hypotheses: int = 1
-    length_penalty: str = "gnmt"
-    alpha: float = 0.6
-    coverage_penalty: float = 0.0
-    patience: float | None = 1.0
-
-    def check_attention(self, attends: bool) -> None:
-        """Checks that a coverage penalty has attention to count.
-
-        Raises:
-            ValueError: If the model does not attend.
-        """
-        if self.coverage_penalty and not attends:
-            raise ValueError(
-                "A coverage penalty needs a model that attends. "
-                f"Received: coverage_penalty={self.coverage_penalty} for one that does not."
-            )
-
-    @property
-    def enough(self) -> int | None:
-        """Finished hypotheses of a source that end its search; None if none do."""
-        if self.patience is None:
-            return None
-        return math.ceil(np.float32(self.patience) * np.float32(self.beam_size))
-
-    def penalties(self, max_length: int) -> np.ndarray:
-        """Returns lp for 0 to `max_length` tokens, float32; that of 0 tokens is 1."""
-        return (self.penalty_bases(max_length) ** self.alpha).astype("float32")
-
-    def penalty_bases(self, max_length: int) -> np.ndarray:
-        """Returns what is raised to `alpha` for 0 to `max_length` tokens, float64."""
-        lengths = np.arange(max_length + 1)
-        base = (5 + lengths) / 6 if self.length_penalty == "gnmt" else lengths
-        return np.where(lengths, base, 1.0)
-
-    def _own_faults(self) -> list[str]:
-        faults = []
-        if not 1 <= self.beam_size <= MAX_BEAM_SIZE:
-            faults.append(f"`beam_size` must be 1 to {MAX_BEAM_SIZE}. Received: {self.beam_size}.")
-        if not 1 <= self.num_hypotheses <= max(self.beam_size, 1):
-            faults.append(
-                "`num_hypotheses` must be 1 to `beam_size`. "
-                f"Received: {self.num_hypotheses} of {self.beam_size}."
-            )
-        if self.length_penalty not in LENGTH_PENALTIES:
-            faults.append(
-                f"`length_penalty` must be one of {LENGTH_PENALTIES}. "
-                f"Received: {self.length_penalty!r}."
-            )
-        for name in ("alpha", "coverage_penalty"):
-            if not (math.isfinite(value := getattr(self, name)) and value >= 0):
-                faults.append(f"`{name}` must be finite and at least 0. Received: {value}.")
-        if self.patience is not None and not self.patience >= 1:
-            faults.append(f"`patience` must be at least 1, or None. Received: {self.patience}.")
-        return faults
-
-
-GREEDY = Greedy()
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -4,11 +4,13 @@ from typing import Any
 
 import keras
 
+from keras_seq2seq.models.config import ATTENTIONS
 from keras_seq2seq.models.masks import PACKAGE, mask_scores
+from keras_seq2seq.models.two_forms import TwoForms
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class Attention(keras.layers.Layer):
+class Attention(TwoForms):
     """Attends from decoder states s_t to memory positions h_i and returns the context c_t.
 
     a_t = softmax_i(score(s_t, h_i)) over real positions, c_t = sum_i a_ti h_i. What of the score
@@ -21,15 +23,13 @@ class Attention(keras.layers.Layer):
     Args:
         score: "dot", "general", "scaled" or "additive".
     Call arguments:
-        query: float, shape (batch, target_length, units). Decoder states s_t; of one token
-            (batch, units).
+        query: float, shape (batch, target_length, units). Decoder states s_t.
         keys: float, shape (batch, source_length, units).
         memory: float, shape (batch, source_length, size).
         source_mask: bool, shape (batch, source_length). A padded position has weight 0.
     Returns:
         context: float, shape (batch, target_length, size).
-        weights: float, shape (batch, target_length, source_length). Each row sums to 1. Of one
-            token, both without the axis of length.
+        weights: float, shape (batch, target_length, source_length). Each row sums to 1.
     Raises:
         ValueError: If `score` is unknown.
     Reference:
@@ -39,10 +39,8 @@ class Attention(keras.layers.Layer):
 
     def __init__(self, score: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if score not in ("dot", "general", "scaled", "additive"):
-            raise ValueError(
-                f"`score` must be 'dot', 'general', 'scaled' or 'additive'. Received: {score!r}."
-            )
+        if score not in ATTENTIONS:
+            raise ValueError(f"`score` must be one of {ATTENTIONS}. Received: {score!r}.")
         self.score = score
 
     def build(self, query_shape: Any, keys_shape: Any, *shapes: Any) -> None:
@@ -59,15 +57,16 @@ class Attention(keras.layers.Layer):
             )
 
     def call(self, query: Any, keys: Any, memory: Any, source_mask: Any) -> tuple[Any, Any]:
-        if len(query.shape) == 2:
-            context, weights = self.call(query[:, None], keys, memory, source_mask)
-            return keras.ops.squeeze(context, 1), keras.ops.squeeze(weights, 1)
         scores = self._scores(query, keys)
         scores = mask_scores(scores, source_mask[:, None, :])
         # Keras warns of a softmax over one position, whose weight is 1.
         is_single = scores.shape[-1] == 1
         weights = keras.ops.ones_like(scores) if is_single else keras.ops.softmax(scores, axis=-1)
         return keras.ops.matmul(weights, memory), weights
+
+    def step(self, query: Any, keys: Any, memory: Any, source_mask: Any) -> tuple[Any, Any]:
+        context, weights = self.call(query[:, None], keys, memory, source_mask)
+        return keras.ops.squeeze(context, 1), keras.ops.squeeze(weights, 1)
 
     def _scores(self, query: Any, keys: Any) -> Any:
         if self.score == "additive":

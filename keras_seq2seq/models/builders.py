@@ -58,7 +58,7 @@ def build_decoder(
 ) -> keras.Model:
     """Builds the decoder: P(y_t | y_<t, c) = softmax(logits_t).
 
-    The same model reads a whole target in training and one token at inference.
+    It reads a whole target, as in training; `build_decoder_step` makes the one for a token of it.
 
     Args:
         config: The description of the model.

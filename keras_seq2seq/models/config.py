@@ -9,8 +9,9 @@ from keras_seq2seq.models.presets import PRESETS
 from keras_seq2seq.text.vocabulary import MAX_VOCABULARY_SIZE
 
 PARTS = ("recurrent", "transformer")
-CELLS = ("simple_rnn", "gru", "lstm")
-DECODER_CELLS = ("", *CELLS, "ssru")
+# Names of recurrent cells, each with the number of its states; `decoder_cells` has their layers.
+CELLS = {"simple_rnn": 1, "gru": 1, "lstm": 2}
+DECODER_CELLS = {**CELLS, "ssru": 1}
 CONTEXTS = ("last", "mean", "max", "attention")
 CONTEXT_USES = ("initial_state", "every_step")
 ATTENTIONS = ("dot", "general", "scaled", "additive")
@@ -116,7 +117,7 @@ class Seq2SeqConfig:
     @property
     def states_per_layer(self) -> int:
         """Number of states of one layer of a recurrent decoder: 2 for an LSTM, else 1."""
-        return 2 if (self.decoder_cell or self.cell) == "lstm" else 1
+        return DECODER_CELLS[self.decoder_cell or self.cell]
 
     @property
     def output_dim(self) -> int:
@@ -224,8 +225,8 @@ def _choice_faults(config: Seq2SeqConfig, mistyped: Container[str]) -> list[str]
     choices = {
         "encoder": PARTS,
         "decoder": PARTS,
-        "cell": CELLS,
-        "decoder_cell": DECODER_CELLS,
+        "cell": tuple(CELLS),
+        "decoder_cell": ("", *DECODER_CELLS),
         "context": CONTEXTS,
         "context_use": CONTEXT_USES,
         "attention": ATTENTIONS,

@@ -16,8 +16,10 @@ class TrainedModel(Protocol):
     Args:
         config: Describes its parts, or None.
         encoder: Its encoder, which keeps the contract.
-        decoder: Its decoder, which keeps the contract.
-        variables: Those of both parts.
+        decoder: Its decoder over a whole target, which keeps the contract.
+        decoder_step: The same for one token, over the same weights.
+        variables: Those of both parts, seeds of dropout among them.
+        weights: The same without those seeds.
         tokenizers: Text to ids and back, or None.
     """
 
@@ -25,12 +27,19 @@ class TrainedModel(Protocol):
     encoder: keras.Model
     decoder: keras.Model
     variables: list[Any]
+    weights: list[Any]
+
+    @property
+    def decoder_step(self) -> keras.Model: ...
 
     @property
     def tokenizers(self) -> TokenizerPair | None: ...
 
     def check_max_length(self, max_length: int) -> None:
         """Checks that the decoder can take so many tokens."""
+
+    def save(self, path: Any) -> None:
+        """Writes the model to a `.keras` file."""
 
 
 def state_names(decoder: keras.Model) -> list[str]:
@@ -43,6 +52,11 @@ def source_names(decoder: keras.Model) -> list[str]:
     """Returns the names of what the decoder reads of the source and never changes, sorted."""
     states = {"target_ids", *state_names(decoder)}
     return sorted(name for name in decoder.input if name not in states)
+
+
+def target_vocabulary_size(decoder: keras.Model) -> int:
+    """Returns the number of target ids, which the logits have columns for."""
+    return decoder.output["logits"].shape[-1]
 
 
 def attends(decoder: keras.Model) -> bool:

@@ -1,18 +1,31 @@
 """The decoder's recurrences: whole target at once in training, one cell call at inference."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from keras_seq2seq.models.attention import Attention
+from keras_seq2seq.models.config import DECODER_CELLS
 from keras_seq2seq.models.gru import GRU
 from keras_seq2seq.models.masks import PACKAGE
 from keras_seq2seq.models.ssru import SSRU, SSRUCell
+from keras_seq2seq.models.two_forms import TwoForms
 
+# Layers that an encoder can have.
 RNN_LAYERS = {
     "simple_rnn": keras.layers.SimpleRNN,
     "gru": GRU,
     "lstm": keras.layers.LSTM,
+}
+# What a decoder can have: layers over a whole target that return their states too, and cells.
+DECODER_LAYERS: dict[str, Callable[..., keras.layers.Layer]] = {
+    **{
+        name: functools.partial(layer, return_sequences=True, return_state=True)
+        for name, layer in RNN_LAYERS.items()
+    },
+    "ssru": SSRU,
 }
 RNN_CELLS = {
     "simple_rnn": keras.layers.SimpleRNNCell,
@@ -23,17 +36,17 @@ RNN_CELLS = {
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class Recurrence(keras.layers.Layer):
+class Recurrence(TwoForms):
     """Computes s_t = g(y_t, s_{t-1}) over a target; one step is one cell call, without a loop.
 
     Args:
         cell: "simple_rnn", "gru", "lstm" or "ssru".
         units: int > 0. Size of each state.
     Call arguments:
-        inputs: float, shape (batch, target_length, size) or, one token, (batch, size).
+        inputs: float, shape (batch, target_length, size).
         initial_state: list of float tensors, shape (batch, units): one, or two for "lstm".
     Returns:
-        outputs: float, shape (batch, target_length, units), or (batch, units) for one token.
+        outputs: float, shape (batch, target_length, units).
         states: list of float tensors after the last position, like `initial_state`.
     Reference:
         Elman 1990; Hochreiter and Schmidhuber 1997; Cho et al. 2014, section 2.3; Kim et al. 2019.
@@ -43,24 +56,18 @@ class Recurrence(keras.layers.Layer):
         super().__init__(**kwargs)
         self.cell = cell
         self.units = units
-        options: dict[str, Any] = {"name": "rnn", "dtype": self.dtype_policy}
-        if cell == "ssru":
-            self.rnn = SSRU(units, **options)
-        else:
-            self.rnn = RNN_LAYERS[cell](units, return_sequences=True, return_state=True, **options)
+        self.rnn = DECODER_LAYERS[cell](units, name="rnn", dtype=self.dtype_policy)
 
     def build(self, inputs_shape: Any, initial_state_shape: Any = None) -> None:
         self.rnn.build(inputs_shape)
 
     def call(self, inputs: Any, initial_state: list[Any]) -> tuple[Any, list[Any]]:
-        if len(inputs.shape) == 2:
-            output, states = self.rnn.cell(inputs, list(initial_state))
-            return output, list(states)
-        if inputs.shape[1] == 1:
-            output, states = self.call(inputs[:, 0], initial_state)
-            return output[:, None], states
         outputs, *states = self.rnn(inputs, initial_state=list(initial_state))
         return outputs, states
+
+    def step(self, inputs: Any, state: list[Any]) -> tuple[Any, list[Any]]:
+        output, states = self.rnn.cell(inputs, list(state))
+        return output, list(states)
 
     def compute_output_shape(self, inputs_shape: Any, initial_state_shape: Any) -> Any:
         return (*inputs_shape[:-1], self.units), list(initial_state_shape)
@@ -105,7 +112,7 @@ class Attentional(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class InputFeeding(keras.layers.Layer):
+class InputFeeding(TwoForms):
     """A stack of recurrent cells with attention inside the recurrence.
 
     The attentional vector of one step is joined to the input of the next, so a target is read
@@ -119,7 +126,7 @@ class InputFeeding(keras.layers.Layer):
         score: Score of `Attention`.
         residual: Add a cell's input to its output from the second cell on.
     Call arguments:
-        inputs: float, shape (batch, target_length, size) or, one token, (batch, size).
+        inputs: float, shape (batch, target_length, size).
         keys: float, shape (batch, source_length, units).
         memory: float, shape (batch, source_length, memory_size).
         source_mask: bool, shape (batch, source_length).
@@ -127,8 +134,7 @@ class InputFeeding(keras.layers.Layer):
             attentional vector, shape (batch, output_dim).
     Returns:
         outputs: float, shape (batch, target_length, output_dim). Attentional vectors.
-        weights: float, shape (batch, target_length, source_length). Of one token, both without
-            the axis of length.
+        weights: float, shape (batch, target_length, source_length).
         states: list of float tensors after the last position, like `initial_state`.
     Reference:
         Luong et al. 2015, section 3.3.
@@ -167,36 +173,32 @@ class InputFeeding(keras.layers.Layer):
     def call(
         self, inputs: Any, keys: Any, memory: Any, source_mask: Any, initial_state: list[Any]
     ) -> tuple[Any, Any, list[Any]]:
-        def step(carry: Any, x: Any) -> tuple[Any, Any]:
-            states, _ = carry
-            states, weights = self._step(x, keys, memory, source_mask, states)
+        def advance(carry: Any, x: Any) -> tuple[Any, Any]:
+            _, weights, states = self.step(x, keys, memory, source_mask, carry[0])
             return (states, weights), (states, weights)
 
-        states = list(initial_state)
-        if len(inputs.shape) == 2:
-            (states, weights), _ = step((states, None), inputs)
-            return states[-1], weights, states
-        if inputs.shape[1] == 1:
-            output, weights, states = self.call(inputs[:, 0], keys, memory, source_mask, states)
-            return output[:, None], weights[:, None], states
         nothing = keras.ops.zeros_like(keys[:, :, 0])
         by_time = keras.ops.transpose(inputs, (1, 0, 2))
-        (states, _), (history, weights) = keras.ops.scan(step, (states, nothing), by_time)
+        (states, _), (history, weights) = keras.ops.scan(
+            advance, (list(initial_state), nothing), by_time
+        )
         outputs = keras.ops.transpose(history[-1], (1, 0, 2))
         return outputs, keras.ops.transpose(weights, (1, 0, 2)), states
 
-    def _step(
-        self, x: Any, keys: Any, memory: Any, source_mask: Any, states: list[Any]
-    ) -> tuple[list[Any], Any]:
-        per_cell = len(self.cells[0].state_size) if self.cell == "lstm" else 1
+    def step(
+        self, inputs: Any, keys: Any, memory: Any, source_mask: Any, state: list[Any]
+    ) -> tuple[Any, Any, list[Any]]:
+        per_cell = DECODER_CELLS[self.cell]
         new_states: list[Any] = []
-        x = keras.ops.concatenate([x, states[-1]], axis=1)
+        x = keras.ops.concatenate([inputs, state[-1]], axis=1)
         for i, cell in enumerate(self.cells):
-            y, new = cell(x, states[i * per_cell : (i + 1) * per_cell])
+            y, new = cell(x, state[i * per_cell : (i + 1) * per_cell])
             x = x + y if self.residual and i else y
             new_states += list(new)
-        context, weights = self.attention(x, keys, memory, source_mask)
-        return [*new_states, self.attentional(context, x)], weights
+        with keras.name_scope(self.attention.name):
+            context, weights = self.attention.step(x, keys, memory, source_mask)
+        output = self.attentional(context, x)
+        return output, weights, [*new_states, output]
 
     def compute_output_shape(
         self,
@@ -245,26 +247,27 @@ class ZeroState(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("keras_seq2seq")
-class JoinContext(keras.layers.Layer):
+class JoinContext(TwoForms):
     """Joins the fixed context to every decoder input.
 
     Call arguments:
-        inputs: float, shape (batch, target_length, size) or, one token, (batch, size).
+        inputs: float, shape (batch, target_length, size).
         context: float, shape (batch, units).
     Returns:
-        float, shape (batch, target_length, size + units), or (batch, size + units).
+        float, shape (batch, target_length, size + units).
     Reference:
         Cho et al. 2014, section 2.2.
     """
 
     def call(self, inputs: Any, context: Any) -> Any:
-        if len(inputs.shape) == 2:
-            return keras.ops.concatenate([inputs, context], axis=1)
         shape = keras.ops.shape(inputs)
         repeated = keras.ops.broadcast_to(
             context[:, None, :], (shape[0], shape[1], context.shape[-1])
         )
         return keras.ops.concatenate([inputs, repeated], axis=2)
+
+    def step(self, inputs: Any, context: Any) -> Any:
+        return keras.ops.concatenate([inputs, context], axis=1)
 
     def compute_output_shape(self, inputs_shape: Any, context_shape: Any) -> Any:
         return (*inputs_shape[:-1], inputs_shape[-1] + context_shape[1])

@@ -4,7 +4,9 @@ from typing import Any
 
 import keras
 
+from keras_seq2seq.models.caches import FIXED, Cache, Shape
 from keras_seq2seq.models.masks import PACKAGE, mask_scores
+from keras_seq2seq.models.two_forms import TwoForms
 
 ops = keras.ops
 
@@ -109,17 +111,17 @@ class SelfAttention(_Heads):
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class CachedSelfAttention(_Heads):
+class CachedSelfAttention(_Heads, TwoForms):
     """Lets every target position read itself and those before it.
 
     A whole target starts at position 0 and reads itself. One token reads what `keys` and `values`
-    hold of the positions before `position`, and is written there: a step projects one token.
+    hold of the positions before `position`, and joins them: a step projects one token.
 
     Args:
         num_heads: int > 0. Divides the size.
         dropout: float, 0 <= dropout < 1. Share of the weights dropped in fit.
     Call arguments:
-        inputs: float, shape (batch, target_length, size) or, one token, (batch, size).
+        inputs: float, shape (batch, target_length, size).
         keys: float, shape (batch, num_heads, head_size, max_length).
         values: float, shape (batch, num_heads, max_length, head_size).
         position: int32, shape (batch, 1). Tokens before the first of `inputs`; below max_length.
@@ -138,11 +140,6 @@ class CachedSelfAttention(_Heads):
     def call(
         self, inputs: Any, keys: Any, values: Any, position: Any, training: Any = None
     ) -> tuple[Any, Any, Any]:
-        if inputs.shape[1] == 1 and len(inputs.shape) == 3:
-            outputs, keys, values = self._step(inputs[:, 0], keys, values, position, training)
-            return outputs[:, None], keys, values
-        if len(inputs.shape) == 2:
-            return self._step(inputs, keys, values, position, training)
         size, longest = inputs.shape[-1], values.shape[2]
         query, new_keys, new_values = ops.split(self.project(inputs), 3, axis=-1)
         query = self._split(query, size)
@@ -156,51 +153,12 @@ class CachedSelfAttention(_Heads):
         values = ops.concatenate([new_values, ops.zeros_like(values)], axis=2)[:, :, :longest]
         return self.output_projection(self._merge(read)), keys, values
 
-    def _step(
-        self, inputs: Any, keys: Any, values: Any, position: Any, training: Any
+    def step(
+        self, inputs: Any, keys: Any, values: Any, position: Any, *, cache: Cache = FIXED
     ) -> tuple[Any, Any, Any]:
         query, new_keys, new_values = self._split_token(self.project(inputs), 3)
-        places = ops.arange(values.shape[2], dtype="int32")[None, :]
-        # Caches are zero where nothing was written: a sum is cheaper than a choice.
-        here = ops.cast(places == position, keys.dtype)[:, None]
-        keys = keys + here[:, :, None, :] * ops.transpose(new_keys, (0, 1, 3, 2))
-        values = values + here[:, :, :, None] * new_values
-        visible = (places <= position)[:, None, None, :]
-        read, _ = self._attend(query, keys, values, visible, training)
-        return self.output_projection(self._merge_token(read)), keys, values
-
-    def compute_output_shape(
-        self, inputs_shape: Any, keys_shape: Any, values_shape: Any, position_shape: Any
-    ) -> Any:
-        return inputs_shape, keys_shape, values_shape
-
-
-class GrowingSelfAttention(_Heads):
-    """Computes one token of a `CachedSelfAttention` over caches as long as what is in them.
-
-    Nothing is read or copied but real tokens, so a search is faster; shapes change at each step.
-
-    Args:
-        layer: The layer to stand for, built; its weights are shared.
-    Call arguments:
-        inputs: float, shape (batch, size).
-        keys, values: float, shape (batch, num_heads, length, head_size).
-        position: int32, shape (batch, 1). Not read: the length says it.
-    Returns:
-        outputs: float, shape (batch, size).
-        keys, values: As given, with one token more.
-    """
-
-    def __init__(self, layer: CachedSelfAttention) -> None:
-        super().__init__(layer.num_heads, name=layer.name, dtype=layer.dtype_policy)
-        self.project = layer.project
-        self.output_projection = layer.output_projection
-
-    def call(self, inputs: Any, keys: Any, values: Any, position: Any) -> tuple[Any, Any, Any]:
-        query, new_keys, new_values = self._split_token(self.project(inputs), 3)
-        keys = ops.concatenate([keys, new_keys], axis=2)
-        values = ops.concatenate([values, new_values], axis=2)
-        read, _ = self._attend(query, ops.transpose(keys, (0, 1, 3, 2)), values, None, False)
+        keys, values, columns, visible = cache.append(keys, values, new_keys, new_values, position)
+        read, _ = self._attend(query, columns, values, visible, False)
         return self.output_projection(self._merge_token(read)), keys, values
 
     def compute_output_shape(
@@ -249,20 +207,19 @@ class SourceKeysValues(_Heads):
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class CrossAttention(_Heads):
+class CrossAttention(_Heads, TwoForms):
     """Lets every target position read every real source position.
 
     Args:
         num_heads: int > 0. Divides the size.
         dropout: float, 0 <= dropout < 1. Share of the weights dropped in fit.
     Call arguments:
-        inputs: float, shape (batch, target_length, size) or, one token, (batch, size).
+        inputs: float, shape (batch, target_length, size).
         keys, values: Of `SourceKeysValues`.
         source_mask: bool, shape (batch, source_length).
     Returns:
         outputs: float, like `inputs`.
-        weights: float, shape (batch, target_length, source_length), or (batch, source_length) for
-            one token: the mean over the heads.
+        weights: float, shape (batch, target_length, source_length). The mean over the heads.
     Reference:
         Vaswani et al. 2017, section 3.2.3.
     """
@@ -276,13 +233,15 @@ class CrossAttention(_Heads):
         self, inputs: Any, keys: Any, values: Any, source_mask: Any, training: Any = None
     ) -> tuple[Any, Any]:
         visible = source_mask[:, None, None, :]
-        if len(inputs.shape) == 2:
-            (query,) = self._split_token(self.project(inputs), 1)
-            read, weights = self._attend(query, keys, values, visible, training)
-            return self.output_projection(self._merge_token(read)), ops.mean(weights, axis=(1, 2))
         query = self._split(self.project(inputs), inputs.shape[-1])
         read, weights = self._attend(query, keys, values, visible, training)
         return self.output_projection(self._merge(read)), ops.mean(weights, axis=1)
+
+    def step(self, inputs: Any, keys: Any, values: Any, source_mask: Any) -> tuple[Any, Any]:
+        (query,) = self._split_token(self.project(inputs), 1)
+        visible = source_mask[:, None, None, :]
+        read, weights = self._attend(query, keys, values, visible, False)
+        return self.output_projection(self._merge_token(read)), ops.mean(weights, axis=(1, 2))
 
     def compute_output_shape(
         self, inputs_shape: Any, keys_shape: Any, values_shape: Any, source_mask_shape: Any
@@ -292,74 +251,49 @@ class CrossAttention(_Heads):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class EmptyCache(keras.layers.Layer):
-    """Makes the caches of one `CachedSelfAttention` before the first token: zeros.
+    """Makes the caches of one `CachedSelfAttention` before the first token.
 
     Args:
         num_heads: int > 0.
         head_size: int > 0.
         max_length: int > 0. Most tokens of a target.
+        cache: Their kind; a file keeps those of fixed length.
     Call arguments:
         source_ids: int32, shape (batch, source_length).
     Returns:
-        keys: float, shape (batch, num_heads, head_size, max_length).
-        values: float, shape (batch, num_heads, max_length, head_size).
+        keys, values: float, as the cache lays them out; of fixed length they are zeros.
     """
 
-    def __init__(self, num_heads: int, head_size: int, max_length: int, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        num_heads: int,
+        head_size: int,
+        max_length: int,
+        *,
+        cache: Cache = FIXED,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.head_size = head_size
         self.max_length = max_length
+        self.cache = cache
 
     def call(self, source_ids: Any) -> tuple[Any, Any]:
-        batch = ops.shape(source_ids)[0]
-        keys, values = self.compute_output_shape((batch,))
-        return ops.zeros(keys, self.compute_dtype), ops.zeros(values, self.compute_dtype)
+        return self.cache.empty(source_ids, self._shapes(), self.compute_dtype)
 
     def compute_output_spec(self, source_ids: Any) -> Any:
-        keys, values = self.compute_output_shape(source_ids.shape)
-        dtype = self.compute_dtype
-        return keras.KerasTensor(keys, dtype), keras.KerasTensor(values, dtype)
-
-    def compute_output_shape(self, source_ids_shape: Any) -> Any:
-        batch = source_ids_shape[0]
-        return (
-            (batch, self.num_heads, self.head_size, self.max_length),
-            (batch, self.num_heads, self.max_length, self.head_size),
+        return tuple(
+            keras.KerasTensor((source_ids.shape[0], *shape), self.compute_dtype)
+            for shape in self._shapes()
         )
 
     def get_config(self) -> dict[str, Any]:
         sizes = {name: getattr(self, name) for name in ("num_heads", "head_size", "max_length")}
         return {**super().get_config(), **sizes}
 
-
-class NoCache(keras.layers.Layer):
-    """Makes the caches of one `GrowingSelfAttention` before the first token: of length 0.
-
-    Args:
-        layer: The layer to stand for.
-    Call arguments:
-        source_ids: int32, shape (batch, source_length).
-    Returns:
-        keys, values: float, shape (batch, num_heads, 0, head_size).
-    """
-
-    def __init__(self, layer: EmptyCache) -> None:
-        super().__init__(name=layer.name, dtype=layer.dtype_policy)
-        self.num_heads = layer.num_heads
-        self.head_size = layer.head_size
-
-    def call(self, source_ids: Any) -> tuple[Any, Any]:
-        batch, length = ops.shape(source_ids)
-        # A length that the backend does not know before it runs may change in a loop.
-        empty = ops.zeros((batch, self.num_heads, length * 0, self.head_size), self.compute_dtype)
-        return empty, empty
-
-    def compute_output_spec(self, source_ids: Any) -> Any:
-        shape = (source_ids.shape[0], self.num_heads, None, self.head_size)
-        return keras.KerasTensor(shape, self.compute_dtype), keras.KerasTensor(
-            shape, self.compute_dtype
-        )
+    def _shapes(self) -> tuple[Shape, Shape]:
+        return self.cache.shapes(self.num_heads, self.head_size, self.max_length)
 
 
 def _batch(values: Any) -> int:

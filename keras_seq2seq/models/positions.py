@@ -5,14 +5,15 @@ from typing import Any
 
 import keras
 
+from keras_seq2seq.models.config import POSITIONS
 from keras_seq2seq.models.masks import PACKAGE
+from keras_seq2seq.models.two_forms import TwoForms
 
 ops = keras.ops
-POSITIONS = ("sinusoidal", "learned")
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class PositionEncoding(keras.layers.Layer):
+class PositionEncoding(TwoForms):
     """Scales embeddings by the square root of their size and adds where each token stands.
 
     Args:
@@ -20,7 +21,7 @@ class PositionEncoding(keras.layers.Layer):
             taken for the last).
         max_length: int > 0. Number of learned positions, and of those of single tokens.
     Call arguments:
-        embeddings: float, shape (batch, length, size) or, one token, (batch, size).
+        embeddings: float, shape (batch, length, size).
         start: int32, shape (batch, 1). Position of the first token; None is 0.
     Returns:
         float, like `embeddings`.
@@ -47,14 +48,16 @@ class PositionEncoding(keras.layers.Layer):
 
     def call(self, embeddings: Any, start: Any = None) -> Any:
         scale = embeddings.shape[-1] ** 0.5
-        if len(embeddings.shape) == 2:
-            # Rows of a table that is the same at every step, and so computed before a search. The
-            # sum comes first: LiteRT would store another table of embeddings that are scaled.
-            table = self._encodings(ops.arange(self.max_length, dtype="int32"), embeddings) / scale
-            return (embeddings + ops.take(table, start[:, 0], axis=0)) * scale
         positions = ops.arange(ops.shape(embeddings)[1], dtype="int32")[None, :]
         positions = positions if start is None else positions + start
         return embeddings * scale + self._encodings(positions, embeddings)
+
+    def step(self, embeddings: Any, start: Any) -> Any:
+        scale = embeddings.shape[-1] ** 0.5
+        # Rows of a table that is the same at every step, and so computed before a search. The sum
+        # comes first: LiteRT would store another table of embeddings that are scaled.
+        table = self._encodings(ops.arange(self.max_length, dtype="int32"), embeddings) / scale
+        return (embeddings + ops.take(table, start[:, 0], axis=0)) * scale
 
     def _encodings(self, positions: Any, embeddings: Any) -> Any:
         """Returns what is added to embeddings at positions (...), shape (..., size)."""
@@ -93,18 +96,21 @@ class FirstPosition(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class NextPosition(keras.layers.Layer):
+class NextPosition(TwoForms):
     """Moves the position on by as many tokens as are read.
 
     Call arguments:
         position: int32, shape (batch, 1).
-        target_ids: int32, shape (batch, target_length) or, one token, (batch,).
+        target_ids: int32, shape (batch, target_length).
     Returns:
         int32, shape (batch, 1).
     """
 
     def call(self, position: Any, target_ids: Any) -> Any:
-        return position + (1 if len(target_ids.shape) == 1 else ops.shape(target_ids)[1])
+        return position + ops.shape(target_ids)[1]
+
+    def step(self, position: Any, target_ids: Any) -> Any:
+        return position + 1
 
     def compute_output_spec(self, position: Any, target_ids: Any) -> Any:
         return keras.KerasTensor(position.shape, "int32")

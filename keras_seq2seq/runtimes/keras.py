@@ -1,6 +1,5 @@
 """Runs a Seq2Seq model in Keras: the reference for every other runtime."""
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -8,12 +7,17 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_seq2seq.decoding.graph.search_model import search_parts
+from keras_seq2seq.decoding.graph.search_model import search_models
 from keras_seq2seq.decoding.graph.translate import step_log_probs, translate
 from keras_seq2seq.decoding.hypothesis import Arrays
 from keras_seq2seq.decoding.shortlist import Shortlist
-from keras_seq2seq.decoding.strategy import Sampling, Strategy
-from keras_seq2seq.models.contract import TrainedModel, source_names, state_names
+from keras_seq2seq.decoding.strategy import Strategy
+from keras_seq2seq.models.contract import (
+    TrainedModel,
+    source_names,
+    state_names,
+    target_vocabulary_size,
+)
 from keras_seq2seq.runtimes.runtime import Runtime
 
 _SOURCES = keras.KerasTensor((None, None), "int32")
@@ -38,12 +42,11 @@ class KerasRuntime(Runtime):
         self.state_names = state_names(model.decoder)
         self.source_names = source_names(model.decoder)
         self._encode = _compiled(model, model.encoder, _SOURCES)
-        step_inputs = {**model.decoder.input, "target_ids": keras.KerasTensor((None, 1), "int32")}
-        self._step = _compiled(model, model.decoder, step_inputs)
+        self._step = _compiled(model, model.decoder_step, model.decoder_step.input)
         # JAX wants shapes that stay.
         self._dynamic = keras.backend.backend() != "jax"
-        self._searching = search_parts(
-            model.encoder, model.decoder, dynamic=self._dynamic, shortlist=shortlist
+        self._searching = search_models(
+            model.encoder, model.decoder_step, dynamic=self._dynamic, shortlist=shortlist
         )
         self._searches: dict[Strategy, Callable[[Any], Any]] = {}
 
@@ -54,26 +57,28 @@ class KerasRuntime(Runtime):
 
     def step(self, ids: np.ndarray, state: Arrays) -> tuple[np.ndarray, Arrays]:
         inputs = {name: state[name] for name in (*self.source_names, *self.state_names)}
-        inputs["target_ids"] = ids[:, None].astype("int32")
+        inputs["target_ids"] = ids.astype("int32")
         outputs = self._step({k: keras.ops.convert_to_tensor(v) for k, v in inputs.items()})
         new = {name: keras.ops.convert_to_numpy(outputs[name]) for name in self.state_names}
         if "attention" in outputs:
-            new["attention"] = keras.ops.convert_to_numpy(outputs["attention"])[:, 0]
+            new["attention"] = keras.ops.convert_to_numpy(outputs["attention"])
         return keras.ops.convert_to_numpy(step_log_probs(outputs)), {**state, **new}
 
     def has(self, strategy: Strategy) -> bool:
         return True
 
     def _search(self, source_ids: np.ndarray, strategy: Strategy) -> Arrays:
-        given, inputs = {"source_ids": source_ids}, {"source_ids": _SOURCES}
-        if isinstance(strategy, Sampling):
-            given["uniforms"] = strategy.uniforms(source_ids, self.max_length)
-            inputs["uniforms"] = keras.KerasTensor((None, self.max_length), "float32")
-            strategy = dataclasses.replace(strategy, seed=0)  # one graph for every seed
-        search = self._searches.get(strategy)
+        arrays = strategy.graph_inputs(source_ids, self.max_length)
+        search = self._searches.get(strategy.graph_key)
         if search is None:
-            search = _compiled(self.model, functools.partial(self._translate, strategy), inputs)
-            self._searches[strategy] = search
+            inputs = {
+                name: keras.KerasTensor((None, *array.shape[1:]), array.dtype)
+                for name, array in arrays.items()
+            }
+            translated = functools.partial(self._translate, strategy.graph_key)
+            search = _compiled(self.model, translated, {"source_ids": _SOURCES, **inputs})
+            self._searches[strategy.graph_key] = search
+        given = {"source_ids": source_ids, **arrays}
         found = search({k: keras.ops.convert_to_tensor(v) for k, v in given.items()})
         return {name: keras.ops.convert_to_numpy(value) for name, value in found.items()}
 
@@ -83,7 +88,7 @@ class KerasRuntime(Runtime):
             **given,
             max_length=self.max_length,
             strategy=strategy,
-            vocabulary_size=self.model.decoder.output["logits"].shape[-1],
+            vocabulary_size=target_vocabulary_size(self.model.decoder),
             dynamic=self._dynamic,
         )
 

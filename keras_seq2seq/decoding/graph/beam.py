@@ -5,7 +5,8 @@ from typing import Any
 
 import keras
 
-from keras_seq2seq.decoding.graph.loop import Advance, Step, Tensors, run_search
+from keras_seq2seq.decoding.beam_ranking import BeamRanking
+from keras_seq2seq.decoding.graph.loop import Advance, run_search
 from keras_seq2seq.decoding.graph.rules import (
     Columns,
     adjust,
@@ -14,7 +15,8 @@ from keras_seq2seq.decoding.graph.rules import (
     length_limits,
     pick,
 )
-from keras_seq2seq.decoding.strategy import FORBIDDEN, BeamSearch
+from keras_seq2seq.decoding.hypothesis import FORBIDDEN
+from keras_seq2seq.decoding.strategy import GraphStep, Tensors
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 ops = keras.ops
@@ -35,18 +37,17 @@ class BeamSizes:
     alpha: Any
 
     @classmethod
-    def of(cls, strategy: BeamSearch) -> "BeamSizes":
+    def of(cls, strategy: BeamRanking) -> "BeamSizes":
         return cls(strategy.beam_size, strategy.num_hypotheses, strategy.alpha)
 
 
 def beam_search(
-    step: Step,
+    step: GraphStep,
     state: Tensors,
     source_ids: Any,
-    strategy: BeamSearch,
+    strategy: BeamRanking,
     *,
     max_length: int,
-    memory_mask: Any = None,
     sizes: BeamSizes | None = None,
     source: Tensors | None = None,
     vocabulary_size: int | None = None,
@@ -58,19 +59,11 @@ def beam_search(
     when the search of every row has ended.
 
     Args:
-        step: The step contract: ids, int32, (batch * beam_size,), and `state` and `source` by name
-            give log_probs, float32, (batch * beam_size, vocabulary_size), and the new states.
-        state: Tensors by name, shape (batch, ...), after the source was read; `attention`,
-            float32, (batch, memory_length), zeros, if the step gives attention.
-        source_ids: int32, shape (batch, source_length). One without a real token gives one empty
-            translation.
+        step, state, source_ids, max_length, source, vocabulary_size, dynamic: As of
+            `Strategy.search_graph`; a step has batch * beam_size rows, and `source` has
+            `source_mask`, bool, (batch, memory_length), for a coverage penalty.
         strategy: What to search for.
-        max_length: int > 0. Most tokens of a translation, end of sentence included.
-        memory_mask: bool, shape (batch, memory_length), for a coverage penalty.
-        sizes: In place of the strategy's own.
-        source: As of `single_search`.
-        vocabulary_size: As of `single_search`.
-        dynamic: As of `run_search`.
+        sizes: Override the strategy's own.
     Returns:
         target_ids: int32, shape (batch, num_hypotheses, max_length), the best first, end of
             sentence included, then zeros.
@@ -88,7 +81,6 @@ def beam_search(
     search = _start(sizes.beam_size, source_ids, max_length)
     search["limits"] = length_limits(strategy, source_ids, max_length)
     if strategy.coverage_penalty:
-        source["memory_mask"] = memory_mask
         state = {**state, "coverage": state["attention"]}
     if "attention" in state:
         tokens = search["target_ids"]
@@ -117,7 +109,7 @@ def beam_search(
                 search = {**search, "history": history}
             if "coverage" in state:
                 new["coverage"] = state["coverage"] + new["attention"]
-                coverage = beams.coverage_penalties(new["coverage"], source["memory_mask"])
+                coverage = beams.coverage_penalties(new["coverage"], source["source_mask"])
             columns = Columns(vocabulary_size or log_probs.shape[-1], source.get("candidates"))
             search, parents = beams.advance(i, search, log_probs, coverage, columns)
             return search, {name: ops.take(new[name], parents, axis=0) for name in state}
@@ -158,7 +150,7 @@ class _Beams:
     """The searches of some rows: tensors (rows, beam_size, ...), each row the best first."""
 
     def __init__(
-        self, strategy: BeamSearch, sizes: BeamSizes, max_length: int, search: Tensors
+        self, strategy: BeamRanking, sizes: BeamSizes, max_length: int, search: Tensors
     ) -> None:
         self.strategy = strategy
         self.sizes = sizes
@@ -309,7 +301,7 @@ class _Beams:
         return ops.where(ops.reshape(condition, (-1, *[1] * (len(new.shape) - 1))), new, old)
 
 
-def _penalties(strategy: BeamSearch, alpha: Any, max_length: int) -> Any:
+def _penalties(strategy: BeamRanking, alpha: Any, max_length: int) -> Any:
     """Returns lp for 0 to `max_length` tokens, float32."""
     if isinstance(alpha, (int, float)):
         return ops.convert_to_tensor(

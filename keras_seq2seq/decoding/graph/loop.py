@@ -5,9 +5,9 @@ from typing import Any
 
 import keras
 
+from keras_seq2seq.decoding.strategy import Tensors
+
 ops = keras.ops
-Tensors = dict[str, Any]
-Step = Callable[[Any, Tensors], tuple[Any, Tensors]]
 # Takes the number of the step, int32, scalar, and both of what a step changes.
 Advance = Callable[[Any, Tensors, Tensors], tuple[Tensors, Tensors]]
 Begin = Callable[[Tensors, Tensors], Advance]

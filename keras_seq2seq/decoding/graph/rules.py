@@ -5,7 +5,8 @@ from typing import Any
 
 import keras
 
-from keras_seq2seq.decoding.strategy import FORBIDDEN, Strategy
+from keras_seq2seq.decoding.hypothesis import FORBIDDEN
+from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 ops = keras.ops

@@ -10,7 +10,7 @@ from keras_seq2seq.models.masks import mask_scores
 ops = keras.ops
 
 
-def shortened(
+def with_shortlist(
     encoder: keras.Model, decoder: keras.Model, shortlist: Shortlist
 ) -> tuple[keras.Model, keras.Model]:
     """Returns parts of a search whose output layer has the columns of each source's candidates.
@@ -18,14 +18,16 @@ def shortened(
     The columns are read once for each source, beside what else depends on it alone.
 
     Args:
-        encoder: That of `search_parts`.
-        decoder: That of `search_parts`, which takes one token.
+        encoder: That of a search.
+        decoder: The decoder for one token that belongs to it.
         shortlist: For its vocabularies.
     Returns:
         encoder: With the outputs `candidates`, int32, (batch, columns), rising; `candidate_mask`,
             bool, (batch, columns), False where one comes again; `candidate_kernel`, float,
             (batch, size, columns), and `candidate_bias`, float, (batch, columns), if there is one.
         decoder: That takes these but `candidates`; its `logits` are (batch, columns).
+    Raises:
+        ValueError: If the output layer is neither a Dense nor an embedding of the decoder.
     """
     source_ids = encoder.inputs[0]
     given = dict(encoder.output)
@@ -176,10 +178,15 @@ class EmbeddingAlone(keras.layers.Layer):
 
 
 def _output_layer(decoder: keras.Model) -> keras.layers.Layer:
-    """Returns the layer that gives the logits: the Dense of a config, or its embedding."""
-    dense = [layer for layer in decoder.layers if layer.name == "logits"]
-    tied = [la for la in decoder.layers if isinstance(la, keras.layers.ReversibleEmbedding)]
-    return (dense or tied)[0]
+    """Returns the layer that gives the logits: a plain Dense, or the embedding of the decoder."""
+    layer = decoder.output["logits"]._keras_history.operation
+    is_plain = type(layer) is keras.layers.Dense and layer.activation is keras.activations.linear
+    if is_plain or isinstance(layer, keras.layers.ReversibleEmbedding):
+        return layer
+    raise ValueError(
+        "A shortlist needs a decoder that a Seq2SeqConfig describes. "
+        f"Received: {decoder.name!r} with layers of its own."
+    )
 
 
 def _alone(layer: keras.layers.Layer) -> keras.layers.Layer:

@@ -1,10 +1,11 @@
 """Search for one hypothesis in keras.ops: one loop for TensorFlow, LiteRT, ONNX and JAX."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
-from keras_seq2seq.decoding.graph.loop import Advance, Step, Tensors, run_search
+from keras_seq2seq.decoding.graph.loop import Advance, run_search
 from keras_seq2seq.decoding.graph.rules import (
     Columns,
     adjust,
@@ -12,23 +13,38 @@ from keras_seq2seq.decoding.graph.rules import (
     length_limits,
     pick,
 )
-from keras_seq2seq.decoding.strategy import FORBIDDEN, GREEDY, Sampling, Strategy
+from keras_seq2seq.decoding.hypothesis import FORBIDDEN
+from keras_seq2seq.decoding.strategy import GraphStep, Strategy, Tensors
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 ops = keras.ops
+# Takes adjusted log-probabilities, (rows, columns), the numbers of the rows, (rows, 1), the step,
+# what the columns stand for, and what travels with the rows; returns a column for each row, int32,
+# (rows, 1), and the value that it was compared by.
+Choose = Callable[[Any, Any, Any, Columns, Tensors], tuple[Any, Any]]
+
+
+def highest(
+    adjusted: Any, rows: Any, step: Any, columns: Columns, inputs: Tensors
+) -> tuple[Any, Any]:
+    """Chooses the highest column of each row, of equal ones the smallest."""
+    # Not argmax: Keras guards it with bitwise operators, which LiteRT does not have.
+    compared, best = ops.top_k(adjusted, 1)
+    return ops.cast(best, "int32"), compared
 
 
 def single_search(
-    step: Step,
+    step: GraphStep,
     state: Tensors,
     source_ids: Any,
-    strategy: Strategy = GREEDY,
+    strategy: Strategy,
     *,
     max_length: int,
-    uniforms: Any = None,
     source: Tensors | None = None,
     vocabulary_size: int | None = None,
     dynamic: bool = False,
+    choose: Choose = highest,
+    **inputs: Any,
 ) -> Tensors:
     """Takes one token at each step until every row has ended.
 
@@ -37,19 +53,11 @@ def single_search(
     marked as finished, at its longest length, or where the rules leave it no token.
 
     Args:
-        step: The step contract: ids, int32, (batch,), and `state` and `source` by name give
-            log_probs, float32, (batch, vocabulary_size), and the new states.
-        state: Tensors by name, shape (batch, ...), after the source was read; `attention`,
-            float32, (batch, memory_length), zeros, if the step gives attention.
-        source_ids: int32, shape (batch, source_length). One without a real token gives an empty
-            translation.
-        strategy: `Greedy` or `Sampling`.
-        max_length: int > 0. Most tokens of a translation, end of sentence included.
-        uniforms: float32, shape (batch, max_length), of `Sampling.uniforms`.
-        source: Tensors by name, shape (batch, ...), that a step reads and never changes; with
-            `candidates`, int32, (batch, columns), the log-probabilities are of these ids.
-        vocabulary_size: int > 0. Number of target ids; None takes the columns.
-        dynamic: As of `run_search`.
+        step, state, source_ids, max_length, source, vocabulary_size, dynamic: As of
+            `Strategy.search_graph`.
+        strategy: Its rules.
+        choose: Takes a column for each row.
+        **inputs: Tensors (batch, ...) for `choose`, which travel with their rows.
     Returns:
         target_ids: int32, shape (batch, max_length), end of sentence included, then zeros.
         scores: float32, shape (batch,). Sum of the log-probabilities of the tokens; NaN where
@@ -68,13 +76,9 @@ def single_search(
             log_probs, state = step(ops.squeeze(search["ids"], 1), {**source, **state})
             columns = Columns(vocabulary_size or log_probs.shape[-1], source.get("candidates"))
             adjusted = adjust(strategy, log_probs, search["target_ids"], i, columns)
-            if isinstance(strategy, Sampling):
-                drawn = ops.take(search["uniforms"], i, axis=1)
-                best, compared = _draw(adjusted, strategy, drawn, rows, columns)
-            else:
-                # Not argmax: Keras guards it with bitwise operators, which LiteRT does not have.
-                compared, best = ops.top_k(adjusted, 1)
-            best, gained = ops.cast(best, "int32"), compared
+            given = {name: search[f"input_{name}"] for name in inputs}
+            best, compared = choose(adjusted, rows, i, columns, given)
+            gained = compared
             if strategy.repetition_penalty != 1:  # compared by something else than it gains
                 gained = pick(log_probs, rows * columns.count + best)
             ids = columns.ids(rows, best)
@@ -90,33 +94,48 @@ def single_search(
 
         return advance
 
-    is_empty = is_empty_source(source_ids)
+    search = _start(strategy, source_ids, max_length, state.get("attention"))
+    search |= {f"input_{name}": value for name, value in inputs.items()}
+    source = dict(source or {})
+    if "attention" in state:
+        # No step reads that of the one before.
+        source["attention"] = state["attention"]
+    carried = {name: value for name, value in state.items() if name != "attention"}
+    found = run_search(begin, search, carried, source, dynamic=dynamic)
+    return _found(found, is_empty_source(source_ids))
+
+
+def _start(strategy: Strategy, source_ids: Any, max_length: int, attention: Any) -> Tensors:
+    """Returns what the rows have found before the first token."""
     # One value of each row keeps an axis of one, as `top_k` gives it and the tables take it.
     zeros = ops.zeros_like(source_ids[:, 0], dtype="int32")[:, None]
-    table = zeros * positions
+    table = zeros * ops.arange(max_length, dtype="int32")[None, :]
     search = {
         "ids": zeros + BOS_ID,
-        "going": ops.logical_not(is_empty)[:, None],
+        "going": ops.logical_not(is_empty_source(source_ids))[:, None],
         "limits": length_limits(strategy, source_ids, max_length)[:, None],
         "target_ids": table,
         "scores": ops.cast(zeros, "float32"),
         "token_log_probs": ops.cast(table, "float32"),
     }
-    if isinstance(strategy, Sampling):
-        search["uniforms"] = uniforms
-    if "attention" in state:
-        search["attention"] = ops.cast(table, "float32")[:, :, None] * state["attention"][:, None]
-        # No step reads that of the one before.
-        source = {**(source or {}), "attention": state["attention"]}
-    carried = {name: value for name, value in state.items() if name != "attention"}
-    found = run_search(begin, search, carried, source or {}, dynamic=dynamic)
-    tokens = found["target_ids"]
-    found["scores"] = ops.squeeze(found["scores"], 1)
-    found["finished"] = ops.logical_or(is_empty, ops.any(tokens == EOS_ID, axis=1))
-    if "attention" in found:
-        found["attention"] = ops.where((tokens != PAD_ID)[:, :, None], found["attention"], 0.0)
-    inner = ("ids", "going", "limits", "uniforms")
-    return {name: value for name, value in found.items() if name not in inner}
+    if attention is not None:
+        search["attention"] = ops.cast(table, "float32")[:, :, None] * attention[:, None]
+    return search
+
+
+def _found(search: Tensors, is_empty: Any) -> Tensors:
+    """Returns what a search has found, when every row has ended."""
+    tokens = search["target_ids"]
+    found = {
+        "target_ids": tokens,
+        "scores": ops.squeeze(search["scores"], 1),
+        "finished": ops.logical_or(is_empty, ops.any(tokens == EOS_ID, axis=1)),
+        "token_log_probs": search["token_log_probs"],
+    }
+    if "attention" in search:
+        is_token = (tokens != PAD_ID)[:, :, None]
+        found["attention"] = ops.where(is_token, search["attention"], 0.0)
+    return found
 
 
 def _taken(i: Any, search: Tensors, best: Any, gained: Any, positions: Any) -> Tensors:
@@ -139,23 +158,3 @@ def _taken(i: Any, search: Tensors, best: Any, gained: Any, positions: Any) -> T
         "scores": search["scores"] + gained,
         "token_log_probs": ops.where(here, gained, search["token_log_probs"]),
     }
-
-
-def _draw(
-    adjusted: Any, strategy: Sampling, uniforms: Any, rows: Any, columns: Columns
-) -> tuple[Any, Any]:
-    """Returns a column for each row, shape (batch, 1), and what it was compared by."""
-    count = strategy.candidates(columns.vocabulary_size)
-    if columns.candidates is not None:
-        count = ops.minimum(count, columns.count)
-    values, ranked = ops.top_k(adjusted, count)
-    weights = ops.exp((values - values[:, :1]) / strategy.temperature)
-    before = ops.cumsum(weights, axis=-1) - weights
-    total = ops.sum(weights, axis=-1, keepdims=True)
-    weights = ops.where(before >= strategy.top_p * total, 0.0, weights)
-    upto = ops.cumsum(weights, axis=-1)
-    below = ops.cast(upto <= uniforms[:, None] * upto[:, -1:], "int32")
-    last = ops.sum(ops.cast(weights > 0, "int32"), axis=-1) - 1
-    chosen = ops.minimum(ops.sum(below, axis=-1), last)[:, None]
-    places = rows * count + chosen
-    return pick(ranked, places), pick(values, places)

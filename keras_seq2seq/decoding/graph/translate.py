@@ -4,10 +4,8 @@ from typing import Any
 
 import keras
 
-from keras_seq2seq.decoding.graph.beam import BeamSizes, beam_search
-from keras_seq2seq.decoding.graph.loop import Tensors
-from keras_seq2seq.decoding.graph.single import single_search
-from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Strategy
+from keras_seq2seq.decoding.strategies import GREEDY
+from keras_seq2seq.decoding.strategy import Strategy, Tensors
 from keras_seq2seq.models.contract import attends, source_names, state_names
 from keras_seq2seq.text.vocabulary import BOS_ID, PAD_ID
 
@@ -16,81 +14,60 @@ ops = keras.ops
 
 def translate(
     encoder: keras.Model,
-    decoder: keras.Model,
+    decoder_step: keras.Model,
     source_ids: Any,
     *,
     max_length: int,
     strategy: Strategy = GREEDY,
-    uniforms: Any = None,
-    sizes: BeamSizes | None = None,
     vocabulary_size: int | None = None,
     dynamic: bool = False,
+    **inputs: Any,
 ) -> Tensors:
     """Reads sources and searches; a source without a real token gives an empty translation.
 
     Args:
-        encoder: The encoder of a `Seq2Seq`, or that of `search_parts`, which is faster.
-        decoder: Its decoder.
+        encoder: The encoder of a `Seq2Seq`, or that of `search_models`, which is faster.
+        decoder_step: The decoder for one token that belongs to it.
         source_ids: int32, shape (batch, source_length), ended by eos, padded with 0.
         max_length: int > 0. Most tokens of a translation, end of sentence included.
         strategy: What to search for.
-        uniforms: Of `Sampling.uniforms`, for that.
-        sizes: Sizes of a beam as tensors; None takes the strategy's.
-        vocabulary_size: int > 0. Number of target ids, for an encoder with `candidates`, which the
-            decoder's logits are of.
+        vocabulary_size: int > 0. Number of target ids, for an encoder with `candidates`: the logits
+            of the decoder are then of these.
         dynamic: As of `run_search`.
+        **inputs: What the strategy's `graph_inputs` returned; `sizes`, a `BeamSizes` of tensors,
+            overrides those of a beam search.
     Returns:
-        What `single_search` or `beam_search` returns.
+        What the strategy's `search_graph` returns.
     Raises:
-        ValueError: If a coverage penalty is asked for and the decoder does not attend.
+        ValueError: If the strategy needs attention and the decoder does not attend.
     """
+    strategy.check_attention(attends(decoder_step))
     encoded = encoder(source_ids)
-    source = {name: encoded[name] for name in source_names(decoder)}
+    source = {name: encoded[name] for name in source_names(decoder_step)}
     if "candidates" in encoded:
         source["candidates"] = encoded["candidates"]
-    names = state_names(decoder)
+    names = state_names(decoder_step)
     state = {name: encoded[name] for name in names}
-    takes_a_token = len(decoder.input["target_ids"].shape) == 1
-    if attends(decoder):
+    if attends(decoder_step):
         state["attention"] = ops.zeros_like(encoded["source_mask"], dtype="float32")
 
     def step(ids: Any, state: Tensors) -> tuple[Any, Tensors]:
-        given = {name: state[name] for name in (*source_names(decoder), *names)}
-        ids = ids if takes_a_token else ids[:, None]
-        outputs = decoder({"target_ids": ids, **given})
+        given = {name: state[name] for name in (*source_names(decoder_step), *names)}
+        outputs = decoder_step({"target_ids": ids, **given})
         new = {name: outputs[name] for name in names}
         if "attention" in state:
-            weights = ops.cast(outputs["attention"], "float32")
-            if not takes_a_token:
-                # A layer may have forgotten the batch size; a loop wants it to stay the same.
-                weights = ops.reshape(weights[:, 0], ops.shape(state["attention"]))
-            new["attention"] = weights
+            new["attention"] = ops.cast(outputs["attention"], "float32")
         return step_log_probs(outputs), new
 
-    if not isinstance(strategy, BeamSearch):
-        return single_search(
-            step,
-            state,
-            source_ids,
-            strategy,
-            max_length=max_length,
-            uniforms=uniforms,
-            source=source,
-            vocabulary_size=vocabulary_size,
-            dynamic=dynamic,
-        )
-    strategy.check_attention(attends(decoder))
-    return beam_search(
+    return strategy.search_graph(
         step,
         state,
         source_ids,
-        strategy,
         max_length=max_length,
-        memory_mask=encoded.get("source_mask"),
-        sizes=sizes,
         source=source,
         vocabulary_size=vocabulary_size,
         dynamic=dynamic,
+        **inputs,
     )
 
 
@@ -118,5 +95,4 @@ def forced_log_probs(
 
 def step_log_probs(outputs: dict[str, Any]) -> Any:
     """Returns the log-probabilities after one decoder step, float32, (batch, vocabulary)."""
-    logits = outputs["logits"]
-    return ops.log_softmax(ops.cast(logits if len(logits.shape) == 2 else logits[:, 0], "float32"))
+    return ops.log_softmax(ops.cast(outputs["logits"], "float32"))

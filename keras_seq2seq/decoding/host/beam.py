@@ -4,18 +4,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_seq2seq.decoding.beam_ranking import BeamRanking
 from keras_seq2seq.decoding.host.rules import adjust, force, is_empty_source, length_limits
-from keras_seq2seq.decoding.host.single import Prefixes, Step
 from keras_seq2seq.decoding.hypothesis import Arrays, Hypothesis, check_numbers
-from keras_seq2seq.decoding.strategy import BeamSearch
+from keras_seq2seq.decoding.strategy import HostStep, Prefixes
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 
 def beam_search(
-    step: Step,
+    step: HostStep,
     state: Arrays,
     source_ids: np.ndarray,
-    strategy: BeamSearch,
+    strategy: BeamRanking,
     *,
     max_length: int,
     prefixes: Prefixes = None,
@@ -27,8 +27,7 @@ def beam_search(
     not finished. Of equal candidates the one of the better beam, then the smaller id, wins.
 
     Args:
-        step: The step contract: ids, int32, (rows * beam_size,), and arrays by name give
-            log_probs, float32, (rows * beam_size, vocabulary_size), and the new arrays.
+        step: One step of the decoder, over rows * beam_size rows.
         state: Arrays by name, shape (batch, ...), after the source was read; `source_mask` among
             them for a coverage penalty.
         source_ids: int32, shape (batch, source_length). One without a real token gives one empty
@@ -48,7 +47,7 @@ def beam_search(
     empty = is_empty_source(source_ids)
     mask = state.get("source_mask") if strategy.coverage_penalty else None
     rows = [
-        _Row(
+        _SourceBeam(
             strategy,
             int(limit),
             bool(empty[i]),
@@ -80,12 +79,12 @@ def beam_search(
     return [row.best() for row in rows]
 
 
-class _Row:
+class _SourceBeam:
     """The search of one source: live hypotheses, best first, and finished ones, best first."""
 
     def __init__(
         self,
-        strategy: BeamSearch,
+        strategy: BeamRanking,
         limit: int,
         is_empty: bool,
         prefix: Sequence[int],

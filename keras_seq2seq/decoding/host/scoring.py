@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from keras_seq2seq.decoding.host.single import Step
 from keras_seq2seq.decoding.hypothesis import Arrays, check_numbers
+from keras_seq2seq.decoding.strategy import HostStep
 from keras_seq2seq.text.vocabulary import BOS_ID, PAD_ID
 
 
@@ -31,7 +31,7 @@ class Score:
         return float(np.exp(-self.token_log_probs.mean()))
 
 
-def score(step: Step, state: Arrays, target_ids: np.ndarray) -> list[Score]:
+def score(step: HostStep, state: Arrays, target_ids: np.ndarray) -> list[Score]:
     """Forces translations through the steps.
 
     Args:

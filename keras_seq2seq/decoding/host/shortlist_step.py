@@ -2,25 +2,25 @@
 
 import numpy as np
 
-from keras_seq2seq.decoding.host.single import Step
 from keras_seq2seq.decoding.hypothesis import Arrays
+from keras_seq2seq.decoding.strategy import HostStep
 
 # Name of the mask among the arrays that the rows of a search take with them.
 ALLOWED = "allowed_ids"
 
 
-def shortened(step: Step) -> Step:
+def shortlist_step(step: HostStep) -> HostStep:
     """Returns a step whose log-probabilities are over the allowed ids alone, -inf elsewhere.
 
     Args:
         step: The step contract; the state has `ALLOWED`, bool, (rows, vocabulary_size).
     """
 
-    def shortened_step(ids: np.ndarray, state: Arrays) -> tuple[np.ndarray, Arrays]:
+    def allowed_step(ids: np.ndarray, state: Arrays) -> tuple[np.ndarray, Arrays]:
         log_probs, new = step(ids, state)
         allowed = np.where(state[ALLOWED], log_probs, np.float32(-np.inf))
         highest = allowed.max(axis=1, keepdims=True)
         total = np.exp(allowed - highest).sum(axis=1, keepdims=True)
         return allowed - highest - np.log(total), {**new, ALLOWED: state[ALLOWED]}
 
-    return shortened_step
+    return allowed_step

@@ -1,6 +1,6 @@
 """Search for one hypothesis, greedy or sampled, in NumPy over a runtime's step."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -11,21 +11,28 @@ from keras_seq2seq.decoding.host.rules import (
     length_limits,
 )
 from keras_seq2seq.decoding.hypothesis import Arrays, Hypothesis, check_numbers, cut_single
-from keras_seq2seq.decoding.strategy import Sampling, Strategy
+from keras_seq2seq.decoding.strategy import HostStep, Prefixes, Strategy
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
-Step = Callable[[np.ndarray, Arrays], tuple[np.ndarray, Arrays]]
-Prefixes = Sequence[Sequence[int]] | None
+# Takes adjusted log-probabilities, (rows, vocabulary_size), which rows of the batch they are of,
+# and the position; returns an id for each row.
+Choose = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
+
+
+def highest(adjusted: np.ndarray, rows: np.ndarray, position: int) -> np.ndarray:
+    """Returns the most probable id of each row, of equal ones the smallest."""
+    return adjusted.argmax(-1)
 
 
 def single_search(
-    step: Step,
+    step: HostStep,
     state: Arrays,
     source_ids: np.ndarray,
     strategy: Strategy,
     *,
     max_length: int,
     prefixes: Prefixes = None,
+    choose: Choose = highest,
 ) -> list[list[Hypothesis]]:
     """Takes one token at each step until every row has ended.
 
@@ -33,21 +40,15 @@ def single_search(
     leave the batch when half of it has.
 
     Args:
-        step: The step contract: ids, int32, (rows,), and arrays by name give log_probs,
-            float32, (rows, vocabulary_size), and the new arrays, `attention` among them where
-            the model attends, (rows, memory_length).
-        state: Arrays by name, shape (batch, ...), after the source was read.
-        source_ids: int32, shape (batch, source_length). One without a real token gives an empty
-            translation.
-        strategy: `Greedy` or `Sampling`.
-        max_length: int > 0. Most tokens of a translation, end of sentence included.
-        prefixes: Ids that each translation begins with, as `check_prefixes` wants them, or None.
+        step, state, source_ids, max_length, prefixes: As of `Strategy.search_host`.
+        strategy: Its rules.
+        choose: Takes a token for each row.
     Returns:
         A list of one hypothesis for each row.
     Raises:
         ValueError: If the model gives NaN; names the step.
     """
-    rows = _Rows(source_ids, strategy, max_length, prefixes)
+    rows = _Rows(source_ids, strategy, max_length, prefixes, choose)
     kept = np.arange(len(source_ids))  # which row each row of `state` is
     for position in range(max_length):
         going = rows.going(position)
@@ -64,21 +65,22 @@ def single_search(
 
 
 def single_stream(
-    step: Step,
+    step: HostStep,
     state: Arrays,
     source_ids: np.ndarray,
     strategy: Strategy,
     *,
     max_length: int,
     prefixes: Prefixes = None,
+    choose: Choose = highest,
 ) -> Iterator[int]:
     """Yields the ids that `single_search` finds for one row, each as soon as it is known.
 
     Args:
-        step, state, source_ids, strategy, max_length, prefixes: As of `single_search`, for a
-            batch of one.
+        step, state, source_ids, strategy, max_length, prefixes, choose: As of `single_search`,
+            for a batch of one.
     """
-    rows = _Rows(source_ids, strategy, max_length, prefixes)
+    rows = _Rows(source_ids, strategy, max_length, prefixes, choose)
     for position in range(max_length):
         if not rows.going(position).any():
             return
@@ -98,14 +100,13 @@ class _Rows:
         strategy: Strategy,
         max_length: int,
         prefixes: Prefixes,
+        choose: Choose,
     ) -> None:
         batch = len(source_ids)
         self.strategy = strategy
         self.max_length = max_length
         self.prefixes = prefixes
-        self.uniforms = (
-            strategy.uniforms(source_ids, max_length) if isinstance(strategy, Sampling) else None
-        )
+        self.choose = choose
         self.limits = length_limits(strategy, source_ids, max_length, prefixes)
         self.finished = is_empty_source(source_ids)
         self.stuck = np.zeros(batch, bool)
@@ -131,7 +132,7 @@ class _Rows:
         if self.prefixes is not None:
             prefixes = [self.prefixes[row] for row in rows]
             force(adjusted, log_probs, prefixes, position)
-        ids = self._choose(adjusted, rows, position)
+        ids = self.choose(adjusted, rows, position)
         possible = adjusted[np.arange(len(rows)), ids] > -np.inf
         self.stuck[rows[~possible]] = True
         ids, rows_on = ids[possible], rows[possible]
@@ -148,29 +149,3 @@ class _Rows:
         weights = np.stack(self.weights, 1) if steps else None
         scores = self.log_probs.cumsum(1, dtype="float32")[:, -1]
         return cut_single(self.target_ids, scores, self.finished, self.log_probs, weights)
-
-    def _choose(self, adjusted: np.ndarray, rows: np.ndarray, position: int) -> np.ndarray:
-        if self.uniforms is None or not isinstance(self.strategy, Sampling):
-            return adjusted.argmax(-1)
-        return draw(adjusted, self.strategy, self.uniforms[rows, position])
-
-
-def draw(adjusted: np.ndarray, strategy: Sampling, uniforms: np.ndarray) -> np.ndarray:
-    """Draws an id for each row by inverting the distribution over its most probable tokens.
-
-    Args:
-        adjusted: float32, shape (rows, vocabulary_size), -inf for what is forbidden.
-        strategy: Temperature and cut-offs.
-        uniforms: float32, shape (rows,), 0 <= x < 1.
-    """
-    ranked = np.argsort(-adjusted, axis=-1, kind="stable")
-    ranked = ranked[:, : strategy.candidates(adjusted.shape[1])]
-    values = np.take_along_axis(adjusted, ranked, -1) / np.float32(strategy.temperature)
-    highest = np.maximum(values[:, :1], np.finfo("float32").min)
-    weights = np.exp(values - highest)
-    before = weights.cumsum(-1, dtype="float32") - weights
-    weights[before >= np.float32(strategy.top_p) * weights.sum(-1, keepdims=True)] = 0
-    upto = weights.cumsum(-1, dtype="float32")
-    places = (upto <= uniforms[:, None] * upto[:, -1:]).sum(-1)
-    last = np.maximum((weights > 0).sum(-1) - 1, 0)
-    return ranked[np.arange(len(ranked)), np.minimum(places, last)]

@@ -1,0 +1,119 @@
+"""The decoder for one token and a state, over the layers and weights of the whole decoder."""
+
+from typing import Any
+
+import keras
+
+from keras_seq2seq.models.activations import Gelu, SwishGate
+from keras_seq2seq.models.decoder_cells import Attentional
+from keras_seq2seq.models.multi_head_attention import CachedSelfAttention
+from keras_seq2seq.models.two_forms import OneToken, TwoForms
+
+# Layers that compute each position alone, with or without an axis of length.
+POSITION_WISE = (
+    keras.layers.Add,
+    keras.layers.Dense,
+    keras.layers.Dropout,
+    keras.layers.Embedding,
+    keras.layers.InputLayer,
+    keras.layers.LayerNormalization,
+    keras.layers.ReLU,
+    keras.layers.ReversibleEmbedding,
+    Attentional,
+    Gelu,
+    SwishGate,
+)
+
+
+def build_decoder_step(decoder: keras.Model) -> keras.Model:
+    """Returns the decoder for one token: the same layers and weights, no axis of length.
+
+    A decoder whose layers have two forms, or compute each position alone, is built anew from
+    these. Any other, such as one with layers of a user's own, offers the form over a whole target
+    alone, and is stepped through with targets of length one: the same numbers, more operations.
+
+    Args:
+        decoder: What `build_decoder` returned, or a decoder that keeps its contract.
+    Returns:
+        A functional model. Inputs by name: `target_ids`, int32, shape (batch,), and the other
+        inputs of the decoder. Outputs by name: `logits`, float, (batch, target_vocabulary_size);
+        `state_i`; with attention `attention`, float, (batch, source_length).
+    """
+    inputs = {
+        name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
+        for name, tensor in decoder.input.items()
+    }
+    inputs["target_ids"] = keras.Input((), dtype="int32", name="target_ids")
+    if all(isinstance(la, TwoForms) or type(la) in POSITION_WISE for la in decoder.layers):
+        return keras.models.clone_model(decoder, input_tensors=inputs, clone_function=_one_token)
+    stepped = keras.models.clone_model(decoder, clone_function=_of_length_one)
+    outputs = dict(stepped({**inputs, "target_ids": AddLength()(inputs["target_ids"])}))
+    outputs["logits"] = DropLength(name="logits")(outputs["logits"])
+    if "attention" in outputs:
+        given = [inputs[name] for name in ("source_mask",) if name in inputs]
+        outputs["attention"] = DropLength(name="attention")(outputs["attention"], *given)
+    return keras.Model(inputs, outputs, name=decoder.name)
+
+
+class AddLength(keras.layers.Layer):
+    """Gives ids (batch,) an axis of length: (batch, 1)."""
+
+    def call(self, ids: Any) -> Any:
+        return ids[:, None]
+
+    def compute_output_shape(self, ids_shape: Any) -> Any:
+        return (*ids_shape, 1)
+
+
+class DropLength(keras.layers.Layer):
+    """Drops the axis of length, which is one.
+
+    Call arguments:
+        values: any dtype, shape (batch, 1, size).
+        like: bool, shape (batch, size), or None. Its shape is given to the result: a layer of the
+            user's may have forgotten it, and a loop requires that it stays the same.
+    Returns:
+        Shape (batch, size).
+    """
+
+    def call(self, values: Any, like: Any = None) -> Any:
+        values = values[:, 0]
+        return values if like is None else keras.ops.reshape(values, keras.ops.shape(like))
+
+    def compute_output_shape(self, values_shape: Any, like_shape: Any = None) -> Any:
+        return like_shape or (values_shape[0], *values_shape[2:])
+
+
+class LengthOneSelfAttention(keras.layers.Layer):
+    """Steps a self-attention inside a decoder that keeps an axis of length, which is one.
+
+    Over a whole target it reads that target alone; here it reads its cache.
+
+    Args:
+        layer: The layer, built; its weights are shared.
+    Call arguments:
+        inputs: float, shape (batch, 1, size).
+        keys, values, position: As of `CachedSelfAttention`.
+    Returns:
+        As `CachedSelfAttention`.
+    """
+
+    def __init__(self, layer: CachedSelfAttention) -> None:
+        super().__init__(name=layer.name, dtype=layer.dtype_policy)
+        self.layer = layer
+        self.built = True
+
+    def call(self, inputs: Any, keys: Any, values: Any, position: Any) -> tuple[Any, Any, Any]:
+        outputs, keys, values = self.layer.step(inputs[:, 0], keys, values, position)
+        return outputs[:, None], keys, values
+
+    def compute_output_shape(self, inputs_shape: Any, *shapes: Any) -> Any:
+        return self.layer.compute_output_shape(inputs_shape, *shapes)
+
+
+def _one_token(layer: keras.layers.Layer) -> keras.layers.Layer:
+    return OneToken(layer) if isinstance(layer, TwoForms) else layer
+
+
+def _of_length_one(layer: keras.layers.Layer) -> keras.layers.Layer:
+    return LengthOneSelfAttention(layer) if isinstance(layer, CachedSelfAttention) else layer

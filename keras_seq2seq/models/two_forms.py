@@ -1,0 +1,41 @@
+"""A decoder layer in two forms: over a whole target, and for one token and a state."""
+
+import abc
+from typing import Any
+
+import keras
+
+
+class TwoForms(keras.layers.Layer, abc.ABC):
+    """A layer of a decoder that looks at more than one position, in two forms over its weights.
+
+    `call` computes a whole target, tensors (batch, target_length, ...), as in training; `step`
+    computes one token, without the axis of length, from the state that the token before it left.
+    Both give the same numbers, as a recurrent layer of Keras and its cell do.
+    """
+
+    @abc.abstractmethod
+    def step(self, *tensors: Any, **options: Any) -> Any:
+        """Computes one token; takes and returns what `call` does, without the axis of length."""
+
+
+class OneToken(keras.layers.Layer):
+    """Computes one token of a layer of two forms.
+
+    Args:
+        layer: The layer, built; its weights are shared.
+        **options: Handed to `step`, such as the kind of a cache.
+    Call arguments:
+        *tensors: As of the layer's `step`.
+    Returns:
+        What its `step` returns.
+    """
+
+    def __init__(self, layer: TwoForms, **options: Any) -> None:
+        super().__init__(name=layer.name, dtype=layer.dtype_policy)
+        self.layer = layer
+        self.options = options
+        self.built = True
+
+    def call(self, *tensors: Any) -> Any:
+        return self.layer.step(*tensors, **self.options)
