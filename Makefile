@@ -3,7 +3,7 @@ BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export CUDA_VISIBLE_DEVICES ?= -1
 
-.PHONY: quickstart test test-web lint types bench clean
+.PHONY: quickstart test test-web test-wheel test-latest lint types bench clean
 
 quickstart: .venv/all
 	$(BIN)/python training/quickstart.py
@@ -14,6 +14,17 @@ test: .venv/dev
 # The kit of export/web in Node; it installs its packages from the npm registry.
 test-web: .venv/dev
 	$(BIN)/python -m pytest -q -rs tests/test_export_web.py
+
+# The built wheel: each extra alone in a clean environment, in every Python that is here.
+test-wheel: .venv/dev
+	$(BIN)/python tests/wheel/check_extras.py
+
+# The newest releases that setup.cfg allows, in an environment of its own; by hand.
+test-latest:
+	$(PYTHON) -m venv --clear .venv-latest
+	.venv-latest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --editable '.[dev]'
+	.venv-latest/bin/python -m pip list
+	.venv-latest/bin/python -m pytest -q -n 2 --dist loadfile --ignore tests/test_export_web.py tests keras_seq2seq
 
 lint: .venv/dev
 	$(BIN)/ruff check .
@@ -28,7 +39,7 @@ bench: .venv/dev $(if $(filter training inference,$(PART)),.venv/bench)
 	set -e; for part in $(PART); do $(BIN)/python benchmarks/$$part.py; done
 
 clean:
-	rm -rf .venv build dist runs *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .venv-latest build dist runs *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What is installed is marked by a file: editing setup.cfg installs again.
