@@ -2,23 +2,21 @@
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 import pathlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from keras_seq2seq.bundles.manifest import faults
+from keras_seq2seq.bundles.manifest import FORMAT_VERSION, MANIFEST_FILE, faults, sha256
+from keras_seq2seq.bundles.open_runtime import open_runtime
 from keras_seq2seq.decoding.shortlist import Shortlist
-from keras_seq2seq.decoding.strategy import BeamSearch, Strategy
-from keras_seq2seq.runtimes.runtime import Runtime
+from keras_seq2seq.decoding.strategies import BeamSearch
+from keras_seq2seq.decoding.strategy import Strategy
+from keras_seq2seq.formats import EXACT, FORMATS, GRAPH_FILE, REFERENCE
+from keras_seq2seq.installed import missing_packages
+from keras_seq2seq.runtimes.runtime import ArtefactFiles, Runtime
 from keras_seq2seq.text.tokenizer import Tokenizer, TokenizerPair
 from keras_seq2seq.translator import Translator
-
-FORMAT_VERSION = 3
-MANIFEST_FILE = "manifest.json"
-# In the order in which `load` chooses: what starts fastest first.
-RUNTIMES = ("onnx", "litert", "saved_model", "keras")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +67,8 @@ class Bundle:
         # What the schema finds wrong is not looked at again.
         wrong = {fault.path[0] if fault.path else None for fault in found}
         messages = [*map(str, found), *(bundle._beam_faults() if None not in wrong else [])]
+        if not wrong & {None, "artefacts"}:
+            messages += bundle._format_faults()
         if not wrong & {None, "files", "artefacts", "tokenizer"}:
             lines = [*bundle._path_faults(), *bundle._size_faults()]
             if lines and not messages:
@@ -105,11 +105,11 @@ class Bundle:
 
     @property
     def artefacts(self) -> list[tuple[str, str]]:
-        """What can be loaded: (runtime, quantization), float32 first, in order of `RUNTIMES`."""
+        """What can be loaded: (runtime, quantization), float32 first, in order of `FORMATS`."""
         given = self.manifest["artefacts"]
         found = [
             (name, quantization)
-            for name in RUNTIMES
+            for name in FORMATS
             if name in given
             for quantization in given[name].get("files", ("float32",))
         ]
@@ -154,26 +154,32 @@ class Bundle:
         """
         self.check_held(name, quantization)
         entry = self.manifest["artefacts"][name]
-        path = self.folder / entry["path"]
-        if name == "onnx":
-            from keras_seq2seq.runtimes.onnx import OnnxRuntime
+        artefact = ArtefactFiles(
+            path=self.folder / entry["path"],
+            files=entry.get("files", {}).get(quantization, ""),
+            beam=_beam(entry["beam"]) if "beam" in entry else self.beam,
+            num_threads=num_threads,
+            max_length=self.max_length,
+            shortlist=self.shortlist if name == REFERENCE else None,
+        )
+        return open_runtime(name, artefact)
 
-            files = {f: path / file for f, file in entry["files"][quantization].items()}
-            return OnnxRuntime(files, beam=self.beam, num_threads=num_threads)
-        if name == "litert":
-            from keras_seq2seq.runtimes.litert import LiteRTRuntime
+    def preferred_runtime(self, quantization: str = EXACT) -> str:
+        """Returns the first runtime, in order of `FORMATS`, that is held and installed.
 
-            file = path / entry["files"][quantization]
-            return LiteRTRuntime(file, beam=self.beam, num_threads=num_threads)
-        if name == "saved_model":
-            from keras_seq2seq.runtimes.saved_model import SavedModelRuntime
+        Where none is installed, the first that is held: opening it says what to install.
 
-            version = path / entry["files"][quantization]
-            return SavedModelRuntime(version, beam=_beam(entry["beam"]))
-        from keras_seq2seq.runtimes.keras import KerasRuntime
-        from keras_seq2seq.seq2seq import load_model
-
-        return KerasRuntime(load_model(path, compile=False), self.max_length, self.shortlist)
+        Raises:
+            ValueError: If no artefact has this quantization.
+        """
+        held = [name for name, given in self.artefacts if given == quantization]
+        if not held:
+            raise ValueError(
+                f"`quantization` must be one of {sorted({q for _, q in self.artefacts})}. "
+                f"Received: {quantization!r}; export the bundle with it."
+            )
+        ready = (name for name in held if not missing_packages(FORMATS[name].runs_with))
+        return next(ready, held[0])
 
     def check_held(self, runtime: str, quantization: str) -> None:
         """Checks that the bundle holds an artefact.
@@ -214,6 +220,14 @@ class Bundle:
                 f"{altered} in {self.folder}; copy or export the bundle again."
             )
 
+    def _format_faults(self) -> list[str]:
+        return [
+            f"`artefacts` must be of the formats {tuple(FORMATS)}. Received: {name!r}; update "
+            "keras_seq2seq to read what a later release wrote."
+            for name in self.manifest["artefacts"]
+            if name not in FORMATS
+        ]
+
     def _beam_faults(self) -> list[str]:
         given = {"beam": self.manifest.get("beam")}
         # Without a SavedModel there is none, and of one that is wrong the schema told.
@@ -245,7 +259,7 @@ class Bundle:
                 named[f"artefacts.{runtime}.{key}"] = name
         for key, name in named.items():
             # A SavedModel is a folder.
-            if not {name, f"{name}/saved_model.pb"} & set(files):
+            if not {name, f"{name}/{GRAPH_FILE}"} & set(files):
                 lines.append(f"`{key}` must name one of `files`. Received: {name!r}.")
         return lines
 
@@ -275,7 +289,7 @@ def load(
     Args:
         bundle: The exported folder.
         runtime: "onnx", "litert", "saved_model" or "keras"; None takes the first of these that
-            the bundle holds.
+            the bundle holds and whose packages are installed.
         quantization: "float32", or "float16", "dynamic_int8" or "int8" where the bundle holds it.
         search: "in_file" (a search inside the artefact) or "host" (NumPy over its steps); None
             takes "in_file" where that has the strategy.
@@ -291,7 +305,7 @@ def load(
         ImportError: If the runtime is not installed; the message names the extra.
     """
     opened = Bundle.open(bundle)
-    name = runtime or opened.artefacts[0][0]
+    name = runtime or opened.preferred_runtime(quantization)
     opened.check_held(name, quantization)
     if check:
         opened.check_unaltered(name, quantization)
@@ -306,7 +320,7 @@ def load(
 
 
 def _beam(given: dict[str, Any] | None) -> BeamSearch | None:
-    return BeamSearch(**{**given, "suppress": tuple(given["suppress"])}) if given else None
+    return None if given is None else BeamSearch.from_dict(given)
 
 
 def _named(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -324,9 +338,3 @@ def _unreadable(path: pathlib.Path, messages: list[str]) -> str:
         f"A manifest must be JSON with the keys of format version {FORMAT_VERSION}. "
         f"Received: {path}; export the bundle again:\n- " + "\n- ".join(messages)
     )
-
-
-def sha256(path: pathlib.Path) -> str:
-    """Returns the SHA-256 of a file in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,7 @@
 """What a manifest must hold: its JSON schema, and the part of JSON Schema that it is written in."""
 
 import functools
+import hashlib
 import json
 import math
 import pathlib
@@ -9,6 +10,8 @@ import reprlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+FORMAT_VERSION = 3
+MANIFEST_FILE = "manifest.json"
 SCHEMA_FILE = pathlib.Path(__file__).with_name("manifest.schema.json")
 TYPES: dict[str, type | tuple[type, ...]] = {
     "object": dict,
@@ -54,6 +57,40 @@ def schema() -> dict[str, Any]:
 def faults(manifest: Any) -> list[Fault]:
     """Returns everything in which a manifest, as JSON gave it, is not what the schema says."""
     return list(_faults(manifest, schema(), ()))
+
+
+def new_manifest(folder: pathlib.Path, facts: dict[str, Any]) -> dict[str, Any]:
+    """Returns the manifest of a folder whose artefacts are written and not yet judged.
+
+    Args:
+        folder: The bundle to be; every file in it is listed with its checksum.
+        facts: What the manifest says of model, limits and artefacts.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        "format_version": FORMAT_VERSION,
+        **facts,
+        "files": {path.relative_to(folder).as_posix(): file_entry(path) for path in files},
+        "quantization": [],
+        "latencies": [],
+        "parity": None,
+    }
+
+
+def write_manifest(folder: pathlib.Path, manifest: dict[str, Any]) -> None:
+    """Writes `manifest.json` into a bundle."""
+    (folder / MANIFEST_FILE).write_text(dumps(manifest) + "\n", "utf-8")
+
+
+def file_entry(path: pathlib.Path) -> dict[str, Any]:
+    """Returns what a manifest says of a file."""
+    return {"bytes": path.stat().st_size, "sha256": sha256(path)}
+
+
+def sha256(path: pathlib.Path) -> str:
+    """Returns the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def dumps(value: Any) -> str:

@@ -4,13 +4,17 @@ import argparse
 import json
 import pathlib
 
-from keras_seq2seq.cli.options import add_beam_options, add_tokenize_option, strategy
-from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch
+from keras_seq2seq.bundles.bundle import Bundle
+from keras_seq2seq.cli.options import Commands, add_search_options, add_tokenize_option, strategy
+from keras_seq2seq.decoding.shortlist import Shortlist
+from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
 from keras_seq2seq.evaluation import METRICS
+from keras_seq2seq.formats import EXPORTED, QUANTIZATIONS
 from keras_seq2seq.text.lines import read_pairs, read_texts
+from keras_seq2seq.verification.quality_gate import Gate
 
 
-def add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_export(commands: Commands) -> None:
     """Adds the command and its options."""
     parser = commands.add_parser("export", help="write a run's model as a bundle and verify it")
     parser.add_argument("run", type=pathlib.Path, help="run folder, or a .keras file")
@@ -18,45 +22,21 @@ def add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--formats",
         nargs="+",
-        default=["saved_model", "litert", "onnx"],
-        choices=("saved_model", "litert", "onnx"),
+        default=list(EXPORTED),
+        choices=EXPORTED,
         help="default: all",
     )
     parser.add_argument(
         "--quantization",
         nargs="+",
         default=["dynamic_int8"],
-        choices=("float32", "float16", "dynamic_int8", "int8"),
-        help="of LiteRT and ONNX (int8: of LiteRT, measured on the run's sentences), beside "
-        "float32; float32 adds nothing (default: dynamic_int8)",
+        choices=QUANTIZATIONS,
+        help="extra weight formats of the LiteRT and ONNX files, besides float32; int8 is for "
+        "LiteRT and measured on the run's sentences; float32 adds nothing (default: dynamic_int8)",
     )
-    parser.add_argument(
-        "--evaluation",
-        nargs=2,
-        type=pathlib.Path,
-        metavar=("SOURCE", "REFERENCE"),
-        help="files to translate; quantised artefacts that lose too much are refused",
-    )
-    parser.add_argument(
-        "--max-quality-drop",
-        type=float,
-        default=0.3,
-        help="most points of the metric that they may lose (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--max-repetition-rise",
-        type=float,
-        default=1.0,
-        help="most points that their rate of repeating ones may rise (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--quality-metric",
-        default="bleu",
-        choices=("exact_match", *METRICS),
-        help="default: %(default)s",
-    )
+    _add_gate(parser)
     add_tokenize_option(parser)
-    add_beam_options(parser)
+    add_search_options(parser)
     parser.add_argument(
         "--shortlist",
         nargs=2,
@@ -74,9 +54,37 @@ def add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.set_defaults(command=_export)
 
 
+def _add_gate(parser: argparse.ArgumentParser) -> None:
+    """Adds what quantised artefacts have to keep."""
+    parser.add_argument(
+        "--evaluation",
+        nargs=2,
+        type=pathlib.Path,
+        metavar=("SOURCE", "REFERENCE"),
+        help="files with evaluation pairs; quantised artefacts that lose too much are refused",
+    )
+    parser.add_argument(
+        "--max-quality-drop",
+        type=float,
+        default=0.3,
+        help="most points of the metric that an artefact may lose (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-repetition-rise",
+        type=float,
+        default=1.0,
+        help="most points that the rate of repetitive translations may rise (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--quality-metric",
+        default="bleu",
+        choices=("exact_match", *METRICS),
+        help="default: %(default)s",
+    )
+
+
 def _export(arguments: argparse.Namespace) -> int:
-    from keras_seq2seq.bundles.bundle import Bundle
-    from keras_seq2seq.decoding.shortlist import Shortlist
+    # Imported here, after the options are known to be right: Keras takes seconds.
     from keras_seq2seq.exporters.export import export
     from keras_seq2seq.seq2seq import load_model
 
@@ -97,11 +105,7 @@ def _export(arguments: argparse.Namespace) -> int:
         arguments.output_dir,
         formats=arguments.formats,
         quantization=arguments.quantization,
-        evaluation=read_pairs(*arguments.evaluation) if arguments.evaluation else None,
-        max_quality_drop=arguments.max_quality_drop,
-        max_repetition_rise=arguments.max_repetition_rise,
-        quality_metric=arguments.quality_metric,
-        bleu_tokenize=arguments.tokenize,
+        gate=_gate(arguments) if arguments.evaluation else None,
         sentences=read_texts(sources) if sources.is_file() else None,
         beam=chosen if isinstance(chosen, BeamSearch) else None,
         shortlist=shortlist,
@@ -114,3 +118,13 @@ def _export(arguments: argparse.Namespace) -> int:
     for name in refused:
         print(f"refused: {name}")
     return 0 if parity.passed and not refused else 1
+
+
+def _gate(arguments: argparse.Namespace) -> Gate:
+    return Gate(
+        read_pairs(*arguments.evaluation),
+        arguments.quality_metric,
+        arguments.max_quality_drop,
+        arguments.max_repetition_rise,
+        arguments.tokenize,
+    )

@@ -1,21 +1,18 @@
-"""Options of the command line that choose a runtime and a search."""
+"""Options that several commands share: what runs a model, and what it searches for."""
 
 import argparse
 import dataclasses
+from collections.abc import Sequence
 
-import keras_seq2seq
-from keras_seq2seq.decoding.strategy import (
-    LENGTH_PENALTIES,
-    BeamSearch,
-    Greedy,
-    Sampling,
-    Strategy,
-)
+from keras_seq2seq.bundles.bundle import load
+from keras_seq2seq.decoding.beam_ranking import LENGTH_PENALTIES
+from keras_seq2seq.decoding.strategies import BeamSearch, Greedy, Sampling
+from keras_seq2seq.decoding.strategy import Strategy
+from keras_seq2seq.formats import EXACT, FORMATS, QUANTIZATIONS
 from keras_seq2seq.translator import SEARCHES, Translator
 
-RULES = [field.name for field in dataclasses.fields(Strategy) if field.name != "suppress"]
-OF_BEAM = ("num_hypotheses", "length_penalty", "alpha", "coverage_penalty", "patience")
-OF_SAMPLING = ("temperature", "top_k", "top_p", "seed")
+Commands = argparse._SubParsersAction  # what `add_subparsers` returns
+CHOICES = {"length_penalty": LENGTH_PENALTIES}
 
 
 def add_runtime_options(parser: argparse.ArgumentParser) -> None:
@@ -23,55 +20,39 @@ def add_runtime_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("runtime")
     group.add_argument(
         "--runtime",
-        default="onnx",
-        choices=("keras", "saved_model", "litert", "onnx"),
-        help="what runs the model (default: %(default)s)",
+        choices=tuple(FORMATS),
+        help="what runs the model (default: the first of these that is held and installed)",
     )
     group.add_argument(
         "--quantization",
-        default="float32",
-        choices=("float32", "float16", "dynamic_int8", "int8"),
+        default=EXACT,
+        choices=QUANTIZATIONS,
         help="of the ONNX or LiteRT files (default: %(default)s)",
     )
     group.add_argument(
         "--search",
         choices=SEARCHES,
-        help="where the search runs (default: in_file; host for what no file has inside)",
+        help="where the search runs (default: in_file, or host where no file has the search)",
     )
-    group.add_argument("--threads", type=int, default=1, help="default: %(default)s")
-    add_beam_options(parser)
+    group.add_argument(
+        "--threads",
+        dest="num_threads",
+        type=int,
+        default=1,
+        help="of one operator (default: %(default)s)",
+    )
+    add_search_options(parser)
     group = parser.add_argument_group("sampling")
     group.add_argument("--sample", action="store_true", help="draw instead of searching")
-    _add(group, Sampling, "temperature", float, "below 1 sharpens")
-    _add(group, Sampling, "top_k", int, "draw from so many best tokens; 0: from all")
-    _add(group, Sampling, "top_p", float, "draw from the best tokens of this probability")
-    _add(group, Sampling, "seed", int, "the same gives the same text again")
+    _add(group, Sampling, _own_options(Sampling))
 
 
-def add_beam_options(parser: argparse.ArgumentParser) -> None:
+def add_search_options(parser: argparse.ArgumentParser) -> None:
     """Adds what describes a greedy or a beam search."""
     group = parser.add_argument_group("search")
     group.add_argument("--beam-size", type=int, default=1, help="1 is greedy (default)")
-    _add(group, BeamSearch, "num_hypotheses", int, "translations of each text")
-    group.add_argument(
-        "--length-penalty",
-        choices=LENGTH_PENALTIES,
-        default=BeamSearch.length_penalty,
-        help="default: %(default)s",
-    )
-    _add(group, BeamSearch, "alpha", float, "exponent of the length penalty")
-    _add(group, BeamSearch, "coverage_penalty", float, "beta of the coverage penalty")
-    _add(group, BeamSearch, "patience", float, "finished hypotheses that are enough, in beams")
-    _add(group, Greedy, "min_length", int, "fewest tokens before the end of sentence")
-    _add(group, Greedy, "max_length_factor", float, "longest translation, in source lengths")
-    _add(group, Greedy, "repetition_penalty", float, "above 1 avoids what was said")
-    _add(
-        group,
-        Greedy,
-        "no_repeat_ngram_size",
-        int,
-        "sequences that come once only; 0: off",
-    )
+    _add(group, BeamSearch, [name for name in _own_options(BeamSearch) if name != "beam_size"])
+    _add(group, Greedy, _options(Greedy))
 
 
 def add_tokenize_option(parser: argparse.ArgumentParser) -> None:
@@ -89,34 +70,52 @@ def strategy(arguments: argparse.Namespace) -> Strategy:
     Raises:
         ValueError: If they do not fit each other.
     """
-    options = vars(arguments)
-    rules = {name: options[name] for name in RULES}
-    if options.get("sample"):
+    given = vars(arguments)
+    kind: type[Strategy] = BeamSearch if arguments.beam_size != 1 else Greedy
+    if given.get("sample"):
         if arguments.beam_size != 1 or arguments.num_hypotheses != 1:
             raise ValueError(
                 "--sample keeps one hypothesis. Received: "
                 f"--beam-size {arguments.beam_size} --num-hypotheses {arguments.num_hypotheses}."
             )
-        return Sampling(**{name: options[name] for name in OF_SAMPLING}, **rules)
-    beam = BeamSearch(arguments.beam_size, **{name: options[name] for name in OF_BEAM}, **rules)
-    return beam if beam.beam_size > 1 else Greedy(**rules)
+        kind = Sampling
+    elif kind is Greedy:
+        # Checks the options of a beam that a search without one ignores.
+        BeamSearch.from_dict({name: given[name] for name in _options(BeamSearch)})
+    return kind.from_dict({name: given[name] for name in _options(kind)})
 
 
 def translator(arguments: argparse.Namespace) -> Translator:
     """Opens the bundle that the options name."""
-    return keras_seq2seq.load(
+    return load(
         arguments.bundle,
         runtime=arguments.runtime,
         quantization=arguments.quantization,
         search=arguments.search,
         strategy=strategy(arguments),
-        num_threads=arguments.threads,
+        num_threads=arguments.num_threads,
     )
 
 
-def _add(
-    group: "argparse._ArgumentGroup", home: type[Strategy], name: str, kind: type, text: str
-) -> None:
-    default = getattr(home, name)
-    text += " (default: %(default)s)" if default is not None else " (default: none)"
-    group.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, help=text)
+def _options(kind: type[Strategy]) -> list[str]:
+    """Returns the names of the fields of a strategy that the command line has options for."""
+    return [field.name for field in dataclasses.fields(kind) if "help" in field.metadata]
+
+
+def _own_options(kind: type[Strategy]) -> list[str]:
+    common = _options(Greedy)
+    return [name for name in _options(kind) if name not in common]
+
+
+def _add(group: "argparse._ArgumentGroup", kind: type[Strategy], names: Sequence[str]) -> None:
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    for name in names:
+        field = fields[name]
+        default = "none" if field.default is None else "%(default)s"
+        group.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=field.metadata["kind"],
+            default=field.default,
+            choices=CHOICES.get(name),
+            help=f"{field.metadata['help']} (default: {default})",
+        )

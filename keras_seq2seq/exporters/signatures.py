@@ -1,48 +1,102 @@
 """The functions that every artefact holds, written once over a model's two parts."""
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from keras_seq2seq.decoding.graph.beam import BeamSizes
+from keras_seq2seq.decoding.graph.search_model import search_models
 from keras_seq2seq.decoding.graph.translate import forced_log_probs, step_log_probs, translate
-from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Strategy
-from keras_seq2seq.models.contract import source_names, state_names
+from keras_seq2seq.decoding.shortlist import Shortlist
+from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
+from keras_seq2seq.decoding.strategy import Strategy
+from keras_seq2seq.models.contract import (
+    TrainedModel,
+    source_names,
+    state_names,
+    target_vocabulary_size,
+)
 from keras_seq2seq.text.vocabulary import PAD_ID
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportedModels:
+    """The models that the functions of an artefact are made of.
+
+    Args:
+        encoder: Maps `source_ids` to what the decoder needs of the source.
+        decoder: The decoder over a whole target.
+        decoder_step: The decoder for one token.
+        search_encoder: The encoder of the searches, see `search_models`.
+        search_step: The decoder for one token of the searches.
+    """
+
+    encoder: keras.Model
+    decoder: keras.Model
+    decoder_step: keras.Model
+    search_encoder: keras.Model
+    search_step: keras.Model
+
+    @classmethod
+    def of(
+        cls, model: TrainedModel, *, dynamic: bool, shortlist: Shortlist | None = None
+    ) -> "ExportedModels":
+        """Prepares a trained model; every weight is shared.
+
+        Args:
+            model: The trained model.
+            dynamic: Whether shapes may change in the loop of a search.
+            shortlist: What the searches choose from; None lets them choose from all ids.
+        """
+        searching = search_models(
+            model.encoder, model.decoder_step, dynamic=dynamic, shortlist=shortlist
+        )
+        return cls(model.encoder, model.decoder, model.decoder_step, *searching)
+
+    def replaced(self, **replacements: Callable[[keras.Model], keras.Model]) -> "ExportedModels":
+        """Returns the same with models replaced, each once, by the name of the field."""
+        made: dict[tuple[int, int], keras.Model] = {}
+        changed = {}
+        for name, replace in replacements.items():
+            model = getattr(self, name)
+            key = id(model), id(replace)
+            if key not in made:
+                made[key] = replace(model)
+            changed[name] = made[key]
+        return dataclasses.replace(self, **changed)
 
 
 class Signatures:
     """`encode`, `decode_step`, `translate_greedy` and, with a beam, `translate_beam`.
 
     Args:
-        encoder: Maps `source_ids` to what the decoder needs of the source.
-        decoder: The decoder that was trained, or that of `search_parts`.
+        models: What the functions are made of.
         max_length: int > 0. Longest translation in tokens, eos included.
         beam: What `translate_beam` searches for; None leaves it out of `functions`.
-        searching: Encoder and decoder of the translations, see `search_parts`.
-        dynamic: Whether shapes may change in a loop.
+        dynamic: Whether shapes may change in the loop of a search.
     """
 
     def __init__(
         self,
-        encoder: keras.Model,
-        decoder: keras.Model,
+        models: ExportedModels,
         max_length: int,
         beam: BeamSearch | None = None,
         *,
-        searching: tuple[keras.Model, keras.Model],
         dynamic: bool = True,
     ) -> None:
-        self.encoder = encoder
-        self.decoder = decoder
-        self.searching = searching
+        self.models = models
         self.dynamic = dynamic
         self.max_length = max_length
         self.beam = beam
-        self.state_names = state_names(decoder)
-        self.source_names = source_names(decoder)
+        self.state_names = state_names(models.decoder_step)
+        self.source_names = source_names(models.decoder_step)
+
+    def over(self, models: ExportedModels) -> "Signatures":
+        """Returns the same functions made of other models."""
+        return Signatures(models, self.max_length, self.beam, dynamic=self.dynamic)
 
     @property
     def functions(self) -> tuple[str, ...]:
@@ -52,35 +106,33 @@ class Signatures:
 
     def encode(self, source_ids: Any) -> dict[str, Any]:
         """Returns by name what `decode_step` takes: source tensors and first states."""
-        outputs = self.encoder(source_ids)
+        outputs = self.models.encoder(source_ids)
         # Two names may hold one tensor (keys and memory): a file needs two outputs.
         result = {n: tf.identity(outputs[n]) for n in (*self.source_names, *self.state_names)}
         for name, tensor in result.items():
             # A Dense over an open length forgets the batch size.
-            tensor.set_shape((source_ids.shape[0], *self.decoder.input[name].shape[1:]))
+            shape = self.models.decoder_step.input[name].shape
+            tensor.set_shape((source_ids.shape[0], *shape[1:]))
         return result
 
     def decode_step(self, target_ids: Any, **state: Any) -> dict[str, Any]:
         """Returns `log_probs` (batch, vocabulary), the new states, and `attention` if any."""
-        takes_a_token = len(self.decoder.input["target_ids"].shape) == 1
-        ids = target_ids[:, 0] if takes_a_token else target_ids
-        outputs = self.decoder({"target_ids": ids, **state})
+        outputs = self.models.decoder_step({"target_ids": target_ids[:, 0], **state})
         result = {name: tf.identity(outputs[name]) for name in self.state_names}
         if "attention" in outputs:
-            weights = outputs["attention"]
-            result["attention"] = weights if takes_a_token else weights[:, 0]
+            result["attention"] = outputs["attention"]
         return {"log_probs": step_log_probs(outputs), **result}
 
     def translate_greedy(self, source_ids: Any) -> dict[str, Any]:
-        """Returns what `single_search` of `keras_seq2seq.decoding.graph.single` returns."""
+        """Returns what the search of `Greedy` returns."""
         return self._translate(source_ids, GREEDY)
 
     def translate_beam(self, source_ids: Any, sizes: BeamSizes | None = None) -> dict[str, Any]:
-        """Returns what `beam_search` of `keras_seq2seq.decoding.graph.beam` returns.
+        """Returns what the search of `BeamSearch` returns.
 
         Args:
             source_ids: int32, shape (batch, source_length).
-            sizes: In place of those of `beam`.
+            sizes: Override those of `beam`.
         """
         return self._translate(source_ids, self.beam or BeamSearch(), sizes)
 
@@ -89,7 +141,9 @@ class Signatures:
 
         `token_log_probs` (batch, length), their sum `scores` (batch,) and `perplexities` (batch,).
         """
-        log_probs = forced_log_probs(self.encoder, self.decoder, source_ids, target_ids)
+        log_probs = forced_log_probs(
+            self.models.encoder, self.models.decoder, source_ids, target_ids
+        )
         scores = tf.reduce_sum(log_probs, 1)
         lengths = tf.reduce_sum(tf.cast(target_ids != PAD_ID, tf.float32), 1)
         perplexities = tf.exp(-scores / tf.maximum(lengths, 1.0))
@@ -98,15 +152,16 @@ class Signatures:
     def _translate(
         self, source_ids: Any, strategy: Strategy, sizes: BeamSizes | None = None
     ) -> dict[str, Any]:
+        inputs = {} if sizes is None else {"sizes": sizes}
         return translate(
-            self.searching[0],
-            self.searching[1],
+            self.models.search_encoder,
+            self.models.search_step,
             source_ids,
             max_length=self.max_length,
             strategy=strategy,
-            sizes=sizes,
-            vocabulary_size=self.decoder.output["logits"].shape[-1],
+            vocabulary_size=target_vocabulary_size(self.models.decoder),
             dynamic=self.dynamic,
+            **inputs,
         )
 
     def specs(self, function: str, batch_size: int | None = None) -> dict[str, tf.TensorSpec]:
@@ -120,7 +175,7 @@ class Signatures:
             return {"source_ids": tf.TensorSpec((batch_size, None), tf.int32, "source_ids")}
         specs = {"target_ids": tf.TensorSpec((batch_size, 1), tf.int32, "target_ids")}
         for name in (*self.source_names, *self.state_names):
-            tensor = self.decoder.input[name]
+            tensor = self.models.decoder_step.input[name]
             specs[name] = tf.TensorSpec((batch_size, *tensor.shape[1:]), tensor.dtype, name)
         return specs
 

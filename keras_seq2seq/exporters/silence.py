@@ -11,7 +11,7 @@ LOGGERS = ("tensorflow", "absl")
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """Hides warnings, log lines and what C++ writes to standard error.
 
     An error that leaves the block carries the last 2,000 characters of what was hidden. Other

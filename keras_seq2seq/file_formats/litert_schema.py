@@ -2,6 +2,8 @@
 
 from types import ModuleType
 
+from keras_seq2seq.installed import missing_package
+
 IDENTIFIER = b"TFL3"
 
 
@@ -17,8 +19,6 @@ def litert_schema() -> ModuleType:
         try:
             from tensorflow.lite.python import schema_py_generated
         except ImportError as error:
-            raise ImportError(
-                "Reading a LiteRT file needs its schema: `pip install "
-                f'"keras_seq2seq[litert]"`. Received: {error}.'
-            ) from error
+            what = "Reading a LiteRT file needs its schema"
+            raise missing_package(what, "litert", error) from error
     return schema_py_generated

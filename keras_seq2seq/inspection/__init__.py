@@ -1,1 +1,1 @@
-"""Reads what a shipped file holds and needs, without running it."""
+"""Inspects bundles and model files: what they hold and what they need, without running them."""

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from keras_seq2seq.bundles.bundle import Bundle
+from keras_seq2seq.formats import FORMATS
 from keras_seq2seq.inspection.inspection import Inspection
-from keras_seq2seq.inspection.saved_model_folder import GRAPH_FILE
 
 FACTS = ("format_version", "versions", "model", "limits", "beam", "tokenizer", "quality")
 
@@ -16,10 +16,10 @@ def inspect_bundle(folder: Path, inspect_part: Callable[[Path], Inspection]) -> 
 
     Args:
         folder: The bundle.
-        inspect_part: What inspects one artefact.
+        inspect_part: Function that inspects one artefact.
     Raises:
-        ImportError: If what reads one of the artefacts is not installed.
-        ValueError: If it is no whole bundle, or an artefact is damaged.
+        ImportError: If a package that reads one of the artefacts is not installed.
+        ValueError: If the folder is not a complete bundle, or an artefact is damaged.
     """
     bundle = Bundle.open(folder)
     parts = []
@@ -39,12 +39,13 @@ def inspect_bundle(folder: Path, inspect_part: Callable[[Path], Inspection]) -> 
 
 
 def _artefacts(bundle: Bundle) -> list[str]:
-    """Returns the paths of the artefacts among the files of the manifest."""
+    """Returns the paths of the artefacts that the manifest lists."""
+    places = {row.place for row in FORMATS.values()}
     found = []
     for name in bundle.manifest["files"]:
         path = PurePosixPath(name)
-        if path.name == GRAPH_FILE:
+        if path.name in places:
             found.append(str(path.parent))
-        elif path.suffix in (".keras", ".tflite", ".onnx"):
+        elif path.suffix in places:
             found.append(name)
     return sorted(found)

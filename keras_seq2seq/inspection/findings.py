@@ -1,4 +1,4 @@
-"""What an inspection found, as plain values."""
+"""The results of an inspection, as plain values."""
 
 import dataclasses
 import re
@@ -14,7 +14,7 @@ BITS = {
     **{"float8e5m2": 8, "float8e5m2fnuz": 8, "float8e8m0": 8},
 }
 SMALL_INTEGERS = ("int2", "uint2", "int4", "uint4", "int8", "uint8")
-# Parts of a name that converters put between a layer and its weight.
+# Parts of a name that converters insert between a layer and its weight.
 SCOPES = {"while", "native", "Tensordot", "StatefulPartitionedCall", "PartitionedCall"}
 INPUT = re.compile(r"input_\d+(_quantized|_scale|_zero_point)?")
 NO_LAYER = "(other)"
@@ -24,9 +24,9 @@ REPORT_VERSION = 1
 
 @dataclasses.dataclass(frozen=True)
 class TensorSpec:
-    """An input or an output: name, dtype, and shape with None for an open axis.
+    """An input or an output: name, dtype, and shape with None for an axis of any size.
 
-    The shape is None where the file does not tell it.
+    The shape is None if the file does not state it.
     """
 
     name: str
@@ -36,7 +36,7 @@ class TensorSpec:
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """A function of the file."""
+    """A function that the file offers, with its inputs and outputs."""
 
     name: str
     inputs: tuple[TensorSpec, ...]
@@ -45,7 +45,7 @@ class Signature:
 
 @dataclasses.dataclass(frozen=True)
 class Operator:
-    """An operator and how many nodes use it; the version is None where operators have none."""
+    """An operator and the number of nodes that use it; its version is None if it has none."""
 
     domain: str
     name: str
@@ -55,17 +55,17 @@ class Operator:
 
 @dataclasses.dataclass(frozen=True)
 class StoredTensor:
-    """Numbers that the file stores.
+    """A tensor that the file stores.
 
     Args:
-        name: As the file names them.
-        layer: The part of the name that says where they belong, or "(other)".
-        dtype: As NumPy spells it, or "string".
-        shape: Of the tensor.
-        parameters: How many are weights: all of a floating-point dtype, of 8 bits and less, or
-            with a scale; none of other integers, bool and string.
-        bytes: What they take in the file.
-        scales: Number of quantization scales that the file holds beside them; 0 if it holds none.
+        name: Its name in the file.
+        layer: The layer it belongs to, taken from its name, or "(other)".
+        dtype: The dtype as NumPy spells it, or "string".
+        shape: Its shape.
+        parameters: How many of its numbers are weights: all of them if the dtype is floating-point
+            or an integer of at most 8 bits, or if the tensor has scales; otherwise 0.
+        bytes: Its size in the file.
+        scales: Number of quantization scales that the file holds for it; 0 if there are none.
     """
 
     name: str
@@ -90,7 +90,7 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class Requirement:
-    """The oldest release of a runtime that loads the file, None if that cannot be told."""
+    """The oldest release of a runtime that loads the file; None if it is not known."""
 
     runtime: str
     oldest: str | None
@@ -99,7 +99,7 @@ class Requirement:
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """Why the stock runtime would not load the file, and what to do."""
+    """A reason why the stock runtime cannot load the file, and the remedy."""
 
     operator: str | None
     message: str
@@ -108,20 +108,20 @@ class Problem:
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
-    """What an `Inspection` holds.
+    """The values of an `Inspection`.
 
     Args:
-        path: Of the file or folder; of a part, below the bundle.
+        path: Path of the file or folder; for a part of a bundle, relative to the bundle.
         format: "bundle", "litert", "onnx", "saved_model" or "keras".
-        bytes: Size of all its files.
-        facts: What else the file says of itself, plain values for JSON.
+        bytes: Total size of all its files.
+        facts: Other facts that the file states about itself, as plain values for JSON.
         signatures: Its functions.
-        operators: Counted over all graphs, sorted by domain and name.
-        tensors: What it stores, each once however many functions read it.
-        requirements: The runtimes that it is for.
-        problems: Why stock runtimes would not load it; empty if they would.
-        notes: What a reader should know besides.
-        parts: The artefacts of a bundle.
+        operators: Its operators, counted over all graphs, sorted by domain and name.
+        tensors: Its stored tensors; each is listed once, even if several functions read it.
+        requirements: The runtimes it is made for, with the oldest release that loads it.
+        problems: Why stock runtimes cannot load it; empty if they can.
+        notes: Other remarks for the reader.
+        parts: Findings of each artefact of a bundle.
     """
 
     path: str
@@ -138,21 +138,21 @@ class Findings:
 
     @property
     def parameters(self) -> int:
-        """Stored numbers that are weights."""
+        """Number of weights in all stored tensors."""
         return sum(tensor.parameters for tensor in self.tensors)
 
     @property
     def layers(self) -> tuple[Group, ...]:
-        """What each layer stores, the largest first; what is no weight is under "(constants)"."""
+        """The tensors of each layer, largest first; those without weights are "(constants)"."""
         return _grouped(self.tensors, lambda t: t.layer if t.parameters else NO_WEIGHTS)
 
     @property
     def dtypes(self) -> tuple[Group, ...]:
-        """What is stored in each dtype, the largest first."""
+        """The tensors of each dtype, largest first."""
         return _grouped(self.tensors, lambda tensor: tensor.dtype)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns plain values for JSON; docs/inspect.md tells every key."""
+        """Returns plain values for JSON; docs/inspect.md describes every key."""
         return {"report_version": REPORT_VERSION, **self._values()}
 
     def _values(self) -> dict[str, Any]:
@@ -167,7 +167,7 @@ class Findings:
 
 
 def layer_of(name: str) -> str:
-    """Returns the layer that a tensor or a value of a converted graph is named after.
+    """Returns the layer from which a tensor or value of a converted graph has its name.
 
     Example:
         >>> layer_of("encoder/encoder_rnn_0/native/GRU/input_1")
@@ -188,7 +188,7 @@ def weights(dtype: str, size: int, scales: int = 0) -> int:
 
 
 def stored_bytes(dtype: str, size: int) -> int | None:
-    """Returns the bytes that so many numbers take, None for a dtype without a fixed size."""
+    """Returns the bytes that `size` numbers take; None for a dtype without a fixed size."""
     bits = BITS.get(dtype)
     return None if bits is None else -(-size * bits // 8)
 

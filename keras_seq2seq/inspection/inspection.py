@@ -1,4 +1,4 @@
-"""An inspection: what was found of a file or folder, which prints as text for people."""
+"""The result of `inspect`, which prints as readable text."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ from keras_seq2seq.inspection.rendering import rendered
 
 @dataclasses.dataclass(frozen=True)
 class Inspection(Findings):
-    """What a file or folder holds and what it needs to be loaded.
+    """What a file or folder holds and what it needs to load.
 
     `print` shows it as text, `to_dict()` gives plain values for JSON, and the attributes are those
     of `Findings`.

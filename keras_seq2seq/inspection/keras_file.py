@@ -1,4 +1,4 @@
-"""Inspects a .keras file: the configuration is read, no model is built and no code run."""
+"""Inspects a .keras file: reads its configuration, but builds no model and runs no code."""
 
 import collections
 import json
@@ -25,7 +25,7 @@ def inspect_keras(path: Path) -> Inspection:
         path: The file.
     Raises:
         ImportError: If h5py is not installed; keras brings it.
-        ValueError: If the file is not of Keras 3, or is cut short, damaged, or has sizes that lie.
+        ValueError: If the file is not from Keras 3, is cut short or damaged, or states false sizes.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -35,7 +35,7 @@ def inspect_keras(path: Path) -> Inspection:
             assets = [name for name in archive.namelist() if name.startswith("assets/")]
     except (ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise ValueError(
-            f"A .keras file must be a whole archive of Keras 3. Received: {path}: {error}."
+            f"A .keras file must be a complete archive of Keras 3. Received: {path}: {error}."
         ) from None
     classes = list(_classes(config))
     version = str(metadata.get("keras_version") or "")
@@ -69,7 +69,7 @@ def _json(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
 
 
 def _classes(config: Any) -> Iterator[tuple[str, str]]:
-    """Yields package and name of each class that a configuration names, from outside in."""
+    """Yields the package and name of each class in a configuration, outermost first."""
     waiting = [config]
     while waiting:
         value = waiting.pop()
@@ -90,7 +90,7 @@ def _package(value: dict[str, Any]) -> str:
 
 
 def _described(config: dict[str, Any]) -> dict[str, Any] | None:
-    """Returns the Seq2SeqConfig of a file, None for another model or custom parts."""
+    """Returns the Seq2SeqConfig of a file; None for another model or custom parts."""
     if config.get("registered_name") != SEQ2SEQ:
         return None
     described = config.get("config")
@@ -125,8 +125,8 @@ def _input(layer: dict[str, Any]) -> TensorSpec | None:
 
 def _requirement(version: str) -> Requirement:
     reason = (
-        "Keras promises that later releases of the same major version load it, and nothing of "
-        "earlier ones."
+        "Keras promises that later releases of the same major version load the file; it promises "
+        "nothing about earlier ones."
     )
     return Requirement("Keras", version or None, reason)
 
@@ -136,13 +136,13 @@ def _problems(classes: list[tuple[str, str]]) -> Iterator[Problem]:
         yield Problem(
             found[0],
             f"{found[0]} holds Python code, which Keras does not load in safe mode.",
-            "Replace it by a registered layer or by keras.ops; do not load code you do not trust.",
+            "Replace it with a registered layer or keras.ops; do not load code you do not trust.",
         )
     packages = {package for package, _ in classes} - {"keras", "builtins", OWN}
     for package in sorted(packages):
         names = sorted({name for owner, name in classes if owner == package})
         yield Problem(
             names[0],
-            f"{', '.join(names)} of {package!r} is no class of Keras or {OWN}.",
+            f"{', '.join(names)} of {package!r} is not part of Keras or {OWN}.",
             "Import the module that registers it before loading the file.",
         )

@@ -1,4 +1,4 @@
-"""Reads names and shapes of the weights inside a .keras file, without the numbers."""
+"""Reads the names and shapes of the weights in a .keras file, without their values."""
 
 import math
 import shutil
@@ -12,9 +12,9 @@ from keras_seq2seq.inspection.findings import NO_LAYER, StoredTensor, weights
 
 WEIGHTS_FILE = "model.weights.h5"
 OPTIMIZER = "optimizer"
-# What zipfile and h5py raise for bytes that make no sense.
+# What zipfile and h5py raise for damaged files.
 DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, TypeError, KeyError)
-EXPANSION = 20  # weights hardly shrink: a member that grows more is made to fill the disk
+EXPANSION = 20  # weights hardly compress: a member that grows more is meant to fill the disk
 
 
 def read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
@@ -31,17 +31,17 @@ def read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
 
 
 def stored_weights(archive: zipfile.ZipFile) -> tuple[StoredTensor, ...]:
-    """Lists the weights by the layers' names.
+    """Returns the weights of an archive, named after their layers.
 
     Raises:
-        ValueError: If the member is missing or damaged, or a weight is not stored whole.
+        ValueError: If the weights file is missing or damaged, or does not hold a whole weight.
     """
     import h5py
 
     _check_size(archive, WEIGHTS_FILE, None)
     with tempfile.TemporaryFile() as file:
         try:
-            # Reading to the end also compares the checksum.
+            # Reading to the end also checks the checksum.
             with archive.open(WEIGHTS_FILE) as member:
                 shutil.copyfileobj(member, file)
             size = file.tell()
@@ -68,7 +68,7 @@ def _stored(file: Any, size: int) -> Iterator[StoredTensor]:
     datasets: list[tuple[str, Any]] = []
 
     def visit(name: str, item: Any) -> None:
-        # Visiting follows no link out of the file.
+        # `visititems` does not follow links out of the file.
         if isinstance(item, h5py.Dataset):
             datasets.append((name, item))
 
@@ -79,7 +79,7 @@ def _stored(file: Any, size: int) -> Iterator[StoredTensor]:
         if dataset.external or dataset.is_virtual or stored > size:
             raise ValueError(f"the weight {name} of {stored} bytes is not stored in the file")
         layer = _layer(file, name)
-        # Keras writes bfloat16, which HDF5 lacks, as other numbers beside this attribute.
+        # HDF5 lacks bfloat16: Keras stores it as another dtype and names it in this attribute.
         given = dataset.attrs.get("dtype")
         dtype = given if given == "bfloat16" else str(dataset.dtype)
         count = 0 if layer == OPTIMIZER else weights(dtype, math.prod(shape))
@@ -87,7 +87,7 @@ def _stored(file: Any, size: int) -> Iterator[StoredTensor]:
 
 
 def _layer(file: Any, name: str) -> str:
-    """Returns the names that the model gave to the layers on the way to a weight."""
+    """Returns the path to a weight, with the names that the model gave to its layers."""
     parts = name.split("/")[:-1]
     if parts and parts[0] == OPTIMIZER:
         return OPTIMIZER

@@ -19,7 +19,7 @@ SIGNATURES_SINCE = "2.7.0"
 
 
 def inspect_litert(path: Path) -> Inspection:
-    """Inspects a .tflite file by its schema alone.
+    """Inspects a .tflite file through its schema, without loading the model.
 
     Args:
         path: The file.
@@ -46,19 +46,19 @@ def inspect_litert(path: Path) -> Inspection:
         tensors=model.tensors,
         requirements=(_requirement(stated, len(signatures)),),
         problems=tuple(_problem(operator) for operator in operators if operator.domain != BUILTIN),
-        notes=() if signatures else ("The file has no signatures: its tensors go by index.",),
+        notes=() if signatures else ("The file has no signatures: use its tensors by index.",),
     )
 
 
 def _requirement(stated: str, signatures: int) -> Requirement:
-    """Reads the release that the converter found by the version of each builtin operator."""
+    """Returns the oldest runtime, as stated by the converter from its operator versions."""
     if not stated:
         reason = (
-            f"The metadata {VERSION_METADATA!r}, which TensorFlow's converter fills in by the "
-            "versions of builtin operators, is not there or is empty."
+            f"The metadata {VERSION_METADATA!r} is missing or empty; TensorFlow's converter fills "
+            "it in from the versions of the builtin operators."
         )
         return Requirement(RUNTIME, None, reason)
-    reason = f"The operators need {stated}, says the metadata {VERSION_METADATA!r}"
+    reason = f"The operators need {stated} according to the metadata {VERSION_METADATA!r}"
     oldest = stated
     if signatures > 1 and _numbers(stated) < _numbers(SIGNATURES_SINCE):
         reason += f"; calling one of several signatures needs {SIGNATURES_SINCE}"
@@ -75,13 +75,13 @@ def _problem(operator: Operator) -> Problem:
         return Problem(
             operator.name,
             f"{operator.name} runs TensorFlow's own kernel, which the stock runtime lacks.",
-            "Replace the layer by one with builtin operators, or ship the Flex delegate "
+            "Replace the layer with one of builtin operators, or ship the Flex delegate "
             "(tensorflow-lite-select-tf-ops).",
         )
     if operator.domain == UNKNOWN:
         return Problem(
             operator.name,
-            f"{operator.name} is not in the schema that is installed here.",
+            f"{operator.name} is not in the schema installed here.",
             "Update ai-edge-litert, and the runtime that loads the file.",
         )
     return Problem(

@@ -1,4 +1,4 @@
-"""A .tflite file opened by its schema: bounds checked, nothing run."""
+"""Opens a .tflite file through its schema; bounds are checked and nothing is run."""
 
 import math
 import struct
@@ -19,7 +19,7 @@ from keras_seq2seq.inspection.findings import (
 
 BUILTIN, CUSTOM, FLEX, UNKNOWN = "builtin", "custom", "flex", "unknown"
 VERSION_METADATA = "min_runtime_version"
-# What a converter calls a constant when it has lost the name.
+# Name prefixes that a converter gives to constants whose own name is lost.
 NAMELESS = ("tfl.", "arith.", "std.", "")
 DAMAGE = (struct.error, IndexError, KeyError, TypeError, ValueError, OverflowError)
 
@@ -39,14 +39,14 @@ class LiteRTModel:
     def __init__(self, path: Path) -> None:
         content = Path(path).read_bytes()
         if content[4:8] != IDENTIFIER:
-            raise ValueError(f"A LiteRT file must bear {IDENTIFIER!r} at byte 4. Received: {path}.")
+            raise ValueError(f"A LiteRT file must have {IDENTIFIER!r} at byte 4. Received: {path}.")
         self.size = len(content)
         self._schema = litert_schema()
         try:
             self._read(self._schema.Model.GetRootAs(content))
         except DAMAGE as error:
             raise ValueError(
-                "A LiteRT file must be whole, with sizes that agree. "
+                "A LiteRT file must be complete, with sizes that agree. "
                 f"Received: {path}: {error!r}; export or copy it again."
             ) from None
 
@@ -88,13 +88,13 @@ class LiteRTModel:
         return Signature("main", inputs, specs(self._each(graph.Outputs, graph.OutputsLength())))
 
     def _each(self, get: Any, length: int) -> Iterator[Any]:
-        # Each entry of a vector takes a byte at the least: a longer one is a lie.
+        # Each entry of a vector takes at least one byte, so a longer vector cannot be real.
         if length > self.size:
             raise ValueError(f"a vector of {length} entries in {self.size} bytes")
         return map(get, range(length))
 
     def _buffer(self, index: int) -> bytes:
-        """Returns the bytes of a buffer inside the file."""
+        """Returns the content of a buffer inside the file."""
         buffer = self._model.Buffers(index)
         if not (length := buffer.DataLength()):
             return b""
@@ -106,7 +106,7 @@ class LiteRTModel:
         return content
 
     def _buffer_size(self, index: int) -> int:
-        """Returns the bytes of a buffer, which may lie behind the tables in a large file."""
+        """Returns the size of a buffer in bytes; in a large file it may follow the tables."""
         buffer = self._model.Buffers(index)
         if buffer.Offset() > 1:
             if buffer.Offset() + buffer.Size() > self.size:
@@ -118,7 +118,7 @@ class LiteRTModel:
         return length
 
     def _code(self, code: Any) -> OperatorKey:
-        # The rule of the schema: small codes may stand in the deprecated byte alone.
+        # Rule of the schema: small codes may be stored only in the deprecated byte.
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         name = _names(self._schema.BuiltinOperator).get(number)
         if name is None:
@@ -149,7 +149,7 @@ class LiteRTModel:
         return TensorSpec(name, self._dtypes[tensor.Type()].lower(), shape)
 
     def _stored(self) -> Iterator[StoredTensor]:
-        """Yields each buffer that tensors read, once, under the best of their names."""
+        """Yields each buffer that tensors read, once, under the clearest of their names."""
         users: dict[int, list[Any]] = {}
         for graph in self._graphs:
             for tensor in self._each(graph.Tensors, graph.TensorsLength()):
@@ -175,7 +175,7 @@ def _first(pair: tuple[str, Any]) -> str:
 
 
 def _vagueness(name: str) -> tuple[int, int, str]:
-    """Orders names: with a path, then any, then those that a converter made up; short first."""
+    """Sort key of names: with a path first, then others, then made-up ones; short names first."""
     made_up = not name or name.startswith(NAMELESS[:-1])
     return (2 if made_up else int("/" not in name), len(name), name)
 

@@ -23,18 +23,19 @@ from keras_seq2seq.inspection.onnx_tensors import (
     with_scales,
 )
 from keras_seq2seq.inspection.onnx_versions import ML, OLDEST_OPSET, ONNX, oldest_onnxruntime
+from keras_seq2seq.installed import missing_package
 
 MICROSOFT = "com.microsoft"
 EXTENSIONS = ("ai.onnx.contrib", "com.microsoft.extensions")
 TRAINING = ("ai.onnx.training", "ai.onnx.preview.training")
 ONLY_ONNXRUNTIME = (
     f"Operators of {MICROSOFT} are in the stock onnxruntime (Python, Node, web) and in no other "
-    "ONNX runtime. The table of compatibility does not tell since when."
+    "ONNX runtime. The compatibility table does not say since which release."
 )
 
 
 def inspect_onnx(path: Path) -> Inspection:
-    """Inspects an .onnx file without reading the weights that lie beside it.
+    """Inspects an .onnx file without reading its external weight files.
 
     Args:
         path: The file.
@@ -46,10 +47,10 @@ def inspect_onnx(path: Path) -> Inspection:
     model = _read(onnx, path)
     try:
         return _inspected(onnx, model, path)
-    # A name that is not UTF-8 comes out of a message as bytes.
+    # protobuf gives a name that is not UTF-8 as bytes.
     except (ValueError, TypeError) as error:
         raise ValueError(
-            "An ONNX file must be whole, with tensors of the sizes that they say. "
+            "An ONNX file must be complete, with tensors of the sizes they state. "
             f"Received: {path}: {error}; export or copy it again."
         ) from None
 
@@ -89,12 +90,12 @@ def _read(onnx: ModuleType, path: Path) -> Any:
         model = onnx.load(path, load_external_data=False)
     except DecodeError as error:
         raise ValueError(
-            f"An ONNX file must be a whole protobuf message. Received: {path}: {error}."
+            f"An ONNX file must be a complete protobuf message. Received: {path}: {error}."
         ) from None
     if not (model.ir_version and model.opset_import and model.graph.output):
         raise ValueError(
             "An ONNX file must hold an IR version, opsets and a graph with outputs. "
-            f"Received: {path} without; it is cut short or of another format."
+            f"Received: {path}, which lacks one of them; it is cut short or in another format."
         )
     return model
 
@@ -133,7 +134,7 @@ def _text(given: str | bytes) -> str:
 def _problems(
     onnx: ModuleType, operators: list[Operator], opsets: dict[str, int]
 ) -> Iterator[Problem]:
-    """Yields why the stock onnxruntime would refuse operators that the file does not define."""
+    """Yields why the stock onnxruntime rejects operators that the file does not define."""
     if opsets.get(ONNX, OLDEST_OPSET) < OLDEST_OPSET:
         message = f"onnxruntime loads opset {OLDEST_OPSET} and above. Received: {opsets[ONNX]}."
         yield Problem(None, message, "Convert the file with onnx.version_converter.")
@@ -143,13 +144,13 @@ def _problems(
         if domain in (ONNX, ML):
             yield from _unknown(onnx, domain, name, opsets.get(domain))
         elif domain == MICROSOFT and contrib is not None and name not in contrib:
-            message = f"{domain}:{name} is unknown to the onnxruntime that is installed here."
-            yield Problem(name, message, "Update onnxruntime, here and where the file goes.")
+            message = f"{domain}:{name} is unknown to the onnxruntime installed here."
+            yield Problem(name, message, "Update onnxruntime, here and wherever the file is used.")
         elif domain in EXTENSIONS:
             message = f"{domain}:{name} is not in the stock onnxruntime."
             yield Problem(name, message, "Register the library of onnxruntime-extensions.")
         elif domain != MICROSOFT and domain not in TRAINING:
-            message = f"{domain}:{name} is of a domain that the stock onnxruntime lacks."
+            message = f"{domain}:{name} is in a domain that the stock onnxruntime lacks."
             remedy = "Register a library of custom operators, or replace the layer that needs it."
             yield Problem(name, message, remedy)
 
@@ -165,15 +166,15 @@ def _unknown(onnx: ModuleType, domain: str, name: str, version: int | None) -> I
             deprecated = onnx.defs.get_schema(name, version, spelled).deprecated
         except onnx.defs.SchemaError:
             message = f"{domain} has no operator {name} at opset {version}."
-            yield Problem(name, message, "Export with the opset that has it, or replace it.")
+            yield Problem(name, message, "Export with an opset that has it, or replace it.")
             return
         if deprecated:
-            message = f"{domain} has withdrawn the operator {name} at opset {version}."
-            yield Problem(name, message, "Export again with what took its place.")
+            message = f"{domain} has removed the operator {name} at opset {version}."
+            yield Problem(name, message, "Export again with its replacement.")
 
 
 def _microsoft_operators() -> set[str] | None:
-    """Returns the com.microsoft operators of the installed onnxruntime, None without one."""
+    """Returns the com.microsoft operators of the installed onnxruntime; None without one."""
     try:
         from onnxruntime.capi import onnxruntime_pybind11_state as native
     except ImportError:
@@ -187,8 +188,5 @@ def _onnx() -> ModuleType:
     try:
         import onnx
     except ImportError as error:
-        raise ImportError(
-            'Reading an ONNX file needs onnx: pip install "keras_seq2seq[onnx]". '
-            f"Received: {error}."
-        ) from error
+        raise missing_package("Reading an ONNX file needs onnx", "onnx", error) from error
     return onnx

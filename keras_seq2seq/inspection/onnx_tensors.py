@@ -1,4 +1,4 @@
-"""What an ONNX file stores: initializers, constants, and files of weights beside it."""
+"""Lists what an ONNX file stores: initializers, constants and external weight files."""
 
 import dataclasses
 import math
@@ -33,10 +33,10 @@ def dtype_name(number: int) -> str:
 
 
 def stored_tensors(bodies: Iterable[Any]) -> Iterator[tuple[Any, StoredTensor]]:
-    """Yields each tensor that graphs and functions store, as the file has it and described.
+    """Yields each tensor that graphs and functions store, as TensorProto and as StoredTensor.
 
     Raises:
-        ValueError: If a tensor has other bytes than its shape asks for.
+        ValueError: If the size of a tensor does not match its shape.
     """
     for body in bodies:
         for graph in graphs(body):
@@ -53,10 +53,10 @@ def stored_tensors(bodies: Iterable[Any]) -> Iterator[tuple[Any, StoredTensor]]:
 
 
 def with_scales(tensors: Sequence[StoredTensor]) -> Iterator[StoredTensor]:
-    """Yields tensors where scales and zero points are no weights, but counted with theirs.
+    """Yields the tensors, with scales and zero points counted for the weights they belong to.
 
-    They are known by the names that onnxruntime's quantizer gives: `x_quantized`, `x_scale` and
-    `x_zero_point`.
+    They are recognised by the names that onnxruntime's quantizer gives: `x_quantized`, `x_scale`
+    and `x_zero_point`.
     """
     by_name = {tensor.name: tensor for tensor in tensors}
     for tensor in tensors:
@@ -70,13 +70,13 @@ def with_scales(tensors: Sequence[StoredTensor]) -> Iterator[StoredTensor]:
 
 
 def external_files(tensors: Iterable[Any], folder: Path) -> tuple[int, list[Problem]]:
-    """Looks at the files beside the model that hold weights, without reading them.
+    """Checks the external weight files of a model, without reading them.
 
     Args:
         tensors: TensorProtos.
-        folder: Where the model lies.
+        folder: Folder of the model.
     Returns:
-        The bytes of all those files, and what is wrong with them.
+        The total size of those files in bytes, and their problems.
     """
     ends: dict[str, int] = {}
     for tensor in tensors:
@@ -89,12 +89,14 @@ def external_files(tensors: Iterable[Any], folder: Path) -> tuple[int, list[Prob
     for location, end in ends.items():
         path = folder / location
         if not path.resolve().is_relative_to(folder.resolve()):
-            message = f"Weights must lie in the folder of the model. Received: {location!r}."
-            problems.append(Problem(None, message, "Do not load the file: it reaches for others."))
+            message = f"Weights must be in the folder of the model. Received: {location!r}."
+            problems.append(
+                Problem(None, message, "Do not load the file: it reads files outside its folder.")
+            )
         elif not path.is_file() or path.stat().st_size < end:
             size = f"{path.stat().st_size} bytes" if path.is_file() else "no such file"
-            message = f"Weights must be in {location}, {end} bytes at least. Received: {size}."
-            problems.append(Problem(None, message, "Copy that file whole beside the model."))
+            message = f"Weights must be in {location}, at least {end} bytes. Received: {size}."
+            problems.append(Problem(None, message, "Copy the complete file next to the model."))
         else:
             found += path.stat().st_size
     return found, problems
@@ -134,7 +136,7 @@ ENTRIES = {
 def _readers(graph: Any) -> dict[str, list[str]]:
     """Returns, for each value, the other inputs of the nodes that read it.
 
-    A bias often lost its layer's name, while the product that it is added to has it still.
+    A bias often loses the name of its layer, but the product that it is added to still has it.
     """
     found: dict[str, list[str]] = {}
     for node in graph.node:
@@ -156,5 +158,5 @@ def _external_length(tensor: Any, entries: dict[str, str]) -> int:
 
 def _number(text: str) -> int:
     if not text.isdecimal():
-        raise ValueError(f"external data has {text!r} for a number of bytes")
+        raise ValueError(f"external data has {text!r} as a number of bytes")
     return int(text)

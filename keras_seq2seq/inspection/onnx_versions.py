@@ -1,4 +1,4 @@
-"""Which onnxruntime loads which ONNX operators."""
+"""Finds the oldest onnxruntime release that loads given opsets."""
 
 from collections.abc import Mapping
 
@@ -33,7 +33,7 @@ def oldest_onnxruntime(opsets: Mapping[str, int], ir_version: int) -> tuple[str 
         opsets: Opset version by domain, "ai.onnx" for the default one.
         ir_version: Version of the file format.
     Returns:
-        The release, None if the documented table ends before it, and why.
+        The release, or None if the documented table ends before it, and the reason.
     """
     needs = f"opset {opsets.get(ONNX, 1)} of {ONNX} and IR version {ir_version}"
     if ML in opsets:
@@ -41,8 +41,8 @@ def oldest_onnxruntime(opsets: Mapping[str, int], ir_version: int) -> tuple[str 
     for release, opset, ml_opset, ir in RELEASES:
         fits = opsets.get(ONNX, 1) <= opset and opsets.get(ML, 1) <= ml_opset
         if fits and ir_version <= ir:
-            return release, f"The file needs {needs}, by onnxruntime's table of compatibility."
+            return release, f"The file needs {needs}; see onnxruntime's compatibility table."
     return None, (
-        f"The file needs {needs}, which onnxruntime's table of compatibility, known here up to "
-        f"{TABLE_ENDS}, does not reach: take the newest."
+        f"The file needs {needs}. onnxruntime's compatibility table, known here up to "
+        f"{TABLE_ENDS}, does not reach that far: take the newest release."
     )

@@ -1,4 +1,4 @@
-"""An inspection as text for people."""
+"""Renders an inspection as readable text."""
 
 import io
 import json
@@ -6,26 +6,21 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from keras_seq2seq.formats import FORMATS
 from keras_seq2seq.inspection.findings import Findings, Group, Operator, TensorSpec
 
 WIDTH = 110
-LONGEST = 12  # rows of layers; --json has all
-NAMES = {
-    "bundle": "bundle",
-    "litert": "LiteRT file",
-    "onnx": "ONNX file",
-    "saved_model": "SavedModel",
-    "keras": "Keras file",
-}
-Row = Sequence[str]
+LONGEST = 12  # layers shown; --json lists all of them
+TITLES = {"bundle": "bundle", **{name: row.title for name, row in FORMATS.items()}}
+Cells = Sequence[str]
 
 
 def rendered(inspection: Findings, *, summary: bool = False) -> str:
-    """Returns an inspection as text, a bundle with a table of its artefacts before each of them.
+    """Returns an inspection as text; for a bundle, a table of its artefacts, then each of them.
 
     Args:
-        inspection: What was found.
-        summary: Of a bundle, leave out the artefacts one by one.
+        inspection: The findings.
+        summary: bool. For a bundle, True leaves out the sections on single artefacts.
     """
     shown = [inspection, *(() if summary else inspection.parts)]
     return "\n\n\n".join("\n\n".join(_blocks(one)) for one in shown)
@@ -65,7 +60,7 @@ def _head(inspection: Findings) -> str:
     if inspection.tensors:
         size += f", {inspection.parameters:,} parameters"
     facts = [f"  {key}: {_fact(value)}" for key, value in inspection.facts.items() if value]
-    title = f"{inspection.path}: {NAMES[inspection.format]}, {size}"
+    title = f"{inspection.path}: {TITLES[inspection.format]}, {size}"
     return "\n".join([_printable(title), *map(_wrapped, facts)])
 
 
@@ -77,7 +72,7 @@ def _fact(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _overview(parts: Sequence[Findings]) -> list[Row]:
+def _overview(parts: Sequence[Findings]) -> list[Cells]:
     return [
         (
             part.path,
@@ -95,8 +90,8 @@ def _release(oldest: str | None) -> str:
     return f"{oldest} and later" if oldest else "(release unknown)"
 
 
-def _signatures(inspection: Findings) -> list[Row]:
-    rows: list[Row] = []
+def _signatures(inspection: Findings) -> list[Cells]:
+    rows: list[Cells] = []
     for signature in inspection.signatures:
         name = signature.name
         for side, specs in (("in", signature.inputs), ("out", signature.outputs)):
@@ -112,7 +107,7 @@ def _shape(spec: TensorSpec) -> str:
     return "(" + ", ".join("any" if size is None else str(size) for size in spec.shape) + ")"
 
 
-def _operators(operators: Sequence[Operator]) -> list[Row]:
+def _operators(operators: Sequence[Operator]) -> list[Cells]:
     domains: dict[str, list[Operator]] = {}
     for operator in operators:
         domains.setdefault(operator.domain, []).append(operator)
@@ -126,9 +121,9 @@ def _operators(operators: Sequence[Operator]) -> list[Row]:
     ]
 
 
-def _layers(inspection: Findings) -> list[Row]:
+def _layers(inspection: Findings) -> list[Cells]:
     groups = inspection.layers
-    rows: list[Row] = [(*_group(group), ", ".join(group.dtypes)) for group in groups[:LONGEST]]
+    rows: list[Cells] = [(*_group(group), ", ".join(group.dtypes)) for group in groups[:LONGEST]]
     if rest := groups[LONGEST:]:
         tensors, parameters, size = (
             sum(getattr(group, what) for group in rest)
@@ -138,11 +133,11 @@ def _layers(inspection: Findings) -> list[Row]:
     return rows
 
 
-def _group(group: Group) -> Row:
+def _group(group: Group) -> Cells:
     return group.name, str(group.tensors), f"{group.parameters:,}", f"{group.bytes:,}"
 
 
-def _table(head: Row, rows: Sequence[Row]) -> str:
+def _table(head: Cells, rows: Sequence[Cells]) -> str:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -159,7 +154,7 @@ def _table(head: Row, rows: Sequence[Row]) -> str:
 
 
 def _wrapped(line: str) -> str:
-    # Names and paths are not broken: they are there to be copied.
+    # Names and paths are not broken, so that they can be copied.
     wrapper = textwrap.TextWrapper(
         WIDTH, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False
     )
@@ -167,5 +162,5 @@ def _wrapped(line: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Returns text in which nothing steers a terminal: names come from files of any origin."""
+    """Escapes control characters: names come from untrusted files and could steer a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,4 +1,4 @@
-"""Inspects a SavedModel folder: its messages are parsed, nothing is loaded."""
+"""Inspects a SavedModel folder: parses its messages and loads nothing."""
 
 import collections
 import math
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from keras_seq2seq.formats import GRAPH_FILE
 from keras_seq2seq.inspection.findings import (
     Operator,
     Problem,
@@ -25,20 +26,20 @@ from keras_seq2seq.inspection.serving_operators import (
     TENSORFLOW_TEXT,
     domain_of,
 )
+from keras_seq2seq.installed import missing_package
 
-GRAPH_FILE = "saved_model.pb"
 INTERNAL = ("__saved_model_init_op", "__saved_model_train_op")
-LARGE = 1024  # bytes; smaller constants of a graph are not listed one by one
+LARGE = 1024  # bytes; smaller constants of a graph are not listed
 
 
 def inspect_saved_model(folder: Path) -> Inspection:
-    """Inspects a SavedModel by `saved_model.pb` alone; the variables' bytes are not read.
+    """Inspects a SavedModel from `saved_model.pb` alone; does not read values of variables.
 
     Args:
         folder: The folder with `saved_model.pb`.
     Raises:
         ImportError: If tensorflow is not installed.
-        ValueError: If the file is no SavedModel, or its variables are cut short.
+        ValueError: If the file is not a SavedModel, or its variables are cut short.
     """
     meta = _meta_graph(folder / GRAPH_FILE)
     variables = tuple(_variables(meta))
@@ -78,8 +79,8 @@ def _meta_graph(path: Path) -> Any:
     try:
         from tensorflow.core.protobuf import saved_model_pb2
     except ImportError as error:
-        raise ImportError(
-            f"Reading a SavedModel needs tensorflow: pip install tensorflow. Received: {error}."
+        raise missing_package(
+            "Reading a SavedModel needs TensorFlow", "tensorflow", error
         ) from error
     from google.protobuf.message import DecodeError
 
@@ -87,13 +88,13 @@ def _meta_graph(path: Path) -> Any:
         saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
     except DecodeError as error:
         raise ValueError(
-            f"{GRAPH_FILE} must be a whole protobuf message. Received: {path}: {error}."
+            f"{GRAPH_FILE} must be a complete protobuf message. Received: {path}: {error}."
         ) from None
-    # The server loads the graph with this tag.
+    # TensorFlow Serving loads the graph with this tag.
     served = [meta for meta in saved.meta_graphs if "serve" in meta.meta_info_def.tags]
     if not (found := served or list(saved.meta_graphs)):
         raise ValueError(
-            f"{GRAPH_FILE} must hold a graph. Received: {path} without; it is cut short."
+            f"{GRAPH_FILE} must hold a graph. Received: {path} without one; it is cut short."
         )
     return found[0]
 
@@ -132,7 +133,7 @@ def _dtype(number: int) -> str:
 def _variables(meta: Any) -> Iterator[StoredTensor]:
     for node in meta.object_graph_def.nodes:
         if node.HasField("variable"):
-            # A variable of open shape stores what was assigned last, which is not told here.
+            # A variable of open shape stores its last value, whose size is not stated here.
             shape = tuple(max(0, size.size) for size in node.variable.shape.dim)
             yield _stored(node.variable.name, _dtype(node.variable.dtype), shape)
 
@@ -144,7 +145,7 @@ def _stored(name: str, dtype: str, shape: tuple[int, ...], size: int | None = No
 
 
 def _constants(graph: Any) -> Iterator[StoredTensor]:
-    """Yields the large constants of a graph, and tokenizers that operators hold as bytes."""
+    """Yields the large constants of a graph, and the tokenizers that operators hold as bytes."""
     for node in _nodes(graph):
         for attribute in node.attr.values():
             tensor = attribute.tensor
@@ -161,15 +162,15 @@ def _check_variables(folder: Path, variables: tuple[StoredTensor, ...]) -> None:
     found = sum(path.stat().st_size for path in folder.glob("variables/variables.data-*"))
     if found < needed:
         raise ValueError(
-            f"The variables of a SavedModel must be whole, {needed} bytes at least. "
+            f"The variables of a SavedModel must be complete, at least {needed} bytes. "
             f"Received: {found} bytes in {folder / 'variables'}; export or copy it again."
         )
 
 
 def _requirement(version: str, min_consumer: int) -> Requirement:
     reason = (
-        "TensorFlow promises that later releases of the same major version load it, and nothing "
-        f"of earlier ones; its min_consumer {min_consumer} does not tell a release."
+        "TensorFlow promises that later releases of the same major version load the file; it "
+        f"promises nothing about earlier ones. min_consumer {min_consumer} does not name a release."
     )
     return Requirement("TensorFlow Serving", version or None, reason)
 
@@ -179,7 +180,7 @@ def _problems(operators: tuple[Operator, ...]) -> Iterator[Problem]:
         if operator.domain == CUSTOM:
             yield Problem(
                 operator.name,
-                f"{operator.name} is known neither to TensorFlow nor to tensorflow-text: the stock "
+                f"Neither TensorFlow nor tensorflow-text has {operator.name}, so the stock "
                 "TensorFlow Serving lacks it.",
                 "Replace the layer that needs it, or build a server with its library linked in.",
             )
@@ -187,7 +188,7 @@ def _problems(operators: tuple[Operator, ...]) -> Iterator[Problem]:
             yield Problem(
                 operator.name,
                 f"{operator.name} calls Python code that the SavedModel does not hold.",
-                "Replace tf.py_function or tf.numpy_function by TensorFlow operators.",
+                "Replace tf.py_function or tf.numpy_function with TensorFlow operators.",
             )
 
 
@@ -195,7 +196,7 @@ def _notes(operators: tuple[Operator, ...], meta: Any) -> Iterator[str]:
     if any(operator.domain == TENSORFLOW_TEXT for operator in operators):
         yield (
             "Operators of tensorflow_text are linked into the stock TensorFlow Serving; a Python "
-            "program has to import tensorflow_text before it loads the folder."
+            "program must import tensorflow_text before it loads the folder."
         )
     if not meta.object_graph_def.nodes:
-        yield "The SavedModel is of TensorFlow 1: its variables are not listed."
+        yield "The SavedModel is from TensorFlow 1: its variables are not listed."

@@ -1,7 +1,7 @@
-"""What the stock TensorFlow Serving can run beside TensorFlow's own operators."""
+"""Operators that the stock TensorFlow Serving runs, besides TensorFlow's own."""
 
 TENSORFLOW, TENSORFLOW_TEXT, CUSTOM = "tensorflow", "tensorflow_text", "custom"
-# The operators that tensorflow-text registers, all of which the server links.
+# The operators that tensorflow-text registers; the server links all of them.
 TEXT_OPERATORS = {
     *("CaseFoldUTF8", "ConstrainedSequence", "FastBertNormalize"),
     *("FastWordpieceTokenizeWithOffsets", "FindSourceOffsets", "MaxSpanningTree"),
@@ -15,12 +15,12 @@ TEXT_OPERATORS = {
     *("WordpieceTokenizeWithOffsets",),
 }
 TEXT_PREFIX = "TFText>"
-# Registered by TensorFlow, yet they call functions of the Python process that wrote them.
+# TensorFlow registers them, but they call functions of the Python process that wrote them.
 PYTHON_OPERATORS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 
 
 def domain_of(operator: str) -> str:
-    """Returns who brings an operator: "tensorflow", "tensorflow_text" or "custom"."""
+    """Returns where an operator comes from: "tensorflow", "tensorflow_text" or "custom"."""
     if operator in TEXT_OPERATORS or operator.startswith(TEXT_PREFIX):
         return TENSORFLOW_TEXT
     from tensorflow.python.framework import op_def_registry

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from keras_seq2seq.decoding.hypothesis import Arrays
-from keras_seq2seq.decoding.strategy import BeamSearch, Strategy
-from keras_seq2seq.runtimes.runtime import Runtime
+from keras_seq2seq.decoding.strategies import BeamSearch
+from keras_seq2seq.decoding.strategy import Strategy
+from keras_seq2seq.installed import missing_package
+from keras_seq2seq.runtimes.runtime import ArtefactFiles, Runtime
 
 FUNCTIONS = ("encode", "decode_step", "translate_greedy")
 
@@ -75,14 +77,16 @@ class LiteRTRuntime(Runtime):
         return ids.astype("int32")
 
 
+def open_litert(artefact: ArtefactFiles) -> LiteRTRuntime:
+    """Opens a LiteRT file of a bundle."""
+    return LiteRTRuntime(artefact.file, beam=artefact.beam, num_threads=artefact.num_threads)
+
+
 def _runners(path: Path, names: Sequence[str], num_threads: int) -> dict[str, Any]:
     try:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
     except ImportError as error:
-        raise ImportError(
-            "LiteRT needs ai-edge-litert: "
-            f'`pip install "keras_seq2seq[litert]"`. Received: {error}.'
-        ) from error
+        raise missing_package("LiteRT needs ai-edge-litert", "litert", error) from error
     if not path.is_file():
         raise FileNotFoundError(f"No LiteRT file at {path}.")
     try:

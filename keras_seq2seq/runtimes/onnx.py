@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from keras_seq2seq.decoding.hypothesis import Arrays
-from keras_seq2seq.decoding.strategy import BeamSearch, Strategy
-from keras_seq2seq.runtimes.runtime import Runtime, TextAnswer
+from keras_seq2seq.decoding.strategies import BeamSearch
+from keras_seq2seq.decoding.strategy import Strategy
+from keras_seq2seq.installed import missing_package
+from keras_seq2seq.runtimes.runtime import ArtefactFiles, Runtime, TextAnswer
 from keras_seq2seq.text.lines import Text, clean_text
 
-# An output that is the next value of the input `state_0` is called `next_state_0`.
+# ONNX values have one name each: the next value of the input `state_0` is `next_state_0`.
 NEXT_PREFIX = "next_"
 REMEDY = "Export the model to ONNX again."
 TEXT_FUNCTION = "translate_text_greedy"
@@ -99,6 +101,13 @@ class OnnxRuntime(Runtime):
         return self._files[function].run({"source_ids": source_ids})
 
 
+def open_onnx(artefact: ArtefactFiles) -> OnnxRuntime:
+    """Opens the ONNX files of a bundle."""
+    assert isinstance(artefact.files, Mapping)
+    files = {function: artefact.path / name for function, name in artefact.files.items()}
+    return OnnxRuntime(files, beam=artefact.beam, num_threads=artefact.num_threads)
+
+
 class _File:
     """One ONNX file, opened on first use."""
 
@@ -139,10 +148,7 @@ def _onnxruntime() -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise ImportError(
-            "Running ONNX files needs the package onnxruntime. "
-            'Install it with: pip install "keras_seq2seq[onnx]"'
-        ) from error
+        raise missing_package("ONNX files need onnxruntime", "onnx-runtime", error) from error
     return onnxruntime
 
 
@@ -158,10 +164,8 @@ def _text_operators() -> str:
             sys.setdlopenflags(flags | getattr(os, "RTLD_DEEPBIND", 0))
         import onnxruntime_extensions
     except ImportError as error:
-        raise ImportError(
-            "Texts in an ONNX file need the package onnxruntime-extensions. "
-            'Install it with: pip install "keras_seq2seq[onnx-text]"'
-        ) from error
+        what = "Texts in an ONNX file need onnxruntime-extensions"
+        raise missing_package(what, "onnx-text", error) from error
     finally:
         if flags is not None:
             sys.setdlopenflags(flags)

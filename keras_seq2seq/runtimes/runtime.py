@@ -2,11 +2,15 @@
 
 import abc
 import dataclasses
+import pathlib
+from collections.abc import Mapping
 
 import numpy as np
 
 from keras_seq2seq.decoding.hypothesis import Arrays, Hypothesis, cut, cut_single
-from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Strategy
+from keras_seq2seq.decoding.shortlist import Shortlist
+from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
+from keras_seq2seq.decoding.strategy import Strategy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +26,33 @@ class TextAnswer:
     text: str
     score: float
     ranking: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ArtefactFiles:
+    """What a runtime is opened from: one artefact of a bundle.
+
+    Args:
+        path: The folder of the format in the bundle, or its one file.
+        files: What the manifest lists of the quantization: a name below `path`, a name for each
+            function, or "" where `path` is the file.
+        beam: The beam search inside the files, or None.
+        num_threads: int > 0. Threads of one operator, where the runtime lets us choose.
+        max_length: int > 0. Longest translation, for a search that is not inside a file.
+        shortlist: What searches choose from, for the same; None lets them choose from all ids.
+    """
+
+    path: pathlib.Path
+    files: str | Mapping[str, str]
+    beam: BeamSearch | None
+    num_threads: int
+    max_length: int
+    shortlist: Shortlist | None
+
+    @property
+    def file(self) -> pathlib.Path:
+        """The one file or folder of the artefact."""
+        return self.path / str(self.files)
 
 
 class Runtime(abc.ABC):

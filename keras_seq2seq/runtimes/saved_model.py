@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from keras_seq2seq.decoding.hypothesis import Arrays
-from keras_seq2seq.decoding.strategy import FORBIDDEN, GREEDY, BeamSearch, Strategy
-from keras_seq2seq.runtimes.runtime import Runtime, TextAnswer
+from keras_seq2seq.decoding.hypothesis import FORBIDDEN, Arrays
+from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
+from keras_seq2seq.decoding.strategy import Strategy
+from keras_seq2seq.formats import GRAPH_FILE
+from keras_seq2seq.installed import missing_package
+from keras_seq2seq.runtimes.runtime import ArtefactFiles, Runtime, TextAnswer
 from keras_seq2seq.text.lines import Text, clean_text
 
 TEXT_OPERATOR = b"SentencepieceTokenizeOp"
@@ -114,26 +117,28 @@ class SavedModelRuntime(Runtime):
         return {name: tensor.numpy() for name, tensor in outputs.items()}
 
 
+def open_saved_model(artefact: ArtefactFiles) -> SavedModelRuntime:
+    """Opens a SavedModel of a bundle."""
+    return SavedModelRuntime(artefact.file, beam=artefact.beam)
+
+
 def _version(folder: Path) -> Path:
     versions = [p for p in (folder.iterdir() if folder.is_dir() else ()) if p.name.isdecimal()]
     chosen = max(versions, key=lambda path: int(path.name), default=folder)
-    if not (chosen / "saved_model.pb").is_file():
-        raise FileNotFoundError(f"No saved_model.pb in {chosen}.")
+    if not (chosen / GRAPH_FILE).is_file():
+        raise FileNotFoundError(f"No {GRAPH_FILE} in {chosen}.")
     return chosen
 
 
 def _load(folder: Path) -> tuple[Any, Any]:
     """Returns TensorFlow and the SavedModel."""
-    takes_texts = TEXT_OPERATOR in (folder / "saved_model.pb").read_bytes()
+    takes_texts = TEXT_OPERATOR in (folder / GRAPH_FILE).read_bytes()
     try:
         if takes_texts:
             import tensorflow_text  # noqa: F401  registers the operators
         import tensorflow as tf
     except ImportError as error:
-        raise ImportError(
-            f"{folder} needs TensorFlow: `pip install tensorflow"
-            f"{' tensorflow-text' if takes_texts else ''}`. Received: {error}."
-        ) from error
+        raise missing_package(f"{folder} needs TensorFlow", "tensorflow", error) from error
     wanted = {"serving_default", "translate_greedy", "translate_ids", "encode", "decode_step"}
     try:
         loaded = tf.saved_model.load(str(folder))

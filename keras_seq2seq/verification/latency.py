@@ -3,13 +3,13 @@
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from keras_seq2seq.bundles.bundle import Bundle
-from keras_seq2seq.decoding.strategy import GREEDY
+from keras_seq2seq.decoding.strategies import GREEDY
 from keras_seq2seq.progress import progress
 from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.text.tokenizer import pad_batch
-from keras_seq2seq.text.vocabulary import EOS_ID
 
 TIMED_SENTENCES = 20
 Latencies = dict[tuple[str, str], float]
@@ -35,7 +35,7 @@ def measured_latencies(
         threads of TensorFlow.
     """
     encode = bundle.tokenizers.source.encode
-    batches = [pad_batch([[*encode(text), EOS_ID]]) for text in texts[:TIMED_SENTENCES]]
+    batches = [pad_batch([encode(text, add_eos=True)]) for text in texts[:TIMED_SENTENCES]]
     strategy = bundle.beam or GREEDY
     found = {}
     with progress(len(bundle.artefacts), "timed artefacts", verbose) as advance:
@@ -50,3 +50,24 @@ def measured_latencies(
             found[artefact] = 1000 * statistics.median(seconds)
             advance(1)
     return found
+
+
+def latency_entries(
+    latencies: Latencies, held: Sequence[tuple[str, str]], sentences: int
+) -> list[dict[str, Any]]:
+    """Returns what a manifest says of the latencies of the artefacts that a bundle holds.
+
+    Args:
+        latencies: What `measured_latencies` found.
+        held: (runtime, quantization) of each.
+        sentences: How many texts there were; at most 20 of them were timed.
+    """
+    return [
+        {
+            "runtime": runtime,
+            "quantization": quantization,
+            "latency_ms": latencies[runtime, quantization],
+            "sentences": min(sentences, TIMED_SENTENCES),
+        }
+        for runtime, quantization in held
+    ]

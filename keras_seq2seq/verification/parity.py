@@ -12,7 +12,9 @@ import keras
 import numpy as np
 
 from keras_seq2seq.bundles.bundle import Bundle
-from keras_seq2seq.decoding.strategy import GREEDY, Strategy
+from keras_seq2seq.decoding.strategies import GREEDY
+from keras_seq2seq.decoding.strategy import Strategy
+from keras_seq2seq.formats import EXACT, REFERENCE
 from keras_seq2seq.runtimes.onnx import OnnxRuntime
 from keras_seq2seq.runtimes.runtime import Runtime, TextAnswer
 from keras_seq2seq.runtimes.saved_model import SavedModelRuntime
@@ -25,7 +27,6 @@ LISTED_DIFFERENCES = 20
 # Nats that a score may differ from that of Keras, divided by the tokens; docs/bundle.md says why.
 TOLERANCES = {"float32": 1e-4, "float16": 1e-2}
 TOLERANCE_OF_INT8 = 0.1
-EXACT = "float32"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,7 +197,7 @@ def verify(
     ways = [
         (*artefact, search, strategy)
         for strategy in strategies
-        for artefact in sorted(opened.artefacts, key=lambda artefact: artefact[0] != "keras")
+        for artefact in sorted(opened.artefacts, key=lambda artefact: artefact[0] != REFERENCE)
         for search in SEARCHES
     ]
     progress = keras.utils.Progbar(len(ways), unit_name="way", verbose=int(verbose))

@@ -1,21 +1,31 @@
 """Refuses quantised artefacts that translate worse than the float32 ones of their format."""
 
+import copy
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.decoding.hypothesis import Hypothesis
-from keras_seq2seq.decoding.strategy import GREEDY
+from keras_seq2seq.decoding.strategies import GREEDY
 from keras_seq2seq.evaluation import METRICS, evaluate
+from keras_seq2seq.formats import EXACT
 from keras_seq2seq.progress import progress
 from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.translator import Translator
 from keras_seq2seq.verification.latency import Latencies
 
 GATED = ("exact_match", *METRICS)
+# The arguments of `export` that were the fields of a `Gate`.
+FORMER_OPTIONS = {
+    "evaluation": "evaluation",
+    "max_quality_drop": "max_quality_drop",
+    "max_repetition_rise": "max_repetition_rise",
+    "quality_metric": "metric",
+    "bleu_tokenize": "tokenize",
+}
 LOWER_IS_BETTER = ("ter", "wer", "cer")
 # A sequence of at most so many tokens that stands at least three times in a row is a repetition.
 LONGEST_REPEATED = 4
@@ -40,6 +50,24 @@ class Gate:
     max_quality_drop: float = 0.3
     max_repetition_rise: float = 1.0
     tokenize: str = "13a"
+
+    @classmethod
+    def from_options(cls, gate: "Gate | None", options: Mapping[str, Any]) -> "Gate | None":
+        """Returns the gate that `export` was given, whole or by its former separate arguments.
+
+        Raises:
+            TypeError: If an option is unknown, or comes beside a whole gate.
+            ValueError: As the class.
+        """
+        if unknown := sorted(set(options) - set(FORMER_OPTIONS)):
+            raise TypeError(f"`export` has no such argument. Received: {unknown}.")
+        if gate is not None and options:
+            raise TypeError(
+                "`export` takes `gate` or its separate arguments. "
+                f"Received: both, {sorted(options)}."
+            )
+        given = {FORMER_OPTIONS[name]: value for name, value in options.items()}
+        return gate if given.get("evaluation") is None else cls(**given)
 
     def __post_init__(self) -> None:
         faults = []
@@ -123,8 +151,8 @@ def judge(
     Returns:
         One verdict for each quantised artefact.
     """
-    quantised = [artefact for artefact in bundle.artefacts if artefact[1] != "float32"]
-    exact = sorted({(runtime, "float32") for runtime, _ in quantised})
+    quantised = [artefact for artefact in bundle.artefacts if artefact[1] != EXACT]
+    exact = sorted({(runtime, EXACT) for runtime, _ in quantised})
     measured = {}
     with progress(len(exact) + len(quantised), "artefacts", verbose) as advance:
         for artefact in [*exact, *quantised]:
@@ -134,7 +162,7 @@ def judge(
             advance(1)
     verdicts = []
     for runtime, quantization in quantised:
-        before, expected = measured[runtime, "float32"]
+        before, expected = measured[runtime, EXACT]
         after, found = measured[runtime, quantization]
         same = sum(a.ids == b.ids for a, b in zip(expected, found, strict=True))
         verdicts.append(
@@ -149,6 +177,21 @@ def judge(
             )
         )
     return verdicts
+
+
+def without_refused(bundle: Bundle, verdicts: Sequence[Verdict]) -> Bundle:
+    """Deletes the files of artefacts that were refused; returns the bundle without them.
+
+    The manifest on disk, if there is one, is left to the caller.
+    """
+    manifest = copy.deepcopy(bundle.manifest)
+    for verdict in verdicts:
+        if verdict.faults:
+            for name in bundle.files(verdict.runtime, verdict.quantization):
+                (bundle.folder / name).unlink()
+                del manifest["files"][name]
+            del manifest["artefacts"][verdict.runtime]["files"][verdict.quantization]
+    return Bundle(bundle.folder, manifest)
 
 
 def _translate(

@@ -1,14 +1,13 @@
 """REPORT.md of a bundle: what was measured when it was written, and how to measure it again."""
 
-import dataclasses
-import importlib.util
 import pathlib
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from keras_seq2seq.decoding.strategy import BeamSearch
-from keras_seq2seq.verification.report_rows import metric, rows
+from keras_seq2seq.decoding.strategies import BeamSearch
+from keras_seq2seq.installed import how_to_install, is_installed
+from keras_seq2seq.verification.report_rows import metric, report_rows
 
 REPORT_FILE = "REPORT.md"
 PLOT_FILE = "report.png"
@@ -24,17 +23,17 @@ def write_report(folder: pathlib.Path, manifest: dict[str, Any]) -> list[str]:
     Returns:
         The names of the files that were written.
     """
-    plotted = importlib.util.find_spec("matplotlib") is not None
-    (folder / REPORT_FILE).write_text(report(manifest, plotted=plotted), "utf-8")
+    plotted = is_installed("matplotlib")
+    (folder / REPORT_FILE).write_text(markdown(manifest, plotted=plotted), "utf-8")
     if not plotted:
         return [REPORT_FILE]
     from keras_seq2seq.verification.report_plot import plot_png
 
-    (folder / PLOT_FILE).write_bytes(plot_png(rows(manifest), metric(manifest)))
+    (folder / PLOT_FILE).write_bytes(plot_png(report_rows(manifest), metric(manifest)))
     return [REPORT_FILE, PLOT_FILE]
 
 
-def report(manifest: dict[str, Any], *, plotted: bool) -> str:
+def markdown(manifest: dict[str, Any], *, plotted: bool) -> str:
     """Returns the report of a bundle as Markdown.
 
     Args:
@@ -44,7 +43,7 @@ def report(manifest: dict[str, Any], *, plotted: bool) -> str:
     picture = (
         f"![Size, latency and quality of each artefact]({PLOT_FILE})"
         if plotted
-        else 'There is no plot, which needs matplotlib: `pip install "keras_seq2seq[train]"`.'
+        else f"There is no plot, which needs matplotlib: {how_to_install('train')}."
     )
     parts = [
         "# Report",
@@ -82,7 +81,7 @@ def commands(manifest: dict[str, Any]) -> list[str]:
         "keras-seq2seq inspect BUNDLE",
         *(
             f"{evaluate} --runtime {row.runtime} --quantization {row.quantization}{options}"
-            for row in rows(manifest)
+            for row in report_rows(manifest)
             if not row.refused
         ),
     ]
@@ -91,8 +90,9 @@ def commands(manifest: dict[str, Any]) -> list[str]:
 def _beam_options(beam: dict[str, Any] | None) -> str:
     if beam is None:
         return ""
-    defaults = dataclasses.asdict(BeamSearch())
-    changed = {n: v for n, v in beam.items() if n == "beam_size" or v != defaults[n]}
+    defaults = BeamSearch().to_dict()
+    given = BeamSearch.from_dict(beam).to_dict()
+    changed = {n: v for n, v in given.items() if n == "beam_size" or v != defaults[n]}
     changed.pop("suppress", None)  # the command line has none
     given = {name: value for name, value in changed.items() if value is not None}
     return "".join(f" --{name.replace('_', '-')} {value}" for name, value in given.items())
@@ -121,7 +121,7 @@ def _artefacts(manifest: dict[str, Any]) -> list[str]:
             None if row.score is None else f"{row.score:.2f}",
             f"refused: {row.refused}" if row.refused else "in the bundle",
         )
-        for row in rows(manifest)
+        for row in report_rows(manifest)
     ]
     heads = ("runtime", "weights", "bytes", "of float32", "ms a sentence", name or "quality", "")
     search = "greedy" if manifest["beam"] is None else f"a beam of {manifest['beam']['beam_size']}"

@@ -4,13 +4,14 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from keras_seq2seq.verification.report_rows import Row
+from keras_seq2seq.installed import missing_package
+from keras_seq2seq.verification.report_rows import ReportRow
 
 NOT_MEASURED = "0.6"  # grey
 LINE = 15  # points between two labels that would overlap
 
 
-def plot_png(rows: Sequence[Row], metric: str | None) -> bytes:
+def plot_png(rows: Sequence[ReportRow], metric: str | None) -> bytes:
     """Returns a PNG picture with one point for each artefact that was timed.
 
     Args:
@@ -25,7 +26,7 @@ def plot_png(rows: Sequence[Row], metric: str | None) -> bytes:
         from matplotlib.colors import Normalize
         from matplotlib.figure import Figure
     except ImportError:
-        raise ImportError('Plots need matplotlib: pip install "keras_seq2seq[train]".') from None
+        raise missing_package("Plots need matplotlib", "train") from None
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     _set_axes(axes)
@@ -61,7 +62,7 @@ def _set_axes(axes: Any) -> None:
         axis.set_minor_formatter(NullFormatter())
 
 
-def _label(figure: Any, axes: Any, rows: Sequence[Row], metric: str | None) -> None:
+def _label(figure: Any, axes: Any, rows: Sequence[ReportRow], metric: str | None) -> None:
     """Writes a name beside each point, from the lowest up; one that would overlap moves up."""
     figure.draw_without_rendering()
     right = axes.get_window_extent().x1

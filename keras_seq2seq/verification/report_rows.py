@@ -5,10 +5,11 @@ import pathlib
 from typing import Any
 
 from keras_seq2seq.bundles.bundle import Bundle
+from keras_seq2seq.formats import EXACT
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class ReportRow:
     """What a report says of one artefact.
 
     Args:
@@ -30,7 +31,7 @@ class Row:
     refused: str = ""
 
 
-def rows(manifest: dict[str, Any]) -> list[Row]:
+def report_rows(manifest: dict[str, Any]) -> list[ReportRow]:
     """Returns a row for each artefact of the bundle, and for each that was refused."""
     bundle = Bundle(pathlib.Path(), manifest)
     name = metric(manifest)
@@ -40,20 +41,20 @@ def rows(manifest: dict[str, Any]) -> list[Row]:
     }
     scores = {}
     for verdict in manifest["quantization"]:
-        scores[verdict["runtime"], "float32"] = verdict["before"]["scores"].get(name)
+        scores[verdict["runtime"], EXACT] = verdict["before"]["scores"].get(name)
         scores[verdict["runtime"], verdict["quantization"]] = verdict["after"]["scores"].get(name)
     found = []
     for runtime, quantization in bundle.artefacts:
         size = bundle.size(runtime, quantization)
         measured = latencies.get((runtime, quantization)), scores.get((runtime, quantization))
-        found.append(Row(runtime, quantization, size, size / bundle.size(runtime), *measured))
+        found.append(ReportRow(runtime, quantization, size, size / bundle.size(runtime), *measured))
     for verdict in manifest["quantization"]:
         if not verdict["accepted"]:
             which, after = (verdict["runtime"], verdict["quantization"]), verdict["after"]
             measured = after["latency_ms"], scores[which]
             share = after["bytes"] / verdict["before"]["bytes"]
             faults = " ".join(verdict["faults"])
-            found.append(Row(*which, after["bytes"], share, *measured, faults))
+            found.append(ReportRow(*which, after["bytes"], share, *measured, faults))
     return found
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_seq2seq.installed import missing_package
 from keras_seq2seq.text.vocabulary import BOS_ID, PAD_ID
 
 Ranges = dict[str, tuple[float, float]]
@@ -53,10 +54,8 @@ class RangeProfiler:
             from ai_edge_litert import _pywrap_tfl_calibration
             from ai_edge_litert.interpreter import Interpreter, OpResolverType
         except ImportError as error:
-            raise ImportError(
-                "A LiteRT file in int8 needs the profiler of ai-edge-litert 2.3: "
-                f'`pip install "keras_seq2seq[litert]"`. Received: {error}.'
-            ) from error
+            what = "A LiteRT file in int8 needs the profiler of ai-edge-litert 2.3"
+            raise missing_package(what, "litert", error) from error
         plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         self._python = Interpreter(model_content=content, experimental_op_resolver_type=plain)
         self._invoke = _pywrap_tfl_calibration.InvokeWithCalibration

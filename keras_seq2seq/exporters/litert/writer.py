@@ -6,35 +6,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from keras_seq2seq.decoding.graph.search_model import search_parts
-from keras_seq2seq.decoding.shortlist import Shortlist
-from keras_seq2seq.decoding.strategy import BeamSearch
 from keras_seq2seq.exporters.litert.builtin_operators import BUILTIN_ONLY, check_builtin_only
 from keras_seq2seq.exporters.litert.embedding_lookup import with_embedding_lookup
 from keras_seq2seq.exporters.litert.int8 import int8_content
 from keras_seq2seq.exporters.litert.packing import packed, unpacked
-from keras_seq2seq.exporters.signatures import Signatures, described
-from keras_seq2seq.exporters.silence import quiet
-from keras_seq2seq.seq2seq import Seq2Seq
+from keras_seq2seq.exporters.prepared import PreparedExport
+from keras_seq2seq.exporters.signatures import ExportedModels, Signatures, described
+from keras_seq2seq.exporters.silence import silence
+from keras_seq2seq.formats import check_quantizations
+from keras_seq2seq.models.contract import target_vocabulary_size
 
-QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "int8")
 FOREIGN = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 
 
 def write_litert(
-    model: Seq2Seq,
-    folder: Path,
-    *,
-    max_length: int,
-    quantizations: Sequence[str] = ("float32", "dynamic_int8"),
-    beam: BeamSearch | None = None,
-    shortlist: Shortlist | None = None,
-    calibration: Sequence[Sequence[int]] = (),
+    prepared: PreparedExport, folder: Path, quantizations: Sequence[str] = ("float32",)
 ) -> dict[str, Any]:
     """Writes `model_<quantization>.tflite` files for a batch of one and any source length.
 
@@ -42,44 +32,31 @@ def write_litert(
     builtin operators only.
 
     Args:
-        model: The trained model.
+        prepared: What to write.
         folder: Where to write; made if missing.
-        max_length: int > 0. Longest translation in tokens, end of sentence included.
         quantizations: Any of "float32", "float16" (weights in half precision, float32
             arithmetic), "dynamic_int8" (int8 weights, float32 arithmetic elsewhere) and "int8"
-            (products of int8 numbers by scales that `calibration` fixes, as `PRODUCTS` says).
-        beam: What the signature `translate_beam` searches for; None leaves it out.
-        shortlist: What the searches choose from; None lets them choose from all ids.
-        calibration: Source ids of typical sentences, eos included; what "int8" measures.
+            (products of int8 numbers by scales that are measured on the sentences, see
+            `PRODUCTS`).
     Returns:
         {"files": {quantization: file name}, "signatures": {name: {"inputs", "outputs"}}}, each a
         list of {"name", "dtype", "shape"} with None for an open axis.
     Raises:
-        ValueError: If a quantization is unknown, "int8" has no calibration, or the model needs
+        ValueError: If a quantization is unknown, "int8" has no sentences, or the model needs
             other operators.
     """
-    if unknown := [name for name in quantizations if name not in QUANTIZATIONS]:
-        raise ValueError(f"`quantizations` must be among {QUANTIZATIONS}. Received: {unknown}.")
-    sources = [np.array([ids], "int32") for ids in calibration]
-    if "int8" in quantizations and not (sources and all(ids.size for ids in sources)):
+    check_quantizations("litert", quantizations)
+    sources = [np.array([ids], "int32") for ids in prepared.calibration]
+    if "int8" in quantizations and not sources:
         raise ValueError(
-            "`calibration` must hold sources of at least one id each for 'int8'; pass those of "
-            f"some sentences of the corpus. Received: {calibration!r}."
+            "`sentences` must hold typical source texts for 'int8', which measures its scales on "
+            f"them. Received: {prepared.sentences!r}."
         )
     folder.mkdir(parents=True, exist_ok=True)
     files = {name: f"model_{name}.tflite" for name in quantizations}
     with tempfile.TemporaryDirectory() as frozen_folder:
-        with quiet():
-            # The runtime wants shapes that stay: caches of fixed length. Steps are those of the
-            # searches, which keep every weight in one layout, and so once.
-            parts = model.encoder, model.decoder
-            encoder, decoder = searching = _looked_up(search_parts(*parts, dynamic=False))
-            if shortlist is not None:
-                searching = _looked_up(search_parts(*parts, dynamic=False, shortlist=shortlist))
-            signatures = Signatures(
-                encoder, decoder, max_length, beam, searching=searching, dynamic=False
-            )
-            frozen = _frozen(signatures)
+        with silence():
+            frozen = _frozen(prepared.fixed.over(_looked_up(prepared.fixed.models)))
             tf.saved_model.save(tf.Module(), frozen_folder, signatures=frozen)
         converted: dict[str, bytes] = {}
         for quantization, name in files.items():
@@ -87,17 +64,19 @@ def write_litert(
             if base not in converted:
                 converted[base] = _converted(frozen_folder, base, list(frozen))
             if quantization == "int8":
-                words = model.decoder.output["logits"].shape[-1]
+                words = target_vocabulary_size(prepared.model.decoder)
                 content = int8_content(converted[base], sources, vocabulary_size=words)
             else:
                 content = packed(unpacked(converted[base]))
+            check_builtin_only(content, folder / name)
             (folder / name).write_bytes(content)
-            check_builtin_only(folder / name)
     return {"files": files, "signatures": {n: described(f) for n, f in frozen.items()}}
 
 
-def _looked_up(parts: tuple[keras.Model, keras.Model]) -> tuple[keras.Model, keras.Model]:
-    return with_embedding_lookup(parts[0]), with_embedding_lookup(parts[1])
+def _looked_up(models: ExportedModels) -> ExportedModels:
+    # Steps are those of the searches, which keep every weight in one layout, and so once.
+    names = ("encoder", "decoder_step", "search_encoder", "search_step")
+    return models.replaced(**dict.fromkeys(names, with_embedding_lookup))
 
 
 def _frozen(signatures: Signatures) -> dict[str, Any]:
@@ -133,7 +112,7 @@ def _named(function: Any, outputs: dict[str, Any]) -> Callable[..., Any]:
 
 def _converted(frozen_folder: str, quantization: str, functions: list[str]) -> bytes:
     try:
-        with quiet():
+        with silence():
             converter = tf.lite.TFLiteConverter.from_saved_model(
                 frozen_folder, signature_keys=functions
             )

@@ -5,11 +5,8 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from keras_seq2seq.exporters.silence import quiet
-
-# ONNX values have one name each: the new value of `state_0` cannot be called `state_0`, too.
-NEXT_PREFIX = "next_"
-
+from keras_seq2seq.exporters import silence as standard_error
+from keras_seq2seq.runtimes.onnx import NEXT_PREFIX
 
 # Those of tf2onnx in its order, but for images and for graphs that are quantised already.
 OPTIMIZERS = (
@@ -31,7 +28,7 @@ def silence() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        with quiet():
+        with standard_error.silence():
             yield
     finally:
         logger.setLevel(level)

@@ -35,6 +35,7 @@ class NativeRNNs:
 
     def __init__(self) -> None:
         self._nodes: list[NativeNode] = []
+        self._numbers: dict[int, int] = {}
 
     def replace(self, encoder: keras.Model) -> keras.Model:
         """Returns a functional model with placeholders, which shares every weight."""
@@ -48,8 +49,10 @@ class NativeRNNs:
     def _replaced(self, layer: keras.layers.Layer) -> keras.layers.Layer:
         if not is_covered(layer):
             return layer
-        self._nodes.append(NativeNode.from_layer(layer))
-        return PlaceholderRNN(layer, len(self._nodes))
+        if id(layer) not in self._numbers:
+            self._nodes.append(NativeNode.from_layer(layer))
+            self._numbers[id(layer)] = len(self._nodes)
+        return PlaceholderRNN(layer, self._numbers[id(layer)])
 
     def _write(self, graph: Any, placeholder: Any, name: str, args: Any) -> None:
         number = placeholder.get_attr_value("seed")

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from keras_seq2seq.runtimes.onnx import TEXT_FUNCTION
 from keras_seq2seq.text.tokenizer import Tokenizer, TokenizerPair
 from keras_seq2seq.text.vocabulary import EOS_ID, PAD_ID, UNK_ID
 
-FUNCTION = "translate_text_greedy"
 DOMAIN = "ai.onnx.contrib"
 # The operator gives the ids of all texts in one row, and where each begins and the last ends.
 TOKENIZE = f"""
@@ -89,7 +89,7 @@ def add_tokenizers(model: Any, tokenizers: TokenizerPair) -> None:
     del graph.input[:], graph.output[:]
     graph.input.extend(before.input)
     graph.output.extend([*after.output, *kept])
-    graph.name = FUNCTION
+    graph.name = TEXT_FUNCTION
     model.opset_import.append(onnx.helper.make_opsetid(DOMAIN, 1))
     onnx.checker.check_model(model)
 

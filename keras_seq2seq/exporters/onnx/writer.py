@@ -4,13 +4,15 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from keras_seq2seq.decoding.graph.search_model import search_parts
-from keras_seq2seq.decoding.shortlist import Shortlist
-from keras_seq2seq.decoding.strategy import BeamSearch
 from keras_seq2seq.exporters.onnx.conversion import convert, silence
 from keras_seq2seq.exporters.onnx.placement import place_weights
-from keras_seq2seq.seq2seq import Seq2Seq
-from keras_seq2seq.text.tokenizer import TokenizerPair
+from keras_seq2seq.exporters.onnx.text import add_tokenizers
+from keras_seq2seq.exporters.prepared import PreparedExport
+from keras_seq2seq.exporters.signatures import Signatures
+from keras_seq2seq.formats import check_quantizations
+from keras_seq2seq.installed import missing_package
+from keras_seq2seq.models.contract import TrainedModel
+from keras_seq2seq.runtimes.onnx import TEXT_FUNCTION
 
 FILES = {
     "encode": "encoder.onnx",
@@ -20,40 +22,30 @@ FILES = {
     "translate_text_greedy": "translate_text_greedy.onnx",
 }
 OPSET_VERSIONS = (15, 18)
-QUANTIZATIONS = ("float32", "float16", "dynamic_int8")
 OTHER_PRECISIONS = {"bfloat16", "float16", "float64"}
 
 
 def write_onnx(
-    model: Seq2Seq,
+    prepared: PreparedExport,
     folder: pathlib.Path,
-    *,
-    max_length: int,
     quantizations: Sequence[str] = ("float32",),
-    beam: BeamSearch | None = None,
-    shortlist: Shortlist | None = None,
+    *,
     opset_version: int = 17,
-    text_tokenizers: TokenizerPair | None = None,
 ) -> dict[str, Any]:
     """Writes `encoder.onnx`, `decoder_step.onnx`, `translate_greedy.onnx`, `translate_beam.onnx`.
 
     The files use standard operators only, but for `translate_text_greedy.onnx`, which needs
     onnxruntime-extensions, and leave batch size and lengths open. Recurrent layers of the encoder
     and, in whole translations, layer normalisations become native nodes, see `NativeRNNs` and
-    `NativeNorms`; a search is one Loop. The same model gives the same bytes. Quantised files bear
+    `NativeNorms`; a search is one Loop. The same model gives the same bytes. Quantised files have
     the quantisation in their names, such as `encoder_dynamic_int8.onnx`; the text file is float32.
 
     Args:
-        model: The trained model.
-        folder: An existing folder.
-        max_length: int > 0. Longest translation in tokens, eos included.
+        prepared: What to write.
+        folder: Where to write; made if missing.
         quantizations: Any of "float32", "float16" and "dynamic_int8", see `quantized`.
-        beam: What `translate_beam.onnx` searches for; None leaves it out.
-        shortlist: What the searches choose from; None lets them choose from all ids.
         opset_version: int, 15 to 18. Version of the ONNX operators; 17 is read by onnxruntime
             1.12 and later.
-        text_tokenizers: What `translate_text_greedy.onnx` has inside: text in, text out; None
-            leaves it out.
     Returns:
         For the manifest: `opset_version`, `files` by quantization and function, and `signatures`
         by function with `inputs` and `outputs`, each a list of {"name", "dtype", "shape"} with
@@ -62,29 +54,19 @@ def write_onnx(
     Raises:
         ImportError: If tf2onnx or onnx is not installed, or onnxruntime, which quantises.
         ValueError: If a quantization is unknown, the version is out of its range, the model
-            computes in another precision than float32, or has an operator that ONNX has not.
+            computes in another precision than float32, or has an operator outside ONNX.
     """
     _import_tools()
     low, high = OPSET_VERSIONS
     if not low <= opset_version <= high:
         raise ValueError(f"`opset_version` must be {low} to {high}. Received: {opset_version}.")
-    if unknown := [name for name in quantizations if name not in QUANTIZATIONS]:
-        raise ValueError(f"`quantizations` must be among {QUANTIZATIONS}. Received: {unknown}.")
-    _check_precision(model)
-    from keras_seq2seq.exporters.onnx.native_norm import FIRST_OPSET, NativeNorms
-    from keras_seq2seq.exporters.onnx.native_rnn import NativeRNNs
+    check_quantizations("onnx", quantizations)
+    _check_precision(prepared.model)
     from keras_seq2seq.exporters.onnx.quantization import quantized
-    from keras_seq2seq.exporters.signatures import Signatures
 
-    rnns, norms = NativeRNNs(), NativeNorms()
-    handlers = {**rnns.handlers, **norms.handlers}
+    folder.mkdir(parents=True, exist_ok=True)
     with silence():
-        encoder = rnns.replace(model.encoder)
-        searching = search_parts(encoder, model.decoder, dynamic=True, shortlist=shortlist)
-        if opset_version >= FIRST_OPSET:
-            # One node rounds otherwise than Keras: states and steps stay with what Keras computes.
-            searching = norms.replace(searching[0]), norms.replace(searching[1])
-        signatures = Signatures(encoder, model.decoder, max_length, beam, searching=searching)
+        signatures, handlers = _native(prepared.growing, opset_version)
         files: dict[str, dict[str, str]] = {quantization: {} for quantization in quantizations}
         described = {}
         for function in signatures.functions:
@@ -98,14 +80,26 @@ def write_onnx(
                     written = quantized(proto, quantization)
                 _write(written, path)
                 names[function] = path.name
-            if function == "translate_greedy" and text_tokenizers is not None:
-                from keras_seq2seq.exporters.onnx.text import FUNCTION, add_tokenizers
-
-                add_tokenizers(proto, text_tokenizers)
-                _write(proto, folder / FILES[FUNCTION])
-                described[FUNCTION] = _describe(proto.graph)
-                files["float32"][FUNCTION] = FILES[FUNCTION]
+            if function == "translate_greedy" and prepared.text_onnx:
+                assert prepared.tokenizers is not None
+                add_tokenizers(proto, prepared.tokenizers)
+                _write(proto, folder / FILES[TEXT_FUNCTION])
+                described[TEXT_FUNCTION] = _describe(proto.graph)
+                files["float32"][TEXT_FUNCTION] = FILES[TEXT_FUNCTION]
     return {"opset_version": opset_version, "files": files, "signatures": described}
+
+
+def _native(signatures: Signatures, opset_version: int) -> tuple[Signatures, dict[str, Any]]:
+    """Returns the functions with placeholders for native nodes, and what writes these nodes."""
+    from keras_seq2seq.exporters.onnx.native_norm import FIRST_OPSET, NativeNorms
+    from keras_seq2seq.exporters.onnx.native_rnn import NativeRNNs
+
+    rnns, norms = NativeRNNs(), NativeNorms()
+    models = signatures.models.replaced(encoder=rnns.replace, search_encoder=rnns.replace)
+    if opset_version >= FIRST_OPSET:
+        # One node rounds otherwise than Keras: states and steps stay with what Keras computes.
+        models = models.replaced(search_encoder=norms.replace, search_step=norms.replace)
+    return signatures.over(models), {**rnns.handlers, **norms.handlers}
 
 
 def _import_tools() -> None:
@@ -114,13 +108,11 @@ def _import_tools() -> None:
             import onnx  # noqa: F401
             import tf2onnx  # noqa: F401
     except ImportError as error:
-        raise ImportError(
-            "Writing ONNX files needs the packages onnx and tf2onnx. "
-            'Install them with: pip install "keras_seq2seq[onnx]"'
-        ) from error
+        what = "Writing ONNX files needs onnx and tf2onnx"
+        raise missing_package(what, "onnx", error) from error
 
 
-def _check_precision(model: Seq2Seq) -> None:
+def _check_precision(model: TrainedModel) -> None:
     layers = (*model.encoder.layers, *model.decoder.layers)
     if other := sorted({layer.compute_dtype for layer in layers} & OTHER_PRECISIONS):
         raise ValueError(

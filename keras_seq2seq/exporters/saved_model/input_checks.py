@@ -5,8 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_seq2seq.decoding.beam_ranking import MAX_BEAM_SIZE
 from keras_seq2seq.decoding.graph.beam import BeamSizes
-from keras_seq2seq.decoding.strategy import MAX_BEAM_SIZE
 from keras_seq2seq.text.vocabulary import EOS_ID, PAD_ID
 
 SHOWN = 3

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_seq2seq.decoding.strategy import BeamSearch
+from keras_seq2seq.decoding.strategies import BeamSearch
 from keras_seq2seq.text.tokenizer import TokenizerPair, pad_batch
 from keras_seq2seq.text.vocabulary import EOS_ID, UNK_ID
 
@@ -24,7 +24,7 @@ N_BEST_FILE = "n_best_warmup_requests"
 # The largest is the least max_batch_size that a server with batching may have.
 BATCH_SIZES = (4, 8)
 PIECES = (1, 4, 16)
-Request = tuple[str, dict[str, Any]]
+WarmupRequest = tuple[str, dict[str, Any]]
 
 
 def write_warmup(
@@ -43,8 +43,8 @@ def write_warmup(
         beam: Gives the sizes of the requests for n-best lists.
         sentences: Source texts to take; if empty, they are made of pieces of the vocabulary.
     """
-    plain: list[Request] = []
-    n_best: list[Request] = []
+    plain: list[WarmupRequest] = []
+    n_best: list[WarmupRequest] = []
     sizes = {
         "beam_size": np.int32(beam.beam_size),
         "num_hypotheses": np.int32(beam.num_hypotheses),
@@ -78,7 +78,7 @@ def _rows(
     if not sentences:
         size = source.vocabulary_size
         sentences = [source.decode(list(range(max(EOS_ID + 1, size - n), size))) for n in PIECES]
-    rows = [(text.encode(), [*source.encode(text), EOS_ID]) for text in sentences]
+    rows = [(text.encode(), source.encode(text, add_eos=True)) for text in sentences]
     return sorted(rows, key=lambda row: len(row[1]))
 
 

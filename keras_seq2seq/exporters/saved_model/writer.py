@@ -1,15 +1,14 @@
 """Writes a SavedModel that TensorFlow Serving runs as it is: text in, text out."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from keras_seq2seq.decoding.graph.search_model import search_parts
-from keras_seq2seq.decoding.shortlist import Shortlist
-from keras_seq2seq.decoding.strategy import BeamSearch
+from keras_seq2seq.decoding.hypothesis import confidence
+from keras_seq2seq.decoding.strategies import BeamSearch
+from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.exporters.saved_model.input_checks import (
     checked_ids,
     checked_sizes,
@@ -18,10 +17,10 @@ from keras_seq2seq.exporters.saved_model.input_checks import (
 )
 from keras_seq2seq.exporters.saved_model.warmup import write_warmup
 from keras_seq2seq.exporters.signatures import Signatures, described
-from keras_seq2seq.exporters.silence import quiet
-from keras_seq2seq.seq2seq import Seq2Seq
-from keras_seq2seq.text.tokenizer import TokenizerPair
-from keras_seq2seq.text.vocabulary import PAD_ID
+from keras_seq2seq.exporters.silence import silence
+from keras_seq2seq.formats import check_quantizations
+from keras_seq2seq.models.contract import TrainedModel, target_vocabulary_size
+from keras_seq2seq.text.vocabulary import PAD_ID, check_vocabulary_sizes
 
 VERSION = "1"
 SIZED = ("translate", "translate_ids")  # signatures that have inputs with defaults
@@ -31,51 +30,43 @@ LONGEST_TEXT = 1024
 
 
 def write_saved_model(
-    model: Seq2Seq,
-    tokenizers: TokenizerPair | None,
-    folder: Path,
-    *,
-    max_length: int,
-    beam: BeamSearch | None = None,
-    shortlist: Shortlist | None = None,
-    sentences: Sequence[str] = (),
+    prepared: PreparedExport, folder: Path, quantizations: Sequence[str] = ("float32",)
 ) -> dict[str, Any]:
     """Writes version 1 of a SavedModel for any batch size and any source length.
 
     Signatures over text: `serving_default` (text to translation, score, confidence and finished,
-    by `beam` if given, else greedy), `translate` (by a beam search to n-best lists) and `score`
-    (of given translations). Over ids: `translate_greedy`, `translate_ids` (as `translate`),
-    `encode` and `decode_step`. `translate` and `translate_ids` take `beam_size`, `num_hypotheses`
-    and `alpha`, with defaults for gRPC requests; everything else of the beam search is fixed.
-    Without tokenizers `serving_default` is `translate_greedy` and `score` takes ids. A text of more
-    than `longest_text` tokens is cut; beside the model lie requests to warm up a server.
+    by the beam if there is one, else greedy), `translate` (by a beam search to n-best lists) and
+    `score` (of given translations). Over ids: `translate_greedy`, `translate_ids` (as
+    `translate`), `encode` and `decode_step`. `translate` and `translate_ids` take `beam_size`,
+    `num_hypotheses` and `alpha`, with defaults for gRPC requests; everything else of the beam
+    search is fixed. Without tokenizers `serving_default` is `translate_greedy` and `score` takes
+    ids. A text of more than `longest_text` tokens is cut; beside the model lie requests to warm
+    up a server.
 
     Args:
-        model: The trained model.
-        tokenizers: Those that it was trained with, or None.
+        prepared: What to write; without a beam `translate` searches by `BeamSearch()`.
         folder: Where to write the folder "1".
-        max_length: int > 0. Longest translation in tokens, end of sentence included.
-        beam: The beam search and its default sizes; None takes `BeamSearch()`.
-        shortlist: What the searches choose from; None lets them choose from all ids.
-        sentences: Source texts for the warm-up; if empty, they are made of pieces.
+        quantizations: "float32" alone.
     Returns:
         {"files": {"float32": "1"}, "beam": the beam search, "longest_text": most tokens of a
         text or None, "signatures": {name: {"inputs", "outputs"}}}, each a list of {"name",
         "dtype", "shape"} with None for an open axis.
     Raises:
-        ImportError: If tokenizers are given and tensorflow-text is not installed.
-        ValueError: If the tokenizers have other ids than the model.
+        ImportError: If there are tokenizers and tensorflow-text is not installed.
+        ValueError: If a quantization is unknown, or the tokenizers have other ids than the model.
     """
+    check_quantizations("saved_model", quantizations)
+    model, tokenizers, signatures = prepared.model, prepared.tokenizers, prepared.growing
+    sizes = _vocabulary_sizes(model)
     if tokenizers is not None:
-        _check_vocabularies(model, tokenizers)
-    longest = max(LONGEST_TEXT, 4 * max_length)
-    searching = search_parts(model.encoder, model.decoder, dynamic=True, shortlist=shortlist)
-    signatures = Signatures(model.encoder, model.decoder, max_length, beam, searching=searching)
+        check_vocabulary_sizes("The tokenizers", tokenizers.vocabulary_sizes, tuple(sizes.values()))
+    beam = prepared.beam or BeamSearch()
+    longest = max(LONGEST_TEXT, 4 * prepared.max_length)
     module = tf.Module()
     # Variables alone: a Keras model would write its layers and its training beside them.
     module.variables_of_parts = [weight.value for weight in model.weights]
-    with quiet():
-        functions = _id_functions(signatures, _vocabulary_sizes(model))
+    with silence():
+        functions = _id_functions(signatures, sizes)
         functions["serving_default"] = functions["translate_greedy"]
         if tokenizers is not None:
             from keras_seq2seq.text.graph_tokenizer import GraphTokenizer
@@ -86,10 +77,10 @@ def write_saved_model(
         # Only what is not traced yet brings its defaults.
         sized = {name: functions[name] for name in SIZED if name in functions}
         tf.saved_model.save(module, str(folder / VERSION), signatures={**traced, **sized})
-    write_warmup(folder / VERSION, tokenizers, beam or BeamSearch(), sentences)
+    write_warmup(folder / VERSION, tokenizers, beam, prepared.sentences)
     return {
         "files": {"float32": VERSION},
-        "beam": dataclasses.asdict(beam or BeamSearch()),
+        "beam": beam.to_dict(),
         "longest_text": longest if tokenizers else None,
         "signatures": {name: described(function) for name, function in traced.items()},
     }
@@ -120,8 +111,8 @@ def _id_functions(signatures: Signatures, sizes: dict[str, int | None]) -> dict[
     }
     return {
         **named,
-        "translate_ids": _graph(translate_ids, ids, *_SIZES),
-        "score": _graph(score, ids, target_ids),
+        "translate_ids": _traceable(translate_ids, ids, *_SIZES),
+        "score": _traceable(score, ids, target_ids),
     }
 
 
@@ -176,9 +167,9 @@ def _text_functions(signatures: Signatures, tokenizer: Any, longest: int) -> dic
 
     text, translation = (tf.TensorSpec((None,), tf.string, n) for n in ("text", "translation"))
     return {
-        "serving_default": _graph(serving_default, text),
-        "translate": _graph(translate, text, *_SIZES),
-        "score": _graph(score, text, translation),
+        "serving_default": _traceable(serving_default, text),
+        "translate": _traceable(translate, text, *_SIZES),
+        "score": _traceable(score, text, translation),
     }
 
 
@@ -206,34 +197,22 @@ def _by_name(
         given.update(zip(ids, checked_ids(sizes, **ids), strict=True))
         return function(**given)
 
-    return _graph(call, *specs.values())
+    return _traceable(call, *specs.values())
 
 
-def _graph(function: Callable[..., Any], *specs: tf.TensorSpec) -> Any:
-    """Returns a graph of a function, in which no Python statement depends on a tensor."""
+def _traceable(function: Callable[..., Any], *specs: tf.TensorSpec) -> Any:
+    """Returns a function to trace, in which no Python statement depends on a tensor."""
     return tf.function(function, input_signature=specs, autograph=False)
 
 
 def _confidence(found: dict[str, tf.Tensor]) -> tf.Tensor:
-    """Returns the geometric mean of the probabilities of the tokens; 0 of no hypothesis."""
+    """Returns the confidence of each hypothesis; 0 of none."""
     lengths = tf.reduce_sum(tf.cast(found["target_ids"] != PAD_ID, tf.float32), -1)
-    return tf.exp(found["scores"] / tf.maximum(lengths, 1.0))
+    return confidence(found["scores"], lengths, tf)
 
 
-def _vocabulary_sizes(model: Seq2Seq) -> dict[str, int | None]:
+def _vocabulary_sizes(model: TrainedModel) -> dict[str, int | None]:
     return {
         "source_ids": model.config.source_vocabulary_size if model.config else None,
-        "target_ids": model.decoder.output["logits"].shape[-1],
+        "target_ids": target_vocabulary_size(model.decoder),
     }
-
-
-def _check_vocabularies(model: Seq2Seq, tokenizers: TokenizerPair) -> None:
-    sizes = {"target": (tokenizers.target, model.decoder.output["logits"].shape[-1])}
-    if model.config is not None:
-        sizes["source"] = (tokenizers.source, model.config.source_vocabulary_size)
-    for side, (tokenizer, size) in sizes.items():
-        if tokenizer.vocabulary_size != size:
-            raise ValueError(
-                f"The {side} tokenizer must have as many ids as the model, {size}. "
-                f"Received: {tokenizer.vocabulary_size}."
-            )

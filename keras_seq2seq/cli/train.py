@@ -1,0 +1,76 @@
+"""The commands that make models: train and average."""
+
+import argparse
+import pathlib
+
+from keras_seq2seq.cli.options import Commands
+
+
+def add_train(commands: Commands) -> None:
+    """Adds the command train."""
+    parser = commands.add_parser("train", help="train a model as a recipe says")
+    parser.add_argument("recipe", type=pathlib.Path, help="TOML file")
+    parser.add_argument("--output-dir", type=pathlib.Path, help="run folder (default: runs/RECIPE)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="overrides the recipe; may be repeated",
+    )
+    parser.add_argument(
+        "--fine-tune", type=pathlib.Path, metavar="RUN", help="begin from the model of this run"
+    )
+    parser.add_argument("--force", action="store_true", help="write over an existing run")
+    parser.set_defaults(command=_train)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from keras_seq2seq.training.recipe import Recipe
+
+    recipe = Recipe.load(arguments.recipe, arguments.set)
+    # After the recipe, whose errors then come at once, not after seconds of importing Keras.
+    from keras_seq2seq.training.train import train
+
+    folder = arguments.output_dir or pathlib.Path("runs") / arguments.recipe.stem
+    report = train(recipe, folder, fine_tune=arguments.fine_tune, force=arguments.force)
+    for part in ("test", "test_beam"):
+        for name, value in report.get(part, {}).items():
+            print(f"{part} {name}: {value}")
+    print(f"run folder: {folder}")
+    return 130 if report["interrupted"] else 0
+
+
+def add_average(commands: Commands) -> None:
+    """Adds the command average."""
+    parser = commands.add_parser(
+        "average",
+        help="average the weights of epochs of a run",
+        description="Averages the weights of epochs that a run kept (training.average_last or "
+        "training.average_best of its recipe says how many).",
+    )
+    parser.add_argument("run", type=pathlib.Path, help="run folder")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--last", type=int, metavar="N", help="the last N epochs")
+    which.add_argument("--best", type=int, metavar="N", help="the N best by the recipe's metric")
+    parser.add_argument(
+        "--output", type=pathlib.Path, help=".keras file to write (default: RUN/average.keras)"
+    )
+    parser.add_argument("--force", action="store_true", help="write over an existing file")
+    parser.set_defaults(command=_average)
+
+
+def _average(arguments: argparse.Namespace) -> int:
+    path = arguments.output or arguments.run / "average.keras"
+    if path.exists() and not arguments.force:
+        raise FileExistsError(
+            f"{path} exists. Pass --force to write over it, or name another file with --output."
+        )
+    from keras_seq2seq.training.averaging import average_run
+    from keras_seq2seq.training.run_folder import RunFolder
+
+    by_metric = arguments.best is not None
+    count = arguments.best if by_metric else arguments.last
+    epochs = average_run(RunFolder(arguments.run), path, count, by_metric=by_metric)
+    print(f"average of the epochs {', '.join(map(str, epochs))}: {path}")
+    return 0
