@@ -38,7 +38,6 @@ from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.evaluation import evaluate
 from keras_seq2seq.phrasebook import generate
 from keras_seq2seq.text.lines import read_pairs
-from keras_seq2seq.text.vocabulary import EOS_ID
 
 WORKER = pathlib.Path(__file__).parent / "systems" / "translate_worker.py"
 BATCH_SIZES = (1, 32)
@@ -71,7 +70,7 @@ class System:
 
     def batches(self, sources: list[str], batch_size: int) -> list[list[list[int]]]:
         """Returns the ids of sources in their order, in batches."""
-        ids = [[*self.tokenizers.source.encode(source), EOS_ID] for source in sources]
+        ids = self.tokenizers.source.encode(sources, add_eos=True)
         return [ids[i : i + batch_size] for i in range(0, len(ids), batch_size)]
 
 

@@ -36,7 +36,6 @@ from saved_model_c_api import SavedModelSession, StatusError
 
 from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.text.tokenizer import TokenizerPair, pad_batch
-from keras_seq2seq.text.vocabulary import EOS_ID
 
 INVALID_ARGUMENT, FLOAT = 3, 1
 TOLERANCE = 1e-3  # of a score, a sum of log-probabilities, in another batch
@@ -89,7 +88,7 @@ class Soak:
         self.kinds.append((self.long_line, 1))
 
     def _alone(self, text: str, tokenizers: TokenizerPair) -> Alone:
-        run, ids = self.session.run, [*tokenizers.source.encode(text), EOS_ID]
+        run, ids = self.session.run, tokenizers.source.encode(text, add_eos=True)
         default = run("serving_default", {"text": [text]})
         return Alone(
             ids,

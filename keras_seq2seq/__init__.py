@@ -10,22 +10,28 @@ from keras_seq2seq.version import __version__
 
 # What a type checker sees; `_HOME` says the same for the running program.
 if TYPE_CHECKING:
+    from keras_seq2seq.attention_map import draw_attention as draw_attention
+    from keras_seq2seq.bundles.bundle import Bundle as Bundle
     from keras_seq2seq.bundles.bundle import load as load
     from keras_seq2seq.decoding.shortlist import Shortlist as Shortlist
-    from keras_seq2seq.decoding.strategy import BeamSearch as BeamSearch
-    from keras_seq2seq.decoding.strategy import Greedy as Greedy
-    from keras_seq2seq.decoding.strategy import Sampling as Sampling
+    from keras_seq2seq.decoding.strategies import BeamSearch as BeamSearch
+    from keras_seq2seq.decoding.strategies import Greedy as Greedy
+    from keras_seq2seq.decoding.strategies import Sampling as Sampling
+    from keras_seq2seq.decoding.strategy import Strategy as Strategy
+    from keras_seq2seq.evaluation import evaluate as evaluate
     from keras_seq2seq.exporters.export import export as export
     from keras_seq2seq.inspection.inspect import inspect as inspect
     from keras_seq2seq.inspection.inspection import Inspection as Inspection
     from keras_seq2seq.models.builders import build_decoder as build_decoder
     from keras_seq2seq.models.builders import build_encoder as build_encoder
     from keras_seq2seq.models.config import Seq2SeqConfig as Seq2SeqConfig
+    from keras_seq2seq.models.decoder_step import build_decoder_step as build_decoder_step
     from keras_seq2seq.models.losses import MaskedCrossentropy as MaskedCrossentropy
     from keras_seq2seq.models.metrics import Perplexity as Perplexity
     from keras_seq2seq.models.metrics import TokenAccuracy as TokenAccuracy
     from keras_seq2seq.seq2seq import Seq2Seq as Seq2Seq
     from keras_seq2seq.seq2seq import load_model as load_model
+    from keras_seq2seq.text.sentences import map_sentences as map_sentences
     from keras_seq2seq.text.tokenizer import Tokenizer as Tokenizer
     from keras_seq2seq.text.tokenizer import TokenizerPair as TokenizerPair
     from keras_seq2seq.training.batches import PairBatches as PairBatches
@@ -36,40 +42,50 @@ if TYPE_CHECKING:
     from keras_seq2seq.training.recipe import Recipe as Recipe
     from keras_seq2seq.training.resumable_fit import resumable_fit as resumable_fit
     from keras_seq2seq.training.subword_sampling import SubwordSampler as SubwordSampler
+    from keras_seq2seq.training.train import train as train
     from keras_seq2seq.translation import Translation as Translation
     from keras_seq2seq.translator import Translator as Translator
     from keras_seq2seq.verification.parity import verify as verify
+    from keras_seq2seq.verification.quality_gate import Gate as Gate
 
 _HOME = {
-    "Seq2SeqConfig": "keras_seq2seq.models.config",
-    "Tokenizer": "keras_seq2seq.text.tokenizer",
-    "TokenizerPair": "keras_seq2seq.text.tokenizer",
-    "Seq2Seq": "keras_seq2seq.seq2seq",
-    "load_model": "keras_seq2seq.seq2seq",
-    "build_encoder": "keras_seq2seq.models.builders",
-    "build_decoder": "keras_seq2seq.models.builders",
-    "PairBatches": "keras_seq2seq.training.batches",
-    "SubwordSampler": "keras_seq2seq.training.subword_sampling",
-    "resumable_fit": "keras_seq2seq.training.resumable_fit",
+    "BeamSearch": "keras_seq2seq.decoding.strategies",
+    "Bundle": "keras_seq2seq.bundles.bundle",
+    "Gate": "keras_seq2seq.verification.quality_gate",
+    "Greedy": "keras_seq2seq.decoding.strategies",
+    "Inspection": "keras_seq2seq.inspection.inspection",
     "MaskedCrossentropy": "keras_seq2seq.models.losses",
-    "TokenAccuracy": "keras_seq2seq.models.metrics",
+    "PairBatches": "keras_seq2seq.training.batches",
     "Perplexity": "keras_seq2seq.models.metrics",
     "Recipe": "keras_seq2seq.training.recipe",
-    "read_parallel": "keras_seq2seq.training.corpus",
-    "read_tsv": "keras_seq2seq.training.corpus",
-    "read_jsonl": "keras_seq2seq.training.corpus",
-    "from_pairs": "keras_seq2seq.training.corpus",
-    "BeamSearch": "keras_seq2seq.decoding.strategy",
-    "Greedy": "keras_seq2seq.decoding.strategy",
-    "Sampling": "keras_seq2seq.decoding.strategy",
+    "Sampling": "keras_seq2seq.decoding.strategies",
+    "Seq2Seq": "keras_seq2seq.seq2seq",
+    "Seq2SeqConfig": "keras_seq2seq.models.config",
     "Shortlist": "keras_seq2seq.decoding.shortlist",
+    "Strategy": "keras_seq2seq.decoding.strategy",
+    "SubwordSampler": "keras_seq2seq.training.subword_sampling",
+    "TokenAccuracy": "keras_seq2seq.models.metrics",
+    "Tokenizer": "keras_seq2seq.text.tokenizer",
+    "TokenizerPair": "keras_seq2seq.text.tokenizer",
     "Translation": "keras_seq2seq.translation",
     "Translator": "keras_seq2seq.translator",
-    "load": "keras_seq2seq.bundles.bundle",
+    "build_decoder": "keras_seq2seq.models.builders",
+    "build_decoder_step": "keras_seq2seq.models.decoder_step",
+    "build_encoder": "keras_seq2seq.models.builders",
+    "draw_attention": "keras_seq2seq.attention_map",
+    "evaluate": "keras_seq2seq.evaluation",
     "export": "keras_seq2seq.exporters.export",
-    "verify": "keras_seq2seq.verification.parity",
+    "from_pairs": "keras_seq2seq.training.corpus",
     "inspect": "keras_seq2seq.inspection.inspect",
-    "Inspection": "keras_seq2seq.inspection.findings",
+    "load": "keras_seq2seq.bundles.bundle",
+    "load_model": "keras_seq2seq.seq2seq",
+    "map_sentences": "keras_seq2seq.text.sentences",
+    "read_jsonl": "keras_seq2seq.training.corpus",
+    "read_parallel": "keras_seq2seq.training.corpus",
+    "read_tsv": "keras_seq2seq.training.corpus",
+    "resumable_fit": "keras_seq2seq.training.resumable_fit",
+    "train": "keras_seq2seq.training.train",
+    "verify": "keras_seq2seq.verification.parity",
 }
 
 __all__ = ["__version__", *_HOME]

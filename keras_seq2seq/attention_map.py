@@ -1,4 +1,4 @@
-"""A picture of which source token each target token looked at."""
+"""Draws a heat map of which source tokens each target token attends to."""
 
 import io
 import pathlib
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_seq2seq.installed import missing_package
 from keras_seq2seq.whole_file import whole_file
 
 
@@ -15,11 +16,11 @@ def draw_attention(
     target_tokens: Sequence[str],
     path: str | pathlib.Path,
 ) -> None:
-    """Draws attention weights as a heat map to a file, never half of it.
+    """Draws attention weights as a heat map into a file, which is never incomplete.
 
     Args:
+        weights, source_tokens, target_tokens: As for `attention_png`.
         path: The .png file to write.
-        The others are those of `attention_png`.
     Raises:
         As `attention_png`.
     """
@@ -31,14 +32,14 @@ def draw_attention(
 def attention_png(
     weights: np.ndarray, source_tokens: Sequence[str], target_tokens: Sequence[str]
 ) -> bytes:
-    """Returns attention weights as a heat map, a PNG picture.
+    """Draws attention weights as a heat map and returns it as the bytes of a PNG picture.
 
     Args:
         weights: float, shape (target tokens, source tokens), 0 to 1; each row sums to 1.
         source_tokens: Names of the columns.
         target_tokens: Names of the rows.
     Raises:
-        ValueError: If the names do not fit the weights.
+        ValueError: If the number of names does not match the shape of the weights.
         ImportError: If matplotlib is not installed.
     """
     shape = (len(target_tokens), len(source_tokens))
@@ -50,7 +51,7 @@ def attention_png(
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise ImportError('Plots need matplotlib: pip install "keras_seq2seq[train]".') from None
+        raise missing_package("Plots need matplotlib", "train") from None
     figure = Figure(figsize=(2 + 0.5 * shape[1], 1.5 + 0.4 * shape[0]), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(weights, cmap="viridis", vmin=0, vmax=1, aspect="auto")

@@ -5,6 +5,8 @@ import importlib.metadata
 from collections.abc import Sequence
 from typing import Any
 
+from keras_seq2seq.installed import missing_package
+
 _BY_JIWER = {"wer": "words split at whitespace", "cer": "whitespace as one space"}
 METRICS = ("bleu", "chrf", "ter", *_BY_JIWER)
 
@@ -21,28 +23,28 @@ def evaluate(
 
     Args:
         translations: The translations, without tokenisation.
-        references: The references, as many and in the same order.
+        references: One reference for each translation, in the same order.
         metrics: Any of "bleu" (exponential smoothing), "chrf" (chrF2) and "ter", each with
-            sacrebleu's defaults, and of the error rates "wer" and "cer" of jiwer:
-            substitutions, deletions and insertions in per cent of the words or characters of all
-            references. Words are what whitespace separates; among the characters, whitespace
-            between two words is one space. Case and punctuation count in both.
-        num_bootstraps: int >= 0. Resamplings of the sentences for the confidence intervals of
-            sacrebleu; "wer" and "cer" have none.
-        tokenize: How sacrebleu splits words for "bleu": "13a", or "none" for texts that are
-            tokenised already, among others of its own.
+            sacrebleu's defaults, and the error rates "wer" and "cer" of jiwer: substitutions,
+            deletions and insertions in per cent of the words or characters of all references.
+            Words are separated by whitespace; for "cer", whitespace between two words counts as
+            one space. Case and punctuation count in both.
+        num_bootstraps: int >= 0. Number of resamples of the sentences for sacrebleu's confidence
+            intervals; "wer" and "cer" have no intervals.
+        tokenize: How sacrebleu splits words for "bleu": "13a", "none" for texts that are already
+            tokenised, or another of its tokenizers.
     Returns:
         bleu, chrf: 0 to 100, higher is better; ter, wer, cer: 0 upwards, lower is better.
-        bleu_signature, ...: The library's settings: those that sacrebleu tells, or the version of
-            jiwer and how texts are split.
-        bleu_interval, ...: With `num_bootstraps`, the mean of the resamplings and half the width
-            of the interval that holds 95 % of them, as text; absent for resamples that are
-            too poor for sacrebleu.
+        bleu_signature, ...: The settings of the metric: sacrebleu's signature, or the version of
+            jiwer and how it splits texts.
+        bleu_interval, ...: With `num_bootstraps`, the mean of the resamples and half the width of
+            the interval that holds 95 % of them, as text; absent if sacrebleu cannot average the
+            resamples because some score exactly 0.
         exact_match: 0 to 100, per cent of translations equal to their reference.
         sentences: Number of pairs.
     Raises:
         ValueError: If the lengths differ or are 0, a metric or `tokenize` is unknown,
-            `num_bootstraps` is negative, or an error rate is asked for and all references are
+            `num_bootstraps` is negative, or `metrics` has an error rate and all references are
             empty.
         ImportError: If the library of a metric, sacrebleu or jiwer, is not installed.
     Reference:
@@ -50,7 +52,7 @@ def evaluate(
     """
     if len(translations) != len(references) or not references:
         raise ValueError(
-            "There must be one reference for each translation, and at least one. "
+            "`references` must hold one reference for each translation, and at least one. "
             f"Received: {len(translations)} translations, {len(references)} references."
         )
     found: dict[str, Any] = {}
@@ -62,7 +64,7 @@ def evaluate(
         if name in _BY_JIWER:
             found |= _error_rate(name, translations, references)
         else:
-            # `force` keeps sacrebleu from warning of tokenised texts where they are meant.
+            # `force` stops sacrebleu's warning about tokenised texts where they are intended.
             of_bleu = {"tokenize": tokenize, "force": tokenize == "none"}
             options = of_bleu if name == "bleu" else {}
             found |= _sacrebleu_score(name, options, translations, references, num_bootstraps)
@@ -84,9 +86,7 @@ def _sacrebleu_score(
     try:
         from sacrebleu.metrics import METRICS as known
     except ImportError:
-        raise ImportError(
-            'Evaluation needs sacrebleu: pip install "keras_seq2seq[train]".'
-        ) from None
+        raise missing_package("Evaluation needs sacrebleu", "train") from None
     found: dict[str, Any] = {}
     kind = known[name.upper()]
     if name == "bleu" and options["tokenize"] not in kind.TOKENIZERS:
@@ -98,7 +98,7 @@ def _sacrebleu_score(
     texts = list(translations), [list(references)]
     score = metric.corpus_score(*texts)
     if num_bootstraps:
-        # sacrebleu 2.6 cannot average resamples of which some score exactly 0.
+        # sacrebleu 2.6 cannot average resamples if some of them score exactly 0.
         with contextlib.suppress(TypeError):
             score = metric.corpus_score(*texts, n_bootstrap=num_bootstraps)
             found[f"{name}_interval"] = score.format(width=2, score_only=True)
@@ -111,8 +111,8 @@ def _error_rate(
     try:
         import jiwer
     except ImportError:
-        raise ImportError('Error rates need jiwer: pip install "keras_seq2seq[train]".') from None
-    # By itself jiwer splits words at spaces only, not at tabs or no-break spaces.
+        raise missing_package("Error rates need jiwer", "train") from None
+    # On its own, jiwer splits words at spaces only, not at tabs or no-break spaces.
     found, wanted = (
         [" ".join(text.split()) for text in texts] for texts in (translations, references)
     )

@@ -1,26 +1,26 @@
-"""A progress bar on standard error for work whose length may not be known."""
+"""A progress bar on standard error, also for work of unknown length."""
 
 import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
 
-PATIENCE = 1.0  # seconds without a bar: work that is done by then needs none
+PATIENCE = 1.0  # seconds; shorter work needs no bar
 
 
 @contextlib.contextmanager
 def progress(
     total: int | None, unit: str, verbose: bool | None = None
 ) -> Iterator[Callable[[int], object]]:
-    """Shows how many are done, and for how long it has gone and will go on.
+    """Shows a progress bar: the items done, the time elapsed and the time remaining.
 
     Args:
-        total: How many there are, or None if that is not known.
-        unit: What they are, such as "lines".
-        verbose: Show the bar; None shows it if standard error is a terminal and the work takes
-            more than a second.
+        total: Number of items, or None if it is unknown.
+        unit: Name of the items, such as "lines".
+        verbose: True shows the bar, False hides it; None shows it if standard error is a terminal
+            and the work takes more than a second.
     Yields:
-        A function to call with how many more are done.
+        A function to call with the number of items that were just completed.
     """
     if not (sys.stderr.isatty() if verbose is None else verbose):
         yield lambda count: None

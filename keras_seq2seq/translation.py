@@ -1,4 +1,4 @@
-"""A translation as a user reads it: text, probabilities, and which word came from which."""
+"""A translation as the user gets it: text, probabilities and word alignment."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ class Translation:
 
     Args:
         text: The translation.
-        hypothesis: Its ids, scores and, where the model attends, attention.
+        hypothesis: Its ids and scores, and its attention if the model has any.
         source_tokens: Pieces of the source, eos included.
         target_tokens: Pieces of the translation, eos included if it is finished.
     """
@@ -42,16 +42,16 @@ class Translation:
 
     @property
     def attention(self) -> np.ndarray | None:
-        """float32, shape (target tokens, source tokens); None where nothing attends."""
+        """float32, shape (target tokens, source tokens); None for a model without attention."""
         return self.hypothesis.attention
 
     @property
     def alignment(self) -> list[tuple[int, int]] | None:
         """Pairs (source word, target word), counted from 0, one for each target word.
 
-        A word is what a space ends. Each target word goes with the source word that its tokens
-        attend to most; end of sentence is no word. None where nothing attends, or the encoder
-        changes the length of the source.
+        Words are separated by spaces; the end of sentence is not a word. Each target word is
+        paired with the source word that its tokens attend to most. None for a model without
+        attention, or if the encoder changes the length of the source.
         """
         if self.attention is None or self.attention.shape[1] != len(self.source_tokens):
             return None
@@ -64,7 +64,7 @@ class Translation:
         return [(int(columns[word].sum(0).argmax()), i) for i, word in enumerate(targets)]
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns plain values for JSON; floats have six digits after the point."""
+        """Returns plain values for JSON; floats are rounded to six decimal places."""
         found = self.hypothesis
         attention = None if found.attention is None else _rounded(found.attention)
         return {
@@ -88,8 +88,8 @@ def translations(
 
     Args:
         source_ids: Ids of the source, eos included, without padding.
-        hypotheses: Found for it, perhaps in a batch of longer sources.
-        tokenizers: Of both sides.
+        hypotheses: Hypotheses of that source, possibly found in a batch of longer sources.
+        tokenizers: The tokenizers of both sides.
     """
     source_tokens = tuple(tokenizers.source.pieces(source_ids))
     result = []
@@ -104,7 +104,7 @@ def translations(
 
 
 def words(tokens: Sequence[str]) -> list[list[int]]:
-    """Returns, for each word, the places of its tokens.
+    """Returns, for each word, the indices of its tokens.
 
     Example:
         >>> words(["▁They", "▁are", "▁watch", "ing", "."])

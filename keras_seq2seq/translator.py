@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from keras_seq2seq.decoding.host.beam import beam_search
 from keras_seq2seq.decoding.host.rules import check_prefixes
 from keras_seq2seq.decoding.host.scoring import Score, score
-from keras_seq2seq.decoding.host.shortlist_step import ALLOWED, shortened
-from keras_seq2seq.decoding.host.single import Step, single_search, single_stream
+from keras_seq2seq.decoding.host.shortlist_step import ALLOWED, shortlist_step
 from keras_seq2seq.decoding.hypothesis import Arrays, Hypothesis
 from keras_seq2seq.decoding.shortlist import Shortlist
-from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Greedy, Sampling, Strategy
+from keras_seq2seq.decoding.strategies import GREEDY
+from keras_seq2seq.decoding.strategy import HostStep, Strategy
 from keras_seq2seq.progress import progress
 from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.text.tokenizer import TokenizerPair, pad_batch
-from keras_seq2seq.text.vocabulary import EOS_ID
 from keras_seq2seq.translation import Translation, translations
 
 if TYPE_CHECKING:
@@ -64,8 +62,7 @@ class Translator:
             raise ValueError(f"`search` must be one of {SEARCHES}. Received: {search!r}.")
         _check_positive(max_length=max_length)
         if shortlist is not None:
-            sizes = tokenizers.source.vocabulary_size, tokenizers.target.vocabulary_size
-            shortlist.check_vocabularies(*sizes)
+            shortlist.check_vocabularies(*tokenizers.vocabulary_sizes)
         if search == "in_file" and not runtime.has(self.strategy):
             raise ValueError(
                 f"search='in_file' needs an artefact with that search inside. Received: a "
@@ -218,19 +215,12 @@ class Translator:
             ValueError: If the strategy is a beam search, which may still change its first words;
                 else as of `translate`.
         """
-        if not isinstance(self.strategy, (Greedy, Sampling)):
-            raise ValueError(
-                f"Streaming needs Greedy() or Sampling(...). Received: {self.strategy}."
-            )
         source_ids = pad_batch(self._source_ids([text]))
         begun = self._prefix_ids([prefix])
         self._check_prefixes(begun)
-        found = single_stream(
-            *self._begin(source_ids, begun),
-            source_ids,
-            self.strategy,
-            max_length=self.max_length,
-            prefixes=begun,
+        step, state = self._begin(source_ids, begun)
+        found = self.strategy.stream_host(
+            step, state, source_ids, max_length=self.max_length, prefixes=begun
         )
         ids: list[int] = []
         given = ""
@@ -266,7 +256,7 @@ class Translator:
             )
         _check_positive(batch_size=batch_size)
         sources = self._source_ids(texts)
-        targets = [[*ids, EOS_ID] for ids in self.tokenizers.target.encode(list(translations))]
+        targets = self.tokenizers.target.encode(translations, add_eos=True)
         found: dict[int, Score] = {}
         for members in self._batches([len(ids) for ids in sources], batch_size):
             state = self.runtime.encode(pad_batch([sources[i] for i in members]))
@@ -299,15 +289,14 @@ class Translator:
         self._check_prefixes(prefixes, len(source_ids))
         if prefixes is None and self.search == "in_file":
             return self.runtime.search(source_ids, self.strategy)
-        given = *self._begin(source_ids, prefixes), source_ids
-        limits: Any = {"max_length": self.max_length, "prefixes": prefixes}
-        if isinstance(self.strategy, BeamSearch):
-            return beam_search(*given, self.strategy, **limits)
-        return single_search(*given, self.strategy, **limits)
+        step, state = self._begin(source_ids, prefixes)
+        return self.strategy.search_host(
+            step, state, source_ids, max_length=self.max_length, prefixes=prefixes
+        )
 
     def _begin(
         self, source_ids: np.ndarray, prefixes: Sequence[Sequence[int]] | None
-    ) -> tuple[Step, Arrays]:
+    ) -> tuple[HostStep, Arrays]:
         """Returns what the host search steps with, and the first state."""
         state = self.runtime.encode(source_ids)
         if self.shortlist is None:
@@ -315,10 +304,10 @@ class Translator:
         allowed = self.shortlist.mask(source_ids)
         for row, ids in enumerate(prefixes or ()):
             allowed[row, list(ids)] = True
-        return shortened(self.runtime.step), {**state, ALLOWED: allowed}
+        return shortlist_step(self.runtime.step), {**state, ALLOWED: allowed}
 
     def _source_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        return [[*ids, EOS_ID] for ids in self.tokenizers.source.encode(list(texts))]
+        return self.tokenizers.source.encode(texts, add_eos=True)
 
     def _prefix_ids(self, prefixes: Sequence[str | Sequence[int]]) -> list[list[int]] | None:
         """Returns the ids of prefixes; None if no translation has any."""

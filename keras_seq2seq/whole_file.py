@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place and renamed into it."""
+"""Writes files completely or not at all: to a temporary file that is then renamed."""
 
 import contextlib
 import os
@@ -10,14 +10,14 @@ from collections.abc import Iterator
 def whole_file(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """Yields the path of a temporary file; at the end it is flushed and renamed to `path`.
 
-    Whoever reads `path` sees the old file or the whole new one, also after the machine stopped. An
-    error inside leaves the old file as it was. No temporary file stays, unless the process is
-    killed: then the next one to write writes over it.
+    A reader of `path` sees the old file or the complete new one, even after the machine stops. If
+    the block raises, the old file stays as it was. The temporary file is removed, unless the
+    process is killed; then the next writer overwrites it.
 
     Args:
         path: The file to write. Its folder must exist.
     Yields:
-        The path to write to, in the same folder; it ends like `path`, as Keras asks for.
+        The path to write to, in the same folder; it ends like `path`, because Keras checks that.
     Example:
         >>> import tempfile
         >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -30,7 +30,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     partial = path.with_name(f".partial-{path.name}")
     try:
         yield partial
-        # Renamed before its content has reached the disk, a file could be empty after a power cut.
+        # Without fsync before the rename, the file could be empty after a power cut.
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(partial, path)

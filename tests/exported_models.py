@@ -1,5 +1,6 @@
 """Tiny models with weights of some size, so that their translations differ and end."""
 
+import collections
 import dataclasses
 import functools
 from pathlib import Path
@@ -7,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from written_once import written_once
 
-from keras_seq2seq.decoding.host.beam import beam_search
-from keras_seq2seq.decoding.host.single import single_search
-from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch
+from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
 from keras_seq2seq.exporters.litert.writer import write_litert
 from keras_seq2seq.exporters.onnx.writer import write_onnx
+from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.exporters.saved_model.writer import write_saved_model
+from keras_seq2seq.inspection.litert_model import LiteRTModel
 from keras_seq2seq.models.config import Seq2SeqConfig
 from keras_seq2seq.runtimes.keras import KerasRuntime
 from keras_seq2seq.seq2seq import Seq2Seq
@@ -93,8 +94,9 @@ def exported(name: str) -> Exported:
     model = tiny_model(**CONFIGS[name])
 
     def write(folder: Path) -> None:
-        write_litert(model, folder / "litert", max_length=MAX_LENGTH)
-        write_saved_model(model, None, folder / "saved_model", max_length=MAX_LENGTH)
+        prepared = PreparedExport(model, MAX_LENGTH)
+        write_litert(prepared, folder / "litert", ["float32", "dynamic_int8"])
+        write_saved_model(prepared, folder / "saved_model")
 
     return Exported(model, KerasRuntime(model, MAX_LENGTH), written_once(name, write))
 
@@ -103,13 +105,12 @@ def exported(name: str) -> Exported:
 def exported_with_beam() -> Exported:
     """Returns a model of which every file has a beam search inside."""
     model = tiny_model(cell="lstm", attention="scaled", input_feeding=True)
-    options = {"max_length": MAX_LENGTH, "beam": BEAM}
 
     def write(folder: Path) -> None:
-        write_litert(model, folder / "litert", quantizations=["float32"], **options)
-        write_saved_model(model, None, folder / "saved_model", **options)
-        (folder / "onnx").mkdir()
-        write_onnx(model, folder / "onnx", **options)
+        prepared = PreparedExport(model, MAX_LENGTH, beam=BEAM)
+        write_litert(prepared, folder / "litert")
+        write_saved_model(prepared, folder / "saved_model")
+        write_onnx(prepared, folder / "onnx")
 
     return Exported(model, KerasRuntime(model, MAX_LENGTH), written_once("beam", write))
 
@@ -130,7 +131,8 @@ def exported_with_text() -> Exported:
     model.tokenizers = tokenizers
 
     def write(folder: Path) -> None:
-        write_saved_model(model, tokenizers, folder / "saved_model", max_length=MAX_LENGTH)
+        prepared = PreparedExport(model, MAX_LENGTH, tokenizers)
+        write_saved_model(prepared, folder / "saved_model")
 
     return Exported(model, KerasRuntime(model, MAX_LENGTH), written_once("text", write))
 
@@ -157,11 +159,19 @@ def source_batch(rows: int, length: int, *, padding: int = 0) -> np.ndarray:
     return np.pad(ids, ((0, 0), (0, padding)))
 
 
+def litert_operators(path: Path) -> dict[str, collections.Counter]:
+    """Returns how often each operator comes in each signature, but for the bodies of its loops."""
+    model = LiteRTModel(path)
+    return {
+        signature.name: collections.Counter(name for _, name, _ in model.operators[graph])
+        for signature, graph in model.signatures
+    }
+
+
 def searched_on_host(runtime, source_ids, strategy=GREEDY, max_length=MAX_LENGTH):
     """Returns what the search on the host finds over the steps of a runtime."""
-    search = beam_search if isinstance(strategy, BeamSearch) else single_search
     state = runtime.encode(source_ids)
-    return search(runtime.step, state, source_ids, strategy, max_length=max_length)
+    return strategy.search_host(runtime.step, state, source_ids, max_length=max_length)
 
 
 def same_hypotheses(received, expected, atol=1e-5):

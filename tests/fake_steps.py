@@ -4,10 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_seq2seq.decoding.graph import single as graph
-from keras_seq2seq.decoding.host import single as host
 from keras_seq2seq.decoding.hypothesis import cut_single
-from keras_seq2seq.decoding.strategy import GREEDY, Sampling
+from keras_seq2seq.decoding.strategies import GREEDY
 from keras_seq2seq.text.vocabulary import EOS_ID, PAD_ID
 
 VOCABULARY = 8
@@ -63,13 +61,8 @@ def sources(rows, is_empty=None, length=4):
 def on_host(table, is_empty=None, max_length=4, strategy=GREEDY, attention=None, **options):
     state = {"row": np.arange(len(table))[:, None], "state_0": np.zeros((len(table), 1), "int32")}
     step = Fake(table, attention)
-    found = host.single_search(
-        step.host,
-        state,
-        sources(len(table), is_empty),
-        strategy,
-        max_length=max_length,
-        **options,
+    found = strategy.search_host(
+        step.host, state, sources(len(table), is_empty), max_length=max_length, **options
     )
     return [row[0] for row in found], step
 
@@ -79,18 +72,17 @@ def in_graph(table, is_empty=None, max_length=4, strategy=GREEDY, attention=None
     state = {"state_0": ops.zeros((len(table), 1), "int32")}
     if attention is not None:
         state["attention"] = ops.zeros_like(ops.convert_to_tensor(attention[:, 0]))
-    uniforms = strategy.uniforms(ids, max_length) if isinstance(strategy, Sampling) else None
+    inputs = strategy.graph_inputs(ids, max_length)
     results = []
     for dynamic in DYNAMIC:
-        found = graph.single_search(
+        found = strategy.search_graph(
             Fake(table, attention).graph,
             state,
             ops.convert_to_tensor(ids),
-            strategy,
             max_length=max_length,
-            uniforms=None if uniforms is None else ops.convert_to_tensor(uniforms),
             source={"row": ops.arange(len(table), dtype="int32")[:, None]},
             dynamic=dynamic,
+            **{name: ops.convert_to_tensor(values) for name, values in inputs.items()},
         )
         results.append({name: ops.convert_to_numpy(value) for name, value in found.items()})
     return same_results(results)

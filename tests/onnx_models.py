@@ -14,6 +14,7 @@ from exported_models import OF_TRANSFORMERS, TRANSFORMER
 from written_once import written_once
 
 from keras_seq2seq.exporters.onnx.writer import FILES, write_onnx
+from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.runtimes.keras import KerasRuntime
 from keras_seq2seq.runtimes.onnx import OnnxRuntime
 from keras_seq2seq.seq2seq import Seq2Seq
@@ -60,7 +61,7 @@ def written(model: Seq2Seq, name: str = "") -> Exported:
     """Returns a model and its files; under a name other workers find them."""
 
     def write(folder: pathlib.Path) -> None:
-        description = write_onnx(model, folder, max_length=MAX_LENGTH)
+        description = write_onnx(PreparedExport(model, MAX_LENGTH), folder)
         (folder / "description.json").write_text(json.dumps(description), "utf-8")
 
     folder = written_once(f"onnx_{name or f'{os.getpid()}_{id(model)}'}", write)

@@ -80,7 +80,7 @@ def in_graph(tree, strategy, max_length, is_empty=None, **options):
     state = {name: ops.convert_to_tensor(v.astype("int32")) for name, v in tree.state.items()}
     if tree.attends:
         state["attention"] = ops.zeros((tree.rows, MEMORY))
-        options["memory_mask"] = ops.convert_to_tensor(tree.mask)
+        options["source"] = {"source_mask": ops.convert_to_tensor(tree.mask)}
     ids = ops.convert_to_tensor(sources(tree.rows, is_empty))
     results = []
     for options["dynamic"] in DYNAMIC:

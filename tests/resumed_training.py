@@ -1,4 +1,4 @@
-"""A small training for test_training_fitting.py: python resumed_training.py FOLDER KIND."""
+"""A small training for test_training_resumable_fit.py: python resumed_training.py FOLDER KIND."""
 
 import hashlib
 import json

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import keras_seq2seq
-from keras_seq2seq.bundles.bundle import Bundle, sha256
+from keras_seq2seq.bundles.bundle import Bundle
+from keras_seq2seq.bundles.manifest import sha256
 from keras_seq2seq.exporters import export as exporter
-from keras_seq2seq.exporters import request as export_request
 from keras_seq2seq.verification.parity import Agreement, Difference, Parity
 
 PAIRS = [(f"{a} {b}", f"{b} {a}") for a in ("red", "blue", "old") for b in ("cat", "dog", "fox")]
@@ -245,9 +245,12 @@ def test_export_reports_all_faults_before_writing(tmp_path):
 
 
 def test_export_names_the_extra_of_a_missing_package(model, tmp_path, monkeypatch):
-    monkeypatch.setitem(export_request.NEEDED, "onnx", ("no_such_package",))
-    with pytest.raises(ImportError, match=r"keras_seq2seq\[onnx\]"):
+    missing = {"onnx", "onnxruntime"}
+    monkeypatch.setattr("keras_seq2seq.installed.is_installed", lambda name: name not in missing)
+    message = r"format 'onnx' needs onnx, onnxruntime: run `pip install \"\.\[onnx\]\"`"
+    with pytest.raises(ImportError, match=message):
         keras_seq2seq.export(model, tmp_path / "b", formats=["onnx"])
+    assert not (tmp_path / "b").exists()
 
 
 def test_failing_export_leaves_nothing(model, tmp_path, monkeypatch):

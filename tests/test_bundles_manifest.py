@@ -10,7 +10,8 @@ import keras
 import pytest
 
 import keras_seq2seq
-from keras_seq2seq.bundles.bundle import Bundle, sha256
+from keras_seq2seq.bundles.bundle import Bundle
+from keras_seq2seq.bundles.manifest import sha256
 from keras_seq2seq.bundles.manifest import KEYWORDS, dumps, faults, schema
 
 NOTES = {"$schema", "title", "description", "$defs"}

@@ -154,10 +154,10 @@ def test_sentences_of_a_line_are_translated_one_by_one(monkeypatch, capsys, bund
     [
         (["--split-sentences", "en", "--json"], "goes with neither --json"),
         (["--sample", "--beam-size", "2"], "--sample keeps one hypothesis"),
-        (["--window", "0"], "`window` must be at least 1"),
-        (["--batch-size", "0"], "`batch_size` must be at least 1"),
-        (["--temperature", "0", "--sample"], "`temperature` must be finite and above 0"),
-        (["--beam-size", "0"], "`beam_size` must be 1 to 64"),
+        (["--window", "0"], "--window must be at least 1"),
+        (["--batch-size", "0"], "--batch-size must be at least 1"),
+        (["--temperature", "0", "--sample"], "--temperature must be finite and above 0"),
+        (["--beam-size", "0"], "--beam-size must be 1 to 64"),
         (["--prefix", "red " * 9], "A prefix must have at most `max_length` tokens, 9"),
     ],
 )
@@ -227,7 +227,7 @@ def test_evaluate_needs_files_of_equal_length(bundle, tmp_path, capsys):
     (tmp_path / "two").write_text("a\nb\n", "utf-8")
     files = ["--source", str(tmp_path / "one"), "--reference", str(tmp_path / "two")]
     assert main(["evaluate", str(bundle), *files]) == 1
-    assert "must have as many lines. Received: 1 in" in capsys.readouterr().err
+    assert "must have the same number of lines. Received: 1 in" in capsys.readouterr().err
 
 
 def test_export_refuses_an_existing_bundle_in_one_line(run_folder, bundle, capsys):

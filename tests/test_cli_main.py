@@ -3,7 +3,7 @@ import sys
 
 import pytest
 from conftest import ROOT
-from test_training_run import write_corpus
+from test_training_train import write_corpus
 
 import keras_seq2seq
 from keras_seq2seq.cli.main import main
@@ -74,7 +74,7 @@ def test_a_real_training_by_the_command_line(recipe_path, tmp_path, capsys):
     assert (folder / "model.keras").is_file()
     assert "test exact_match: " in capsys.readouterr().out
     assert main(arguments) == 1
-    assert "which holds a finished run; name another folder" in capsys.readouterr().err
+    assert "holds a finished run. Name another folder" in capsys.readouterr().err
 
 
 def failed(arguments, capsys):

@@ -20,7 +20,7 @@ from keras_seq2seq.decoding.graph.translate import forced_log_probs, translate
 from keras_seq2seq.decoding.host import rules as host_rules
 from keras_seq2seq.decoding.host import single as host
 from keras_seq2seq.decoding.hypothesis import cut_single
-from keras_seq2seq.decoding.strategy import GREEDY
+from keras_seq2seq.decoding.strategies import GREEDY
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 ops = keras.ops
@@ -114,7 +114,7 @@ def test_the_graph_stops_when_all_rows_have_ended():
 
     zeros = ops.zeros((1, 1), "int32")
     ids = ops.convert_to_tensor(sources(1))
-    graph.single_search(step, {"state_0": zeros}, ids, max_length=4, source={"row": zeros})
+    graph.single_search(step, {"state_0": zeros}, ids, GREEDY, max_length=4, source={"row": zeros})
     assert calls == [0, 1]
 
 
@@ -131,6 +131,7 @@ def test_rows_that_have_ended_leave_the_batch():
         step,
         {"state_0": ops.zeros((4, 1), "int32")},
         ops.convert_to_tensor(sources(4)),
+        GREEDY,
         max_length=6,
         source={"row": ops.arange(4, dtype="int32")[:, None]},
         dynamic=True,
@@ -195,7 +196,7 @@ def score_in_training(model, source_ids, hypothesis):
 
 def test_the_score_is_the_log_probability_of_the_training_graph():
     model, source_ids = tiny_model(), random_ids(4, 6)
-    found = translate(model.encoder, model.decoder, source_ids, max_length=7)
+    found = translate(model.encoder, model.decoder_step, source_ids, max_length=7)
     arrays = {name: ops.convert_to_numpy(value) for name, value in found.items()}
     for row, (hypothesis,) in enumerate(cut_single(**arrays)):
         expected = score_in_training(model, source_ids[row : row + 1], hypothesis)
@@ -205,7 +206,7 @@ def test_the_score_is_the_log_probability_of_the_training_graph():
 def test_translate_gives_an_empty_source_nothing():
     model, source_ids = tiny_model(tiny_config(input_feeding=True)), random_ids(3, 4)
     source_ids[1] = [3, 0, 0, 0]
-    found = translate(model.encoder, model.decoder, source_ids, max_length=5)
+    found = translate(model.encoder, model.decoder_step, source_ids, max_length=5)
     ids = ops.convert_to_numpy(found["target_ids"])
     assert ids.shape == (3, 5)
     assert not ids[1].any()
@@ -214,7 +215,7 @@ def test_translate_gives_an_empty_source_nothing():
 
 def test_forced_log_probs_are_those_of_the_search():
     model, source_ids = tiny_model(), random_ids(4, 6)
-    found = translate(model.encoder, model.decoder, source_ids, max_length=7)
+    found = translate(model.encoder, model.decoder_step, source_ids, max_length=7)
     forced = forced_log_probs(model.encoder, model.decoder, source_ids, found["target_ids"])
     np.testing.assert_allclose(forced, found["token_log_probs"], atol=1e-5)
 

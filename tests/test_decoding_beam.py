@@ -14,7 +14,7 @@ from probability_tree import Tree, both, in_graph, on_host, plain, same
 from keras_seq2seq.decoding.graph.beam import beam_search as graph_search
 from keras_seq2seq.decoding.host.beam import beam_search as host_search
 from keras_seq2seq.decoding.host.single import single_search
-from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch
+from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID
 
 ops = keras.ops

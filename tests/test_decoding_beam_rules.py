@@ -10,7 +10,7 @@ from probability_tree import Tree, both, in_graph, on_host, plain, same
 
 from keras_seq2seq.decoding.graph.beam import BeamSizes
 from keras_seq2seq.decoding.hypothesis import cut
-from keras_seq2seq.decoding.strategy import BeamSearch
+from keras_seq2seq.decoding.strategies import BeamSearch
 from keras_seq2seq.text.vocabulary import EOS_ID
 
 ops = keras.ops

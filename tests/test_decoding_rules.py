@@ -14,7 +14,7 @@ from fake_steps import (
 )
 
 from keras_seq2seq.decoding.hypothesis import cut_single
-from keras_seq2seq.decoding.strategy import Greedy, Sampling
+from keras_seq2seq.decoding.strategies import Greedy, Sampling
 from keras_seq2seq.text.vocabulary import EOS_ID
 
 RULES = {

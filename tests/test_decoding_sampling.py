@@ -6,8 +6,7 @@ from fake_steps import (
     sources,
 )
 
-from keras_seq2seq.decoding.host import single as host
-from keras_seq2seq.decoding.strategy import Sampling
+from keras_seq2seq.decoding.strategies import Sampling
 
 
 def test_the_same_seed_draws_the_same_and_another_another():
@@ -31,7 +30,7 @@ def test_draws_follow_the_distribution():
     rows = np.broadcast_to(log_probs, (20_000, VOCABULARY)).copy()
 
     def shares(**options):
-        ids = host.draw(rows, Sampling(**options), uniforms)
+        ids = Sampling(**options).draw(rows, uniforms)
         return np.bincount(ids, minlength=VOCABULARY) / len(ids)
 
     np.testing.assert_allclose(shares(), probabilities, atol=0.01)

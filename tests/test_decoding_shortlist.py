@@ -12,7 +12,7 @@ from written_once import written_once
 
 from keras_seq2seq import BeamSearch, Greedy, Sampling, Shortlist, Translator, export, load, verify
 from keras_seq2seq.bundles.bundle import Bundle
-from keras_seq2seq.decoding.graph.search_model import search_parts
+from keras_seq2seq.decoding.graph.search_model import search_models
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 
 TRANSFORMER = {
@@ -190,7 +190,7 @@ def test_a_prefix_may_have_any_ids(model):
 def test_a_decoder_of_other_layers_is_refused():
     own = CUSTOM["both"]()
     with pytest.raises(ValueError, match=r"shortlist needs a decoder that a Seq2SeqConfig"):
-        search_parts(own.encoder, own.decoder, dynamic=True, shortlist=shortlist())
+        search_models(own.encoder, own.decoder_step, dynamic=True, shortlist=shortlist())
 
 
 @pytest.fixture(scope="module")

@@ -7,15 +7,17 @@ from exported_models import searched_on_host, tiny_model
 
 import keras_seq2seq
 from keras_seq2seq.bundles.bundle import Bundle
-from keras_seq2seq.decoding.strategy import BeamSearch
-from keras_seq2seq.exporters.litert.builtin_operators import check_builtin_only, litert_operators
+from keras_seq2seq.decoding.strategies import BeamSearch
+from keras_seq2seq.exporters.litert.builtin_operators import check_builtin_only
 from keras_seq2seq.exporters.litert.calibration import RangeProfiler, measured_ranges
 from keras_seq2seq.exporters.litert.int8 import PRODUCTS, Scale, int8_content
 from keras_seq2seq.exporters.litert.packing import unpacked
 from keras_seq2seq.exporters.litert.writer import write_litert
+from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.file_formats.litert_schema import litert_schema
 from keras_seq2seq.inspection.litert_model import LiteRTModel
 from keras_seq2seq.runtimes.litert import LiteRTRuntime
+from keras_seq2seq.text.tokenizer import TokenizerPair
 
 WORDS, LENGTH = 40, 6
 # Products of fewer than 1,024 weights stay float, in dynamic int8 too.
@@ -38,6 +40,23 @@ def sources(count, seed):
     return [[*draw.integers(4, WORDS, draw.integers(1, 9)).tolist(), 3] for _ in range(count)]
 
 
+def number_tokenizers():
+    """Returns tokenizers of as many ids a side as the models have."""
+    words = [f"word{number}" for number in range(WORDS - 4)]
+    found = TokenizerPair.train(zip(words, words), source_level="word", target_level="word")
+    assert found.vocabulary_sizes == (WORDS, WORDS)
+    return found
+
+
+def prepared(model, count, **options):
+    """Returns what to write, to be measured on so many sources."""
+    pair = number_tokenizers()
+    sentences = [pair.source.decode(ids) for ids in sources(count, seed=1)]
+    made = PreparedExport(model, LENGTH, pair, sentences=sentences, **options)
+    assert made.calibration == sources(count, seed=1)
+    return made
+
+
 @pytest.fixture(scope="module", params=KINDS)
 def written(request, tmp_path_factory):
     """A model and the folder of its files, calibrated on sources of many lengths."""
@@ -46,8 +65,7 @@ def written(request, tmp_path_factory):
         if len(weight.shape) > 1:
             weight.assign(weight * 0.3)
     folder = tmp_path_factory.mktemp(request.param)
-    options = {"quantizations": QUANTIZATIONS, "calibration": sources(20, seed=1)}
-    write_litert(model, folder, max_length=LENGTH, **options)
+    write_litert(prepared(model, 20), folder, QUANTIZATIONS)
     return model, folder
 
 
@@ -75,9 +93,10 @@ def test_every_product_is_int8_but_those_that_the_recipe_names(written):
 
 def test_it_needs_builtin_operators_only_and_says_its_recipe(written):
     file = path(written[1], "int8")
-    check_builtin_only(file)
-    assert LiteRTModel(file).description == "int8 recipe: products"
-    assert "QUANTIZE" in litert_operators(file)
+    check_builtin_only(file.read_bytes(), file)
+    model = LiteRTModel(file)
+    assert model.description == "int8 recipe: products"
+    assert "QUANTIZE" in {name for graph in model.operators for _, name, _ in graph}
 
 
 def test_it_is_as_small_as_dynamic_int8(written):
@@ -105,8 +124,7 @@ def test_whole_translations_and_single_steps_say_the_same(written):
 def test_a_beam_in_the_file_says_what_it_says_on_the_host(tmp_path):
     beam = BeamSearch(3)
     model = tiny_model(**KINDS["gru"], **SIZES)
-    options = {"quantizations": ["int8"], "calibration": sources(5, seed=1), "beam": beam}
-    write_litert(model, tmp_path, max_length=LENGTH, **options)
+    write_litert(prepared(model, 5, beam=beam), tmp_path, ["int8"])
     runtime = LiteRTRuntime(path(tmp_path, "int8"), beam=beam)
     for ids in sources(10, seed=3):
         batch = np.array([ids], "int32")
@@ -161,13 +179,11 @@ def test_a_scale_holds_the_range_and_zero_exactly(limits):
     assert held[1] >= limits[1] - scale.scale
 
 
-@pytest.mark.parametrize("calibration", [(), [[4, 3], []]])
-def test_int8_without_sources_is_refused_before_anything_is_written(tmp_path, calibration):
-    folder = tmp_path / "litert"
-    with pytest.raises(ValueError, match=r"`calibration` must hold sources of at least one id"):
-        write_litert(
-            tiny_model(), folder, max_length=2, quantizations=["int8"], calibration=calibration
-        )
+def test_int8_without_sources_is_refused_before_anything_is_written(tmp_path, tokenizers):
+    folder, message = tmp_path / "litert", "`sentences` must hold typical source texts for 'int8'"
+    for given in ({}, {"sentences": ["the dog"]}, {"tokenizers": tokenizers}):
+        with pytest.raises(ValueError, match=message):
+            write_litert(PreparedExport(tiny_model(), 2, **given), folder, ["int8"])
     assert not folder.exists()
 
 
@@ -183,6 +199,6 @@ def test_export_measures_int8_on_its_sentences(translating_model, tmp_path):
 
 
 def test_export_in_int8_without_sentences_is_refused(translating_model, tmp_path):
-    with pytest.raises(ValueError, match=r"'int8' measures its scales on `sentences`.*None"):
+    with pytest.raises(ValueError, match=r"'int8' measures its scales on `sentences`.*Received: \(\)"):
         keras_seq2seq.export(translating_model, tmp_path / "b", quantization="int8")
     assert not (tmp_path / "b").exists()

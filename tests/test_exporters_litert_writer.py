@@ -1,12 +1,13 @@
 import keras
 import numpy as np
 import pytest
-from exported_models import CONFIGS, exported, tiny_model
+from exported_models import CONFIGS, exported, litert_operators, tiny_model
 
 from keras_seq2seq import Seq2Seq
-from keras_seq2seq.exporters.litert.builtin_operators import litert_operators, signature_operators
 from keras_seq2seq.exporters.litert.embedding_lookup import with_embedding_lookup
 from keras_seq2seq.exporters.litert.writer import write_litert
+from keras_seq2seq.exporters.prepared import PreparedExport
+from keras_seq2seq.inspection.litert_model import LiteRTModel
 
 FILES = {"float32": "model_float32.tflite", "dynamic_int8": "model_dynamic_int8.tflite"}
 LARGE = {
@@ -22,7 +23,7 @@ def large(tmp_path_factory):
     """A model of which weights are most of the file, and what was written of it."""
     folder = tmp_path_factory.mktemp("large")
     model = tiny_model(**LARGE)
-    return model, folder, write_litert(model, folder, max_length=4)
+    return model, folder, write_litert(PreparedExport(model, 4), folder, FILES)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -61,7 +62,7 @@ def test_weights_are_stored_once(large):
 
 def test_shared_embedding_is_stored_once(tmp_path):
     model = tiny_model(**LARGE, share_embeddings=True, tie_output=True)
-    write_litert(model, tmp_path, max_length=4)
+    write_litert(PreparedExport(model, 4), tmp_path, FILES)
     count = model.count_params()
     assert (tmp_path / FILES["float32"]).stat().st_size < 1.3 * 4 * count
     assert (tmp_path / FILES["dynamic_int8"]).stat().st_size < 0.5 * 4 * count
@@ -75,27 +76,28 @@ def test_dynamic_int8_file_is_smaller(large):
 
 @pytest.mark.parametrize("quantization", FILES)
 def test_embeddings_are_read_by_row(large, quantization):
-    operators = litert_operators(large[1] / FILES[quantization])
-    assert operators["EMBEDDING_LOOKUP"] == 4
-    assert not {"ONE_HOT", "DEQUANTIZE"} & set(operators)
+    file = large[1] / FILES[quantization]
+    operators = [key for graph in LiteRTModel(file).operators for key in graph]
+    names = [name for _, name, _ in operators]
+    assert names.count("EMBEDDING_LOOKUP") == 4
+    assert not {"ONE_HOT", "DEQUANTIZE"} & set(names)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_decode_step_has_no_loop(name):
-    file = exported(name).folder / "litert" / FILES["float32"]
-    operators = signature_operators(file)
+    operators = litert_operators(exported(name).folder / "litert" / FILES["float32"])
     assert "WHILE" not in operators["decode_step"]
-    assert operators["translate_greedy"]["WHILE"] == 1 + operators["encode"].get("WHILE", 0)
+    assert operators["translate_greedy"]["WHILE"] == 1 + operators["encode"]["WHILE"]
 
 
 def test_unknown_quantization_is_refused(tmp_path):
     known = r"\('float32', 'float16', 'dynamic_int8', 'int8'\)"
     with pytest.raises(ValueError, match=rf"among {known}.*'int4'"):
-        write_litert(tiny_model(), tmp_path, max_length=2, quantizations=["int4"])
+        write_litert(PreparedExport(tiny_model(), 2), tmp_path, ["int4"])
 
 
 def test_only_wanted_quantizations_are_written_and_nothing_is_printed(tmp_path, capfd):
-    entry = write_litert(tiny_model(), tmp_path, max_length=2, quantizations=["dynamic_int8"])
+    entry = write_litert(PreparedExport(tiny_model(), 2), tmp_path, ["dynamic_int8"])
     assert entry["files"] == {"dynamic_int8": FILES["dynamic_int8"]}
     assert [path.name for path in tmp_path.iterdir()] == [FILES["dynamic_int8"]]
     assert capfd.readouterr() == ("", "")
@@ -106,9 +108,9 @@ def test_model_with_a_foreign_operator_is_refused_with_its_name(tmp_path):
     ids = keras.Input((None,), dtype="int32", name="source_ids")
     outputs = model.encoder(ids)
     outputs["state_0"] = keras.ops.erfinv(outputs["state_0"])
-    encoder = keras.Model(ids, outputs)
+    own = Seq2Seq(encoder=keras.Model(ids, outputs), decoder=model.decoder)
     with pytest.raises(ValueError, match=r"builtin operators only.* Received: Erfinv\.$"):
-        write_litert(Seq2Seq(encoder=encoder, decoder=model.decoder), tmp_path, max_length=2)
+        write_litert(PreparedExport(own, 2), tmp_path)
 
 
 def test_embedding_lookup_keeps_values_masks_and_weights():

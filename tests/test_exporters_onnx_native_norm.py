@@ -7,6 +7,7 @@ from onnx_models import exported, noisy_model, runtime, sources
 
 from keras_seq2seq.exporters.onnx.native_norm import NativeNorms, is_covered
 from keras_seq2seq.exporters.onnx.writer import write_onnx
+from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.file_formats.onnx_graph import nodes
 
 NORMALIZATION = keras.layers.LayerNormalization
@@ -38,8 +39,7 @@ def test_an_older_opset_has_no_such_node_and_the_same_translation(tmp_path):
     found = []
     for version in (16, 17):
         folder = tmp_path / str(version)
-        folder.mkdir()
-        write_onnx(model, folder, max_length=3, opset_version=version)
+        write_onnx(PreparedExport(model, 3), folder, opset_version=version)
         assert (kinds(folder / "translate_greedy.onnx")["LayerNormalization"] > 0) == (
             version == 17
         )

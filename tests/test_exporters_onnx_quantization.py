@@ -8,11 +8,14 @@ from onnx_models import SHARED, noisy_model, runtime
 
 from keras_seq2seq.exporters.onnx.placement import place_weights
 from keras_seq2seq.exporters.onnx.quantization import quantized
-from keras_seq2seq.exporters.onnx.writer import QUANTIZATIONS, write_onnx
+from keras_seq2seq.exporters.onnx.writer import write_onnx
+from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.file_formats.onnx_graph import graphs, nodes
+from keras_seq2seq.formats import EXACT, FORMATS
 from keras_seq2seq.text.vocabulary import BOS_ID, PAD_ID
 
 MAX_LENGTH = 6
+QUANTIZATIONS = (EXACT, *FORMATS["onnx"].quantizations)
 VOCABULARY, SIZE = 300, 64
 LARGE = {
     "source_vocabulary_size": VOCABULARY,
@@ -40,7 +43,7 @@ def written(request, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("keras_seq2seq.exporters.onnx.quantization.quantized", kept)
-        entry = write_onnx(model, folder, max_length=MAX_LENGTH, quantizations=QUANTIZATIONS)
+        entry = write_onnx(PreparedExport(model, MAX_LENGTH), folder, QUANTIZATIONS)
     return folder, entry["files"], request.param
 
 
@@ -126,4 +129,4 @@ def test_the_same_model_gives_the_same_bytes(written, quantization):
 
 def test_an_unknown_quantization_is_refused(tmp_path):
     with pytest.raises(ValueError, match="`quantizations` must be among .* Received: .'int3'"):
-        write_onnx(noisy_model(), tmp_path, max_length=3, quantizations=["float32", "int3"])
+        write_onnx(PreparedExport(noisy_model(), 3), tmp_path, ["float32", "int3"])

@@ -10,7 +10,6 @@ from conftest import HOSTILE, TEXTS, tiny_config, tiny_model
 
 import keras_seq2seq
 from keras_seq2seq.bundles.bundle import Bundle
-from keras_seq2seq.exporters import request as export_request
 from keras_seq2seq.file_formats.onnx_graph import nodes
 
 # Importing it here would load it as it must not be beside TensorFlow.
@@ -106,9 +105,12 @@ def test_the_option_needs_the_format(model, tmp_path):
 
 
 def test_a_missing_package_names_the_extra(model, folder, tmp_path, monkeypatch):
-    monkeypatch.setitem(export_request.NEEDED, "onnx-text", ("no_such_package",))
-    with pytest.raises(ImportError, match=r"keras_seq2seq\[onnx-text\]"):
-        keras_seq2seq.export(model, tmp_path / "b", formats=["onnx"], text_onnx=True)
+    with monkeypatch.context() as patch:
+        without = "onnxruntime_extensions"
+        patch.setattr("keras_seq2seq.installed.is_installed", lambda name: name != without)
+        with pytest.raises(ImportError, match=rf'needs {without}: run .*"\.\[onnx-text\]"'):
+            keras_seq2seq.export(model, tmp_path / "b", formats=["onnx"], text_onnx=True)
+    assert not (tmp_path / "b").exists()
     monkeypatch.setitem(sys.modules, "onnxruntime_extensions", None)
-    with pytest.raises(ImportError, match=r"keras_seq2seq\[onnx-text\]"):
+    with pytest.raises(ImportError, match=r"need onnxruntime-extensions: .*\[onnx-text\]"):
         runtime(folder).translate_texts(["the dog"])

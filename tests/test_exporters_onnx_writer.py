@@ -1,6 +1,5 @@
 import collections
 import json
-import pathlib
 import sys
 
 import keras
@@ -12,6 +11,7 @@ from onnx_models import CONFIGS, MAX_LENGTH, exported, make_noisy, runtime, sour
 
 from keras_seq2seq.exporters.onnx.native_rnn import NativeRNNs, is_covered
 from keras_seq2seq.exporters.onnx.writer import write_onnx
+from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.file_formats.onnx_graph import nodes
 from keras_seq2seq.models.builders import build_decoder
 from keras_seq2seq.models.contract import attends as attends_to_source
@@ -157,7 +157,8 @@ def test_same_model_gives_same_bytes(tmp_path):
         "from keras_seq2seq import load_model;"
         "from keras_seq2seq.exporters.onnx.writer import write_onnx;"
         "model, folder = load_model(sys.argv[1]), pathlib.Path(sys.argv[2]);"
-        "[write_onnx(model, folder, max_length=6) for _ in range(2)]"
+        "from keras_seq2seq.exporters.prepared import PreparedExport;"
+        "[write_onnx(PreparedExport(model, 6), folder) for _ in range(2)]"
     )
     run_python(code, tmp_path / "model.keras", tmp_path, PYTHONHASHSEED="5")
     for file in FILES:
@@ -172,7 +173,7 @@ def test_an_optimizer_that_fails_is_left_out(tmp_path, monkeypatch):
 
     monkeypatch.setattr(optimizer.TransposeOptimizer, "optimize", fail)
     bundle = exported("gru_general")
-    write_onnx(bundle.model, tmp_path, max_length=MAX_LENGTH)
+    write_onnx(PreparedExport(bundle.model, MAX_LENGTH), tmp_path)
     source_ids = sources(3, 5)
     found = runtime(tmp_path).encode(source_ids)
     for name, value in bundle.keras.encode(source_ids).items():
@@ -264,9 +265,9 @@ def test_placeholders_keep_masks_and_shapes():
 
 @pytest.mark.parametrize("version", [14, 19])
 def test_opset_version_out_of_range(version, tmp_path):
-    model = exported("gru_general").model
+    prepared = PreparedExport(exported("gru_general").model, MAX_LENGTH)
     with pytest.raises(ValueError, match=r"`opset_version` must be 15 to 18\. Received: "):
-        write_onnx(model, tmp_path, max_length=MAX_LENGTH, opset_version=version)
+        write_onnx(prepared, tmp_path, opset_version=version)
 
 
 def test_mixed_precision_is_refused(tmp_path):
@@ -276,13 +277,13 @@ def test_mixed_precision_is_refused(tmp_path):
     finally:
         keras.config.set_dtype_policy("float32")
     with pytest.raises(ValueError, match=r"must compute in float32.* Received: \['bfloat16'\]"):
-        write_onnx(model, tmp_path, max_length=3)
+        write_onnx(PreparedExport(model, 3), tmp_path)
 
 
 def test_missing_package_names_the_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
-    with pytest.raises(ImportError, match=r'pip install "keras_seq2seq\[onnx\]"'):
-        write_onnx(exported("gru_general").model, pathlib.Path(tmp_path), max_length=3)
+    with pytest.raises(ImportError, match=r'needs onnx and tf2onnx: run `pip install "\.\[onnx\]"'):
+        write_onnx(PreparedExport(exported("gru_general").model, 3), tmp_path)
 
 
 def test_a_layer_traced_for_a_gpu_is_refused():

@@ -1,7 +1,10 @@
+import re
+
 import pytest
 import tensorflow as tf
 from exported_models import MAX_LENGTH, exported_with_text, tiny_model
 
+from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.exporters.saved_model.writer import write_saved_model
 
 
@@ -10,7 +13,7 @@ def large(tmp_path_factory):
     """A model of which weights are most of the folder, and what was written of it."""
     folder = tmp_path_factory.mktemp("large")
     model = tiny_model(embedding_dim=256, units=256, share_embeddings=True, tie_output=True)
-    return model, folder, write_saved_model(model, None, folder, max_length=MAX_LENGTH)
+    return model, folder, write_saved_model(PreparedExport(model, MAX_LENGTH), folder)
 
 
 def test_entry_names_the_version_and_tensors(large):
@@ -63,14 +66,14 @@ def test_serving_default_takes_texts_with_tokenizers():
 
 def test_tokenizers_of_other_sizes_are_refused(tmp_path):
     tokenizers = exported_with_text().model.tokenizers
-    size = tokenizers.target.vocabulary_size
-    model = tiny_model(target_vocabulary_size=size)
-    with pytest.raises(ValueError, match="The source tokenizer must have as many ids .* 21"):
-        write_saved_model(model, tokenizers, tmp_path, max_length=2)
-    with pytest.raises(ValueError, match="The target tokenizer must have as many ids .* 21"):
-        write_saved_model(tiny_model(), tokenizers, tmp_path, max_length=2)
+    source, target = tokenizers.vocabulary_sizes
+    for sizes in ((21, target), (source, 21)):
+        model = tiny_model(source_vocabulary_size=sizes[0], target_vocabulary_size=sizes[1])
+        message = rf"tokenizers must .* {re.escape(f'{sizes}. Received: {(source, target)}')};"
+        with pytest.raises(ValueError, match=message):
+            write_saved_model(PreparedExport(model, 2, tokenizers), tmp_path)
 
 
 def test_nothing_is_printed(tmp_path, capfd):
-    write_saved_model(tiny_model(), None, tmp_path, max_length=2)
+    write_saved_model(PreparedExport(tiny_model(), 2), tmp_path)
     assert capfd.readouterr() == ("", "")

@@ -1,5 +1,6 @@
 """A whole bundle inspected, against its manifest and its model; the command line."""
 
+import collections
 import json
 import shutil
 
@@ -9,7 +10,8 @@ from conftest import run_python
 import keras_seq2seq
 from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.cli.main import main
-from keras_seq2seq.exporters.litert.builtin_operators import litert_operators
+from keras_seq2seq.exporters.litert.packing import unpacked
+from keras_seq2seq.file_formats.litert_schema import litert_schema
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +67,15 @@ def test_parameters_are_those_of_the_model(found, translating_model):
     assert {"encoder/source_embedding", "encoder/encoder_rnn_0", "encoder/bridge_0"} <= layers
 
 
-def test_litert_operators_are_those_of_the_exporter(found, bundle):
+def test_litert_operators_are_those_of_the_object_api(found, bundle):
     part = found.parts[1]
-    counts = {operator.name: operator.count for operator in part.operators}
-    assert counts == litert_operators(bundle / part.path)
+    model = unpacked((bundle / part.path).read_bytes())
+    kinds = vars(litert_schema().BuiltinOperator).items()
+    names = {number: name for name, number in kinds if isinstance(number, int)}
+    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
+    operators = [operator for graph in model.subgraphs for operator in graph.operators]
+    wanted = collections.Counter(names[codes[operator.opcodeIndex]] for operator in operators)
+    assert {operator.name: operator.count for operator in part.operators} == wanted
     assert {operator.domain for operator in part.operators} == {"builtin"}
 
 
@@ -108,12 +115,12 @@ def test_command_prints_tables_or_json(bundle, found, capsys):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("missing.onnx", "`path` must be there. Received: "),
+        ("missing.onnx", "`path` does not exist: "),
         ("empty", "with neither manifest.json nor saved_model.pb"),
         ("notes.txt", "`path` must be a bundle, a SavedModel folder, or a .tflite"),
         ("text.onnx", "An ONNX file must"),
-        ("text.tflite", "A LiteRT file must bear"),
-        ("text.keras", "A .keras file must be a whole archive"),
+        ("text.tflite", "A LiteRT file must have"),
+        ("text.keras", "A .keras file must be a complete archive"),
     ],
 )
 def test_bad_input_is_told_and_gives_status_1(tmp_path, capsys, name, message):

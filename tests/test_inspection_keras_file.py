@@ -72,7 +72,7 @@ def test_a_functional_model_tells_inputs_and_classes(tmp_path):
 def test_classes_of_others_and_lambdas_are_problems(tmp_path):
     found = saved(tmp_path, functional(Doubled(2), keras.layers.Lambda(lambda x: x * 2)))
     problems = {problem.operator: problem for problem in found.problems}
-    assert "of 'strangers' is no class of Keras" in problems["Doubled"].message
+    assert "of 'strangers' is not part of Keras" in problems["Doubled"].message
     assert "Import the module" in problems["Doubled"].remedy
     assert "does not load in safe mode" in problems["Lambda"].message
     with pytest.raises(ValueError, match="safe mode|unsafe"):
@@ -166,7 +166,7 @@ def test_another_or_a_damaged_file_is_refused(tmp_path):
     flipped = content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :]
     for damaged in (b"", b"text", content[:middle], content[:-30], flipped):
         path.write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"whole archive of Keras 3.*bad\.keras"):
+        with pytest.raises(ValueError, match=r"complete archive of Keras 3.*bad\.keras"):
             keras_seq2seq.inspect(path)
 
 

@@ -9,7 +9,7 @@ from ai_edge_litert import interpreter, schema_py_generated
 from conftest import run_python
 
 import keras_seq2seq
-from keras_seq2seq.exporters.silence import quiet
+from keras_seq2seq.exporters.silence import silence
 
 ROWS, COLUMNS = 64, 48
 KERNEL = np.random.default_rng(1).normal(size=(ROWS, COLUMNS)).astype("float32")
@@ -34,7 +34,7 @@ def samples():
 @functools.cache
 def converted(kind):
     """Returns the bytes of a file: float32, float16, dynamic_int8, int8 or flex."""
-    with tf.init_scope(), quiet():
+    with tf.init_scope(), silence():
         spec = tf.TensorSpec((None if kind == "flex" else 1, ROWS), name="x")
         run = tf.function(rolled if kind == "flex" else difference).get_concrete_function(spec)
         converter = tf.lite.TFLiteConverter.from_concrete_functions([run], tf.Module())
@@ -135,7 +135,7 @@ def test_file_without_metadata_and_signatures_says_so(tmp_path):
     path.write_bytes(changed("float32", change))
     found = keras_seq2seq.inspect(path)
     assert found.requirements[0].oldest is None
-    assert "is not there or is empty" in found.requirements[0].reason
+    assert "is missing or empty" in found.requirements[0].reason
     assert found.signatures[0].name == "main" and "no signatures" in found.notes[0]
     assert [len(found.signatures[0].inputs), len(found.signatures[0].outputs)] == [1, 1]
 
@@ -155,7 +155,7 @@ def test_sizes_that_lie_are_refused(tmp_path):
 def test_another_file_is_refused(tmp_path, content):
     path = tmp_path / "other.tflite"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"must bear b'TFL3'.*other\.tflite"):
+    with pytest.raises(ValueError, match=r"must have b'TFL3'.*other\.tflite"):
         keras_seq2seq.inspect(path)
 
 
@@ -164,7 +164,7 @@ def test_a_file_cut_anywhere_is_refused(tmp_path):
     path = tmp_path / "cut.tflite"
     for end in range(8, len(content) - 16, len(content) // 40):
         path.write_bytes(content[:end])
-        with pytest.raises(ValueError, match=r"A LiteRT file must be whole.*cut\.tflite"):
+        with pytest.raises(ValueError, match=r"A LiteRT file must be complete.*cut\.tflite"):
             keras_seq2seq.inspect(path)
 
 

@@ -126,8 +126,8 @@ def test_oldest_onnxruntime_follows_from_opsets_and_ir_version(opsets, ir_versio
         (node_of("ai.onnx.contrib"), (("", 17), ("ai.onnx.contrib", 1)), "stock", "extensions"),
         (node_of("com.microsoft"), (("", 17), ("com.microsoft", 1)), "installed here", "Update"),
         (node_of(""), (("", 17),), "ai.onnx has no operator Strange at opset 17", "replace"),
-        (node_of("", "Upsample"), (("", 17),), "withdrawn the operator Upsample", "took its place"),
-        (node_of("", "Gelu"), (("", 17),), "no operator Gelu at opset 17", "opset that has it"),
+        (node_of("", "Upsample"), (("", 17),), "removed the operator Upsample", "replacement"),
+        (node_of("", "Gelu"), (("", 17),), "no operator Gelu at opset 17", "an opset that has it"),
         (node_of("ai.onnx.ml"), (("", 17),), "imports no opset of ai.onnx.ml", "Export"),
     ],
 )
@@ -217,7 +217,7 @@ def test_weights_beside_the_file_that_are_missing_or_cut_short_are_named(tmp_pat
     path = tmp_path / "weights.bin"
     path.unlink() if size is None else path.write_bytes(b"x" * size)
     (problem,) = keras_seq2seq.inspect(tmp_path / "made.onnx").problems
-    assert "weights.bin, 48 bytes at least" in problem.message
+    assert "weights.bin, at least 48 bytes" in problem.message
     assert not loads(tmp_path)
 
 
@@ -227,13 +227,13 @@ def test_weights_outside_the_folder_are_a_problem(tmp_path):
     entry.value = "../weights.bin"
     (tmp_path / "made.onnx").write_bytes(made.SerializeToString())
     (problem,) = keras_seq2seq.inspect(tmp_path / "made.onnx").problems
-    assert "must lie in the folder of the model. Received: '../weights.bin'" in problem.message
+    assert "must be in the folder of the model. Received: '../weights.bin'" in problem.message
 
 
 def test_sizes_that_lie_are_refused(tmp_path):
     made = model()
     made.graph.initializer[0].dims[0] = 10**9
-    with pytest.raises(ValueError, match=r"sizes that they say.*layer/kernel has 48 bytes"):
+    with pytest.raises(ValueError, match=r"sizes they state.*layer/kernel has 48 bytes"):
         inspected(tmp_path, made)
     tensor = helper.make_tensor("layer/kernel", TensorProto.FLOAT, [1], [2.0])
     tensor.dims[0] = 10**9

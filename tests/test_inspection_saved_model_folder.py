@@ -9,7 +9,7 @@ from conftest import last_json, run_python
 from tensorflow.core.protobuf import saved_model_pb2
 
 import keras_seq2seq
-from keras_seq2seq.exporters.silence import quiet
+from keras_seq2seq.exporters.silence import silence
 from keras_seq2seq.inspection.serving_operators import TEXT_OPERATORS, TEXT_PREFIX, domain_of
 
 
@@ -39,7 +39,7 @@ class InPython(tf.Module):
 def originals(tmp_path_factory):
     """Folders of a SavedModel of each kind; do not change them."""
     root = tmp_path_factory.mktemp("originals")
-    with quiet():
+    with silence():
         for module in (Scaled(), InPython()):
             folder = root / type(module).__name__
             tf.saved_model.save(module, str(folder), signatures={"run": module.run})
@@ -64,7 +64,7 @@ def test_signatures_variables_and_versions(folder):
     assert stored["steps"] == ("int32", 0, 4)
     assert ("float32", 600, 2400) in stored.values()
     assert found.facts["tensorflow_version"] == found.requirements[0].oldest == tf.__version__
-    assert "min_consumer 12 does not tell a release" in found.requirements[0].reason
+    assert "min_consumer 12 does not name a release" in found.requirements[0].reason
     assert {o.domain for o in found.operators} == {"tensorflow"} and found.problems == ()
     assert found.bytes == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
@@ -107,7 +107,7 @@ def test_a_damaged_folder_is_refused(folder):
 def test_variables_that_are_cut_short_are_refused(folder):
     (data,) = folder.glob("variables/variables.data-*")
     data.write_bytes(data.read_bytes()[:10])
-    with pytest.raises(ValueError, match="must be whole, 28 bytes at least. Received: 10 bytes"):
+    with pytest.raises(ValueError, match="must be complete, at least 28 bytes. Received: 10 bytes"):
         keras_seq2seq.inspect(folder)
 
 

@@ -34,7 +34,7 @@ from conftest import TEXTS, tiny_model, tiny_config, word_pairs, word_tokenizers
 from keras_seq2seq import PairBatches
 from test_jax import OPTIONS, RULES, SAMPLING
 from test_models_recurrent import step_through, whole
-from test_models_seq2seq import inputs, logits
+from test_seq2seq import inputs, logits
 
 def trained(options, path):
     pair = word_tokenizers()
@@ -108,7 +108,7 @@ def test_jax_translates(trained):
 
 
 def test_another_backend_says_the_same(trained):
-    import test_models_seq2seq as own
+    import test_seq2seq as own
 
     found, path = trained
     assert keras.backend.backend() == "tensorflow"

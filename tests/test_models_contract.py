@@ -3,15 +3,19 @@
 import keras
 import numpy as np
 import pytest
-from conftest import TEXTS, last_json, run_python, tiny_config
-from test_models_seq2seq import FRESH, fit, logits
+from conftest import TEXTS, last_json, random_ids, run_python, tiny_config
+from test_models_recurrent import SOME as RECURRENT
+from test_models_recurrent import check_outputs_of_steps, steps, whole_outputs
+from test_seq2seq import FRESH, fit, logits
 
 from keras_seq2seq import Seq2Seq
+from keras_seq2seq.models.builders import build_decoder
 from keras_seq2seq.models.contract import check_contract
 from keras_seq2seq.models.masks import PaddingMask
 from keras_seq2seq.seq2seq import load_model
 
 layers = keras.layers
+TRANSFORMER = {"encoder": "transformer", "decoder": "transformer", "num_heads": 2}
 
 
 # Parts of a user's own
@@ -82,6 +86,37 @@ CUSTOM = {
     "encoder": lambda: Seq2Seq(tiny_config(dropout=0.0), encoder=cnn_encoder()),
     "decoder": lambda: Seq2Seq(tiny_config(dropout=0.0, context="max"), decoder=gru_decoder()),
 }
+
+
+def with_a_layer_of_ones_own(**options):
+    """Returns a model whose decoder is this library's, and a layer that it does not know."""
+    config = tiny_config(**options, dropout=0.0)
+    decoder = build_decoder(config)
+    outputs = {**decoder.output, "logits": Shift()(decoder.output["logits"])}
+    return Seq2Seq(config, decoder=keras.Model(decoder.input, outputs, name="own_decoder"))
+
+
+BY_STEPS = {
+    **CUSTOM,
+    **{
+        f"own layer, {name}": lambda options=options: with_a_layer_of_ones_own(**options)
+        for name, options in {**RECURRENT, "transformer": TRANSFORMER}.items()
+    },
+}
+
+
+@pytest.mark.parametrize("name", BY_STEPS)
+def test_token_by_token_it_is_what_the_whole_decoder_gives(name):
+    keras.utils.set_random_seed(0)
+    model = BY_STEPS[name]()
+    for weight in model.trainable_weights:
+        weight.assign(weight * 1.5)
+    assert {id(w) for w in model.decoder_step.weights} == {id(w) for w in model.decoder.weights}
+    source_ids, target_ids = random_ids(3, 5), random_ids(3, 4, 1, start=2)
+    expected = whole_outputs(model, source_ids, target_ids)
+    assert np.abs(expected["logits"][0] - expected["logits"][1]).max() > 1e-3
+    found = list(steps(model.encoder, model.decoder_step, source_ids, target_ids))
+    check_outputs_of_steps(found, expected)
 
 
 def test_a_lambda_in_a_file_is_refused(tmp_path):

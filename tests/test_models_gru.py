@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from conftest import needs_jax, random_ids, run_python, tiny_config, tiny_model
 from onnx_models import sources, written
-from test_exporters_onnx import count, graph
+from test_exporters_onnx_writer import count, graph
 
 from keras_seq2seq import load_model
 from keras_seq2seq.models.decoder_cells import RNN_LAYERS

@@ -224,6 +224,24 @@ def test_attention_gives_pads_nothing_and_sums_to_one(score):
     assert np.isfinite(weights).all()
 
 
+@pytest.mark.parametrize("score", SCORES)
+def test_attention_of_one_token_is_that_of_its_place(score):
+    layer = Attention(score)
+    query, keys, memory = normal(3, 2, 5), normal(3, 4, 5, seed=1), normal(3, 4, 7)
+    whole = arrays(layer(query, keys, memory, MASK))
+    for t in range(2):
+        token = arrays(layer.step(query[:, t], *tensors([keys, memory, MASK])))
+        for found, expected in zip(token, whole, strict=True):
+            np.testing.assert_allclose(found, expected[:, t], atol=1e-6)
+
+
+def test_a_context_is_joined_to_one_token_as_to_all():
+    layer, inputs, context = JoinContext(), *tensors([normal(3, 2, 5), normal(3, 4)])
+    whole = arrays(layer(inputs, context))
+    for t in range(2):
+        np.testing.assert_array_equal(arrays(layer.step(inputs[:, t], context)), whole[:, t])
+
+
 @pytest.mark.parametrize("cell", ["simple_rnn", "gru", "lstm", "ssru"])
 def test_a_recurrence_step_by_step_is_the_whole(cell):
     layer = Recurrence(cell, 4)
@@ -231,9 +249,9 @@ def test_a_recurrence_step_by_step_is_the_whole(cell):
     outputs, ends = layer(inputs, state)
     stepped = []
     for t in range(6):
-        output, state = layer(inputs[:, t : t + 1], state)
+        output, state = layer.step(inputs[:, t], state)
         stepped.append(output)
-    np.testing.assert_allclose(np.concatenate(stepped, 1), outputs, atol=1e-6)
+    np.testing.assert_allclose(np.stack(stepped, 1), outputs, atol=1e-6)
     for found, expected in zip(arrays(state), arrays(ends), strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
@@ -279,10 +297,24 @@ def test_input_feeding_joins_the_last_attentional_vector():
     assert np.abs(np.array(one) - np.array(other)).max() > 1e-3
 
 
+@pytest.mark.parametrize("cell", ["simple_rnn", "gru", "lstm", "ssru"])
+def test_input_feeding_step_by_step_is_the_whole(cell):
+    layer = InputFeeding(cell, 4, 2, 3, "additive", residual=True)
+    inputs, state = normal(3, 5, 5), [*states(cell), *states(cell), normal(3, 3)]
+    arguments = tensors([normal(3, 4, 4), normal(3, 4, 6), MASK])
+    outputs, weights, ends = arrays(layer(inputs, *arguments, state))
+    for t in range(5):
+        output, attention, state = layer.step(inputs[:, t], *arguments, tensors(state))
+        np.testing.assert_allclose(output, outputs[:, t], atol=1e-6)
+        np.testing.assert_allclose(attention, weights[:, t], atol=1e-6)
+    for found, expected in zip(arrays(state), ends, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Attention("cosine"), "`score` must be 'dot', .*Received: 'cosine'"),
+        (lambda: Attention("cosine"), r"`score` must be one of \('dot', .*Received: 'cosine'"),
         (lambda: MaskedPooling("sum"), "`mode` must be 'mean' or 'max'. Received: 'sum'"),
     ],
 )

@@ -59,18 +59,40 @@ def grid():
             yield pytest.param(config_of(values), id="-".join(map(str, values)))
 
 
+def steps(encoder, decoder_step, source_ids, target_ids):
+    """Yields what each target token makes of the state that the one before it left."""
+    encoded = encoder(keras.ops.convert_to_tensor(source_ids))
+    source = {name: encoded[name] for name in source_names(decoder_step)}
+    state = {name: encoded[name] for name in state_names(decoder_step)}
+    for ids in target_ids.T:
+        given = {"target_ids": keras.ops.convert_to_tensor(ids), **source, **state}
+        outputs = decoder_step(given)
+        state = {name: outputs[name] for name in state}
+        yield {name: keras.ops.convert_to_numpy(value) for name, value in outputs.items()}
+
+
 def step_through(model, source_ids, target_ids):
     """Returns the logits of the decoder step, one target token after the other."""
-    encoded = model.encoder(source_ids)
-    source = {name: encoded[name] for name in source_names(model.decoder)}
-    state = {name: encoded[name] for name in state_names(model.decoder)}
-    logits = []
-    for t in range(target_ids.shape[1]):
-        ids = keras.ops.convert_to_tensor(target_ids[:, t : t + 1])
-        outputs = model.decoder_step({"target_ids": ids, **source, **state})
-        state = {name: outputs[name] for name in state}
-        logits.append(keras.ops.convert_to_numpy(outputs["logits"]))
-    return np.concatenate(logits, 1)
+    found = steps(model.encoder, model.decoder_step, source_ids, target_ids)
+    return np.stack([outputs["logits"] for outputs in found], 1)
+
+
+def whole_outputs(model, source_ids, target_ids):
+    """Returns all that the decoder gives of a whole target."""
+    encoded = model.encoder(keras.ops.convert_to_tensor(source_ids))
+    fed = {name: value for name, value in encoded.items() if name in model.decoder.input}
+    outputs = model.decoder({"target_ids": keras.ops.convert_to_tensor(target_ids), **fed})
+    return {name: keras.ops.convert_to_numpy(value) for name, value in outputs.items()}
+
+
+def check_outputs_of_steps(found, wanted):
+    """Checks outputs of steps against those of a whole target: of each token, then the states."""
+    for name in {"logits", "attention"} & set(wanted):
+        np.testing.assert_allclose(
+            np.stack([outputs[name] for outputs in found], 1), wanted[name], **TOLERANCE
+        )
+    for name in (name for name in wanted if name.startswith("state_")):
+        np.testing.assert_allclose(found[-1][name], wanted[name], **TOLERANCE)
 
 
 def whole(model, source_ids, target_ids):

@@ -132,9 +132,9 @@ def test_a_whole_target_fills_the_caches_as_its_steps_do():
     expected, *caches = layer(x, keys, values, position)
     outputs = []
     for t in range(4):
-        y, keys, values = layer(x[:, t : t + 1], keys, values, position + t)
+        y, keys, values = layer.step(x[:, t], keys, values, position + t)
         outputs.append(keras.ops.convert_to_numpy(y))
-    np.testing.assert_allclose(np.concatenate(outputs, 1), expected, **TOLERANCE)
+    np.testing.assert_allclose(np.stack(outputs, 1), expected, **TOLERANCE)
     for cache, one in zip(caches, (keys, values), strict=True):
         np.testing.assert_allclose(one, cache, **TOLERANCE)
 
@@ -146,6 +146,9 @@ def test_positions_go_on_from_where_they_start(kind):
     expected = keras.ops.convert_to_numpy(layer(x))
     rest = layer(x[:, 2:], keras.ops.convert_to_tensor([[2], [2]]))
     np.testing.assert_allclose(rest, expected[:, 2:], **TOLERANCE)
+    for t in range(5):
+        token = layer.step(x[:, t], keras.ops.convert_to_tensor([[t], [t]]))
+        np.testing.assert_allclose(token, expected[:, t], **TOLERANCE)
 
 
 def test_sinusoidal_positions_are_those_of_the_paper():

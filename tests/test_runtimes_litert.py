@@ -15,7 +15,7 @@ from exported_models import (
     source_batch,
 )
 
-from keras_seq2seq.decoding.strategy import BeamSearch
+from keras_seq2seq.decoding.strategies import BeamSearch
 from keras_seq2seq.runtimes.litert import LiteRTRuntime
 from keras_seq2seq.text.vocabulary import EOS_ID
 
@@ -165,6 +165,5 @@ def test_neither_tensorflow_nor_keras_is_needed():
 
 def test_missing_package_names_the_extra():
     process = run_blocked("ai_edge_litert", check=False)
-    assert 'ImportError: LiteRT needs ai-edge-litert: `pip install "keras_seq2seq[litert]"' in (
-        process.stderr
-    )
+    message = 'ImportError: LiteRT needs ai-edge-litert: run `pip install ".[litert]"` in a checkout'
+    assert message in process.stderr

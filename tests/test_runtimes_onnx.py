@@ -16,7 +16,7 @@ import pathlib, sys
 sys.modules["tensorflow"] = sys.modules["keras"] = None
 import numpy as np
 from keras_seq2seq.decoding.host.single import single_search
-from keras_seq2seq.decoding.strategy import GREEDY
+from keras_seq2seq.decoding.strategies import GREEDY
 from keras_seq2seq.runtimes.onnx import OnnxRuntime
 folder = pathlib.Path(sys.argv[1])
 files = {"encode": "encoder", "decode_step": "decoder_step", "translate_greedy": "translate_greedy"}
@@ -117,7 +117,7 @@ def test_damaged_file_is_named(tmp_path):
 
 def test_missing_package_names_the_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ImportError, match=r'pip install "keras_seq2seq\[onnx\]"'):
+    with pytest.raises(ImportError, match=r'need onnxruntime: run `pip install "\.\[onnx-runtime\]"'):
         runtime(tmp_path)
 
 

@@ -103,4 +103,4 @@ def test_missing_package_is_named(missing):
         f"SavedModelRuntime({str(folder)!r})"
     )
     process = run_python(code, check=False)
-    assert "`pip install tensorflow tensorflow-text`" in process.stderr
+    assert 'needs TensorFlow: run `pip install ".[tensorflow]"` in a checkout' in process.stderr

@@ -14,7 +14,7 @@ FRESH = """
 import json, sys
 from conftest import TEXTS, random_ids
 from keras_seq2seq import load_model
-import test_models_seq2seq as own
+import test_seq2seq as own
 model = load_model(sys.argv[1])
 print(json.dumps([model.translate(TEXTS, max_length=9), own.logits(model).tolist()]))
 """
@@ -123,7 +123,7 @@ def step_inputs(model):
     batch = inputs()
     encoded = model.encoder(batch["source_ids"])
     names = (*source_names(model.decoder), *state_names(model.decoder))
-    return {"target_ids": batch["target_ids"][:, :1], **{name: encoded[name] for name in names}}
+    return {"target_ids": batch["target_ids"][:, 0], **{name: encoded[name] for name in names}}
 
 
 def test_rows_of_padding_change_no_gradient():
@@ -155,10 +155,19 @@ def test_fit_learns_to_copy(tokenizers, sizes):
 
 def test_splitting_copies_nothing():
     model = tiny_model()
-    assert model.decoder_step is model.decoder
+    assert model.decoder_step is model.decoder_step
+    assert {id(w) for w in model.decoder_step.weights} == {id(w) for w in model.decoder.weights}
     parts = {id(w) for part in (model.encoder, model.decoder) for w in part.weights}
     assert {id(w) for w in model.weights} == parts
     assert len(model.weights) == len(parts)
+
+
+def test_a_step_has_the_names_and_shapes_of_the_contract():
+    step, decoder = tiny_model().decoder_step, tiny_model().decoder
+    assert step.input["target_ids"].shape == (None,)
+    assert step.input.keys() == decoder.input.keys()
+    shapes = {name: tensor.shape for name, tensor in step.output.items()}
+    assert shapes == {"logits": (None, 17), "attention": (None, None), "state_0": (None, 8)}
 
 
 def test_names_of_the_contract():
@@ -259,10 +268,10 @@ def test_translate_needs_tokenizers():
 
 def test_tokenizers_must_have_the_sizes_of_the_model(tokenizers):
     model = tiny_model(tiny_config(source_vocabulary_size=18))
-    with pytest.raises(ValueError, match=r"\(18, 17\). Received: \(17, 17\)"):
+    with pytest.raises(ValueError, match=r"\(18, 17\). Received: \(17, 17\); take both from one"):
         model.tokenizers = tokenizers
     assert model.tokenizers is None
-    with pytest.raises(ValueError, match="must have the vocabulary sizes of the configuration"):
+    with pytest.raises(ValueError, match="The tokenizers must have the vocabulary sizes of the mod"):
         tiny_model(tiny_config(target_vocabulary_size=16), tokenizers=tokenizers)
 
 

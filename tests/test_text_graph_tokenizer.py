@@ -5,7 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from keras_seq2seq.text.tokenizer import BOS_ID, EOS_ID, PAD_ID, Tokenizer, TokenizerPair, pad_batch
+from keras_seq2seq.text.tokenizer import Tokenizer, TokenizerPair, pad_batch
+from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 tf = pytest.importorskip("tensorflow")
 layer = pytest.importorskip("keras_seq2seq.text.graph_tokenizer")

@@ -151,5 +151,5 @@ def test_one_translation_for_each_sentence(translations):
 
 def test_a_missing_sentencex_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "sentencex", None)
-    with pytest.raises(ImportError, match=r'pip install "keras_seq2seq\[sentences\]"'):
+    with pytest.raises(ImportError, match=r'sentencex: run `pip install "\.\[sentences\]"'):
         split_sentences("A text.", "en")

@@ -7,15 +7,8 @@ import numpy as np
 import pytest
 import sentencepiece
 
-from keras_seq2seq.text.tokenizer import (
-    BOS_ID,
-    EOS_ID,
-    PAD_ID,
-    UNK_ID,
-    Tokenizer,
-    TokenizerPair,
-    pad_batch,
-)
+from keras_seq2seq.text.tokenizer import Tokenizer, TokenizerPair, pad_batch
+from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 
 LEVELS = ("subword", "character", "word")
 
@@ -118,18 +111,18 @@ def test_files_train_as_their_lines(tmp_path, subword):
     [
         ({"vocabulary_size": 10**5}, r"must be at most \d+ for these texts. Received: 100000"),
         ({"vocabulary_size": 265}, r"must be at least \d+ for the characters .* Received: 265"),
-        ({"vocabulary_size": 9}, "must be 261 to 1000000 here. Received: 9"),
+        ({"vocabulary_size": 9}, "must be 261 to 1000000 for these options. Received: 9"),
         ({}, "must be given at the level"),
         ({"vocabulary_size": 300, "level": "bpe"}, "one of subword, character, word. .* 'bpe'"),
         ({"vocabulary_size": 262, "level": "character"}, "leave room for the space"),
         ({"level": "word", "character_coverage": 2}, r"in \[0.98, 1\]. Received: 2"),
         ({"level": "word", "num_threads": 0}, "`num_threads` must be at least 1. Received: 0"),
         ({"level": "word", "user_defined_symbols": ["</s>"]}, "`user_defined_symbols` .*</s>"),
-        ({"level": "word", "user_defined_symbols": ["<a>", "<a>"]}, "must be a list of different"),
+        ({"level": "word", "user_defined_symbols": ["<a>", "<a>"]}, "must be a list of distinct"),
         ({"level": "word", "user_defined_symbols": ["a b"]}, "without spaces.*'a b'"),
         ({"level": "word", "user_defined_symbols": "<a>"}, "must be a list.*'<a>'"),
-        ({"level": "word", "texts": ["", " "]}, "must hold a text that is not blank"),
-        ({"level": "word", "texts": []}, "must hold a text that is not blank"),
+        ({"level": "word", "texts": ["", " "]}, "must hold at least one text that is not blank"),
+        ({"level": "word", "texts": []}, "must hold at least one text that is not blank"),
         ({"level": "word", "texts": ["ab " * 9000]}, "at most 4,192 bytes"),
     ],
 )
@@ -156,7 +149,7 @@ def test_training_passes_on_the_error_of_the_iterator(tmp_path):
     with pytest.raises(FileNotFoundError, match="absent"):
         Tokenizer.train([tmp_path / "absent"], level="word")
     (tmp_path / "cut.gz").write_bytes(gzip.compress(b"a b c" * 99)[:-9])
-    with pytest.raises(ValueError, match=r"cut\.gz: must be a whole gzip file"):
+    with pytest.raises(ValueError, match=r"cut\.gz is not a complete gzip file"):
         Tokenizer.train([tmp_path / "cut.gz"], level="word")
 
 
@@ -224,12 +217,9 @@ def test_pieces(subword):
 
 
 def test_equal_models_compare_equal(subword):
-    for other in (
-        Tokenizer.from_bytes(subword.to_bytes()),
-        pickle.loads(pickle.dumps(subword)),
-    ):
-        assert other == subword and hash(other) == hash(subword)
-        assert other.encode(TEXTS) == subword.encode(TEXTS)
+    other = pickle.loads(pickle.dumps(subword))
+    assert other == subword and hash(other) == hash(subword)
+    assert other.encode(TEXTS) == subword.encode(TEXTS)
     assert subword != train("word")
     assert repr(subword).startswith("Tokenizer(vocabulary_size=330, sha256=")
 
@@ -253,7 +243,7 @@ def test_load_refuses_a_damaged_file(subword, tmp_path, keep):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, r"special ids .*'eos_id': 3}. Received: {'pad_id': -1, .*Train it with these"),
+        ({}, r"special ids .*'eos_id': 3}. Received: {'pad_id': -1, .*Train the model with these"),
         (
             {"pad_id": 0, "unk_id": 1, "bos_id": 2, "eos_id": 3, "user_defined_symbols": "</s>"},
             "special ids .*Received: .*'eos_id': -1",

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import tiny_model, word_pairs
-from test_training_run import write_corpus
+from test_training_train import write_corpus
 
 from keras_seq2seq import PairBatches, Recipe, load_model
 from keras_seq2seq.cli.main import main
@@ -101,7 +101,7 @@ def test_the_command_averages_epochs_of_a_run(run, tmp_path, capsys, option):
     for a, b in zip(found, weights_of(model), strict=True):
         np.testing.assert_array_equal(a, b)
     assert main(arguments) == 1
-    assert "pass --force to write over it" in capsys.readouterr().err
+    assert "Pass --force to write over it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -116,4 +116,4 @@ def test_more_epochs_than_were_kept(run, capsys, arguments, told):
 
 def test_an_average_of_no_run(tmp_path, capsys):
     assert main(["average", str(tmp_path), "--last", "1"]) == 1
-    assert "A run must hold model.keras" in capsys.readouterr().err
+    assert "No model.keras in" in capsys.readouterr().err

@@ -75,7 +75,7 @@ def test_samples_are_appended(tmp_path):
 def test_quality_refuses_what_is_not_positive(options):
     with pytest.raises(ValueError, match=r"must be at least 1.*Received: every=\d, size=\d+, 9"):
         quality(perfect, **options)
-    with pytest.raises(ValueError, match="there must be a pair.*0 pairs"):
+    with pytest.raises(ValueError, match="`pairs` must not be empty.*0 pairs"):
         TranslationQuality([])
 
 

@@ -43,7 +43,7 @@ def written(folder, kind):
 def test_every_reader_gives_the_same_pairs(tmp_path, kind):
     corpus = written(tmp_path, kind)
     assert corpus.pairs == PAIRS
-    assert str(corpus.report) == "3 pairs kept, 0 faults"
+    assert str(corpus.report) == "3 pairs kept, 0 errors"
     assert pickle.loads(pickle.dumps(corpus)) == corpus
 
 
@@ -60,7 +60,7 @@ TARGETS = ["bon", "deux", b"\xed\xa0\x80", "quatre", "", "six", "sept"]
 
 def test_all_faults_are_refused_at_once(tmp_path):
     with pytest.raises(
-        CorpusError, match='without faults. Mend them, or pass policy="drop"'
+        CorpusError, match='corpus has errors. Fix them, or pass policy="drop"'
     ) as caught:
         read_parallel(*parallel(tmp_path, SOURCES, TARGETS), max_characters=9)
     message = str(caught.value)
@@ -79,7 +79,7 @@ def test_faults_are_dropped_and_counted(tmp_path):
     corpus = read_parallel(*paths, policy="drop", max_characters=9)
     assert corpus.pairs == (("good", "bon"), ("seven", "sept"))
     assert corpus.report.kept == 2
-    assert str(corpus.report).startswith("2 pairs kept, 5 faults\n  undecodable bytes: 2\n")
+    assert str(corpus.report).startswith("2 pairs kept, 5 errors\n  undecodable bytes: 2\n")
 
 
 @pytest.mark.parametrize("policy", ["refuse", "drop"])
@@ -127,9 +127,9 @@ def test_tsv_columns_must_exist(tmp_path):
 @pytest.mark.parametrize(
     ("row", "what"),
     [
-        ("{", ":2: no JSON"),
-        ("", ":2: no JSON"),
-        ("[" * 100_000, ":2: no JSON"),
+        ("{", ":2: not JSON"),
+        ("", ":2: not JSON"),
+        ("[" * 100_000, ":2: not JSON"),
         ('["a", "x"]', ":2: list, expected an object"),
         ('{"s": "a"}', ":2: no field t"),
         ("{}", ":2: no field s, t"),
@@ -162,19 +162,19 @@ def test_examples_are_limited_and_counts_are_not():
 def test_nothing_left_is_refused(policy):
     with pytest.raises(CorpusError, match="must hold at least one pair"):
         from_pairs([], policy=policy)
-    with pytest.raises(CorpusError, match="0 pairs kept, 1 fault"):
+    with pytest.raises(CorpusError, match="0 pairs kept, 1 error"):
         from_pairs([("a", "")], policy=policy)
 
 
 def test_missing_files_are_all_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="Missing: .*no.en, .*no.fr"):
+    with pytest.raises(FileNotFoundError, match="do not exist: .*no.en, .*no.fr"):
         read_parallel(tmp_path / "no.en", tmp_path / "no.fr")
 
 
 def test_damaged_gzip_is_named(tmp_path):
     path = tmp_path / "a.gz"
     path.write_bytes(b"no gzip")
-    with pytest.raises(CorpusError, match=r"a\.gz: must be a whole gzip file"):
+    with pytest.raises(CorpusError, match=r"a\.gz is not a complete gzip file"):
         read_tsv(path)
 
 

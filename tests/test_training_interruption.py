@@ -21,7 +21,7 @@ def test_the_first_signal_is_noted_the_second_raises(number, capsys):
         assert not interruption.noted
         os.kill(os.getpid(), number)
         assert interruption.noted
-        assert "Stops after this step" in capsys.readouterr().err
+        assert "Stopping after this step" in capsys.readouterr().err
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), number)
 

@@ -105,5 +105,5 @@ board.on_train_end()
 
 def test_a_missing_tensorboard_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard.summary.writer.event_file_writer", None)
-    with pytest.raises(ImportError, match=r'pip install "keras_seq2seq\[train\]"'):
+    with pytest.raises(ImportError, match=r'need tensorboard: run `pip install "\.\[train\]"'):
         TensorBoard(tmp_path, TranslationQuality(PAIRS))

@@ -133,7 +133,7 @@ def test_the_copied_recipe_is_whole_and_loads(finished):
 
 
 def test_an_existing_run_is_refused_before_anything_is_read(finished, recipe_path):
-    with pytest.raises(FileExistsError, match="holds a finished run; name another .* pass --for"):
+    with pytest.raises(FileExistsError, match="holds a finished run. Name another .* pass --for"):
         train(Recipe.load(recipe_path), finished[0])
 
 
@@ -218,7 +218,7 @@ def test_a_killed_run_goes_on_by_the_same_call(recipe_path, tmp_path):
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert not (folders[1] / "report.json").exists()
-    with pytest.raises(FileExistsError, match=r"differs in \['seed = 4'\]"):
+    with pytest.raises(FileExistsError, match=r"differs: training.seed = 4, was 3"):
         train(Recipe.load(recipe_path, [*settings, "training.seed=4"]), folders[1])
     same_runs(folders, [train(recipe, folder) for folder in folders])
 
@@ -269,7 +269,7 @@ def test_a_loss_that_is_not_a_number_keeps_the_model(recipe_path, tmp_path, monk
     monkeypatch.setattr(run_module, "Throughput", Poisoning)
     folder = tmp_path / "run"
     assert main(["train", str(recipe_path), "--output-dir", str(folder)]) == 1
-    assert "a loss of nan in epoch 2, step 1 of it" in capsys.readouterr().err
+    assert "the loss is nan at epoch 2, step 1; the state" in capsys.readouterr().err
     assert isinstance(load_model(folder / "model.keras").translate("the dog"), str)
 
 
@@ -377,5 +377,5 @@ def test_a_history_with_few_columns_is_drawn(tmp_path):
 
 def test_a_missing_matplotlib_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r'pip install "keras_seq2seq\[train\]"'):
+    with pytest.raises(ImportError, match=r'pip install "\.\[train\]"'):
         draw_history({"epoch": [0]}, tmp_path / "history.png")

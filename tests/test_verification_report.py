@@ -9,10 +9,9 @@ import pytest
 
 from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.cli.main import main
-from keras_seq2seq.verification import report as module
-from keras_seq2seq.verification.report import commands, report, write_report
+from keras_seq2seq.verification.report import commands, markdown, write_report
 from keras_seq2seq.verification.report_plot import plot_png
-from keras_seq2seq.verification.report_rows import rows
+from keras_seq2seq.verification.report_rows import report_rows
 
 PNG = b"\x89PNG"
 
@@ -32,7 +31,7 @@ def tables(text):
 
 def test_the_bundle_has_the_report_of_its_manifest(onnx_bundle, manifest):
     text = (onnx_bundle / "REPORT.md").read_text("utf-8")
-    assert text == report(manifest, plotted=True)
+    assert text == markdown(manifest, plotted=True)
     assert (onnx_bundle / "report.png").read_bytes().startswith(PNG)
     assert {"REPORT.md", "report.png"} <= set(manifest["files"])
     assert Bundle.open(onnx_bundle).altered_files() == []
@@ -40,7 +39,7 @@ def test_the_bundle_has_the_report_of_its_manifest(onnx_bundle, manifest):
 
 def test_every_artefact_has_a_row_with_its_size_latency_and_score(onnx_bundle, manifest):
     bundle = Bundle.open(onnx_bundle)
-    found = {(row.runtime, row.quantization): row for row in rows(manifest)}
+    found = {(row.runtime, row.quantization): row for row in report_rows(manifest)}
     assert list(found) == bundle.artefacts
     (verdict,) = manifest["quantization"]
     for artefact, row in found.items():
@@ -52,13 +51,13 @@ def test_every_artefact_has_a_row_with_its_size_latency_and_score(onnx_bundle, m
     assert found["onnx", "float32"].share == 1
     assert quantised.share == quantised.bytes / found["onnx", "float32"].bytes
     assert found["keras", "float32"].score is None
-    cells = tables(report(manifest, plotted=True))
+    cells = tables(markdown(manifest, plotted=True))
     for artefact, row in found.items():
         assert [*artefact, f"{row.bytes:,}"] in [line[:3] for line in cells]
 
 
 def test_quality_parity_and_versions_are_told(manifest):
-    text = report(manifest, plotted=True)
+    text = markdown(manifest, plotted=True)
     cells = tables(text)
     assert ["bleu", "31.50", "nrefs:1/tok:none/version:2"] in cells
     assert ["sentences", "6", ""] in cells
@@ -69,33 +68,33 @@ def test_quality_parity_and_versions_are_told(manifest):
         assert line in [cell[:4] for cell in cells]
     assert "Passed:" in text and "a beam of 3" in text
     failed = {**manifest, "parity": {**manifest["parity"], "passed": False}}
-    assert "FAILED:" in report(failed, plotted=True)
+    assert "FAILED:" in markdown(failed, plotted=True)
 
 
 def test_a_refused_artefact_is_told_with_its_reason(manifest):
     refused = copy.deepcopy(manifest)
     refused["quantization"][0] |= {"accepted": False, "faults": ["chrf | worse\nmuch."]}
     del refused["artefacts"]["onnx"]["files"]["dynamic_int8"]
-    (row,) = (row for row in rows(refused) if row.refused)
+    (row,) = (row for row in report_rows(refused) if row.refused)
     assert row.bytes == refused["quantization"][0]["after"]["bytes"]
     assert ["refused: chrf / worse much."] in [
-        c[-1:] for c in tables(report(refused, plotted=True))
+        c[-1:] for c in tables(markdown(refused, plotted=True))
     ]
     assert not [line for line in commands(refused) if "dynamic_int8" in line]
-    assert plot_png(rows(refused), "chrf").startswith(PNG)
+    assert plot_png(report_rows(refused), "chrf").startswith(PNG)
 
 
 def test_a_bundle_of_which_nothing_was_measured(manifest):
     bare = {**manifest, "quality": None, "quantization": [], "latencies": [], "beam": None}
-    text = report(bare, plotted=False)
+    text = markdown(bare, plotted=False)
     assert "Not measured" in text and "were not judged" in text and "report.png" not in text
-    assert "keras_seq2seq[train]" in text and "greedy" in text
+    assert '`pip install ".[train]"`' in text and "greedy" in text
     assert not [line for line in commands(bare) if "--beam-size" in line]
-    assert plot_png(rows(bare), None).startswith(PNG)
+    assert plot_png(report_rows(bare), None).startswith(PNG)
 
 
 def test_without_matplotlib_the_report_says_so(manifest, tmp_path, monkeypatch):
-    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("keras_seq2seq.verification.report.is_installed", lambda name: False)
     assert write_report(tmp_path, manifest) == ["REPORT.md"]
     assert [path.name for path in tmp_path.iterdir()] == ["REPORT.md"]
     assert "There is no plot" in (tmp_path / "REPORT.md").read_text("utf-8")

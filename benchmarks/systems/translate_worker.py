@@ -36,7 +36,7 @@ def _peak_rss_mb() -> float:
 
 def _runtime(job: dict[str, Any]) -> Callable[[Ids], Ids]:
     from keras_seq2seq.bundles.bundle import Bundle
-    from keras_seq2seq.decoding.strategy import GREEDY
+    from keras_seq2seq.decoding.strategies import GREEDY
     from keras_seq2seq.text.tokenizer import pad_batch
 
     bundle = Bundle.open(pathlib.Path(job["folder"]))

@@ -1,4 +1,4 @@
-"""An English-French phrasebook that a grammar of its own writes: no data files, no dependencies."""
+"""An English-French phrasebook that a grammar generates: no data files, no dependencies."""
 
 from keras_seq2seq.phrasebook.corpus import Phrasebook, generate
 

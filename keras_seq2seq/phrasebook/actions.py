@@ -56,10 +56,10 @@ def draw_time(dice: Dice, verb: Verb, tense: Tense, probability: float) -> tuple
     """Draws a time that agrees with the tense, or none.
 
     Args:
-        dice: Source of chance.
-        verb: The verb; a verb without past and future takes no time, a state hardly any.
+        dice: Source of randomness.
+        verb: The verb; a verb with one tense takes no time, and a verb of state hardly any.
         tense: Tense of the clause.
-        probability: How often there is a time.
+        probability: 0 to 1. How often there is a time.
     """
     is_state = verb.stative and (tense is Tense.PRESENT or not verb.lasting)
     if is_state or len(verb.tenses) == 1 or not dice.chance(probability):
@@ -75,7 +75,7 @@ def draw_time(dice: Dice, verb: Verb, tense: Tense, probability: float) -> tuple
 
 
 def unlike(dice: Dice, subject: Phrase, others: Sequence[Phrase]) -> Phrase:
-    """Returns the subject, or he, she or they if it names what another phrase names too."""
+    """Returns the subject, or he, she or they if another phrase names the same noun."""
     taken = {name for phrase in others for name in phrase.names}
     if taken.isdisjoint(subject.names):
         return subject
@@ -99,15 +99,15 @@ def draw_agent(
     specific: bool,
     self_question: bool = False,
 ) -> Phrase:
-    """Draws somebody who does it to such a thing.
+    """Draws a human subject that fits a verb and its object.
 
     Args:
-        dice: Source of chance.
+        dice: Source of randomness.
         verb: The verb.
         noun: Its object.
         mode: Mode of the clause.
         specific: Whether to leave out indefinite subjects.
-        self_question: Whether one can ask it of oneself.
+        self_question: Whether one can ask it about oneself ("Can I open the door?").
     """
     if noun.kind == "HOMEWORK" or noun.english == "exercise":
         subject = dice.choose(PRONOUNS if dice.chance(0.5) else learners())
@@ -121,7 +121,7 @@ def draw_agent(
 
 
 def _dressed(dice: Dice, noun: Noun, subject: Phrase) -> Phrase:
-    """Returns one single person who can wear such a thing."""
+    """Returns a single person who can wear the noun: the subject if it fits, else he or she."""
     agreement = subject.agreement
     is_man = agreement.gender is Gender.MASCULINE and agreement.person == 3
     if agreement.number is Number.PLURAL or (noun.english == "dress" and is_man):
@@ -130,7 +130,7 @@ def _dressed(dice: Dice, noun: Noun, subject: Phrase) -> Phrase:
 
 
 def draw_object_of(dice: Dice, verb: Verb, noun: Noun, mode: Mode, subject: Phrase) -> Phrase:
-    """Draws the object of a verb, of the noun `noun`, as `draw_object` does."""
+    """Draws a phrase of `noun` as the object of a verb, with `draw_object`."""
     articles = verb.articles
     is_any_said = verb.any_denied or Article.BARE in articles
     if mode is Mode.NEGATION and not is_any_said:

@@ -66,7 +66,7 @@ class Adjective:
         french: The French masculine singular.
         precedes: Whether the French adjective stands before its noun.
         attributes: Names of the nouns it qualifies, for `select`.
-        predicates: Names of the subjects of which "is" says it, for `select`.
+        predicates: Names of the subjects it can describe after "is", for `select`.
         is_colour: Whether it follows another adjective in English ("the big red car").
     """
 
@@ -161,9 +161,9 @@ def qualifying(noun: Noun, specific: bool = False) -> tuple[tuple[Adjective, ...
 
     Args:
         noun: The noun.
-        specific: Whether it is "the" or "my" noun, of which "good" would tell too much.
+        specific: Whether the noun has a determiner such as "the" or "my"; then "good" is left out.
     Returns:
-        Sets of one adjective, or of two: one that precedes in French and then a colour.
+        Tuples of one adjective, or of two: one that precedes in French and then a colour.
     """
     single = [
         item

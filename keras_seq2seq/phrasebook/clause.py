@@ -1,4 +1,4 @@
-"""A clause, and how it is said in English and in French."""
+"""A clause, and its sentences in English and in French."""
 
 from dataclasses import dataclass
 
@@ -16,12 +16,12 @@ class Clause:
 
     Args:
         subject: The subject.
-        verb: The verb, the infinitive where there is a modal.
+        verb: The verb; with a modal, the infinitive.
         tense: Tense of the finite verb.
         mode: Statement, negation or question.
         complements: What follows the verb, in the order of both languages.
         modal: The finite verb that governs `verb`, if there is one.
-        habitual: Whether the English present is simple for a habit.
+        habitual: Whether the clause is a habit, so that the English present is simple.
     """
 
     subject: Phrase

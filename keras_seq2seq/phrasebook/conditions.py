@@ -1,4 +1,4 @@
-"""Sentences with a French verb of their own: avoir faim, avoir dix ans, il y a, il fait froid."""
+"""Sentences where French uses another verb: avoir faim, avoir dix ans, il y a, il fait froid."""
 
 from keras_seq2seq.phrasebook import english, verbs
 from keras_seq2seq.phrasebook.actions import MODES

@@ -24,7 +24,7 @@ def present(infinitive: str) -> tuple[str, ...]:
     """Conjugates a verb in the present indicative.
 
     Args:
-        infinitive: A French infinitive in -er, -ir, -re or an irregular one of the table.
+        infinitive: A French infinitive in -er, -ir or -re, or an irregular one from the table.
     Returns:
         The forms of je, tu, il, nous, vous, ils.
     Example:

@@ -1,4 +1,4 @@
-"""The corpus: distinct pairs in three parts, the test part on combinations never trained."""
+"""The corpus: distinct pairs in three parts; the test part has combinations never trained."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ class Phrasebook:
     Args:
         train: Pairs (English, French) to learn from.
         validation: Other pairs of the same combinations.
-        test: Pairs that each join a verb or adjective with a noun that no pair of `train` and
-            `validation` joins to it, though every word of them occurs in `train`.
+        test: Pairs in which a verb or adjective meets a noun that it never meets in `train` or
+            `validation`; every single word occurs in `train`.
         held_out: Those combinations, in alphabetical order: (verb, object), (verb, place) or
             (adjective, subject), by their English names.
     """
@@ -45,7 +45,7 @@ class Phrasebook:
 
 
 def generate(seed: int = 0, size: int = 60_000) -> Phrasebook:
-    """Generates the corpus, the same for the same arguments on every machine.
+    """Generates the corpus; the same arguments give the same corpus on every machine.
 
     English determines French: "you" is the polite or plural vous, "they" is ils, and I, we and you
     are masculine where French has to choose. The test part is one thirtieth of the pairs, the
@@ -53,11 +53,11 @@ def generate(seed: int = 0, size: int = 60_000) -> Phrasebook:
 
     Args:
         seed: int >= 0. Seed of every choice.
-        size: int in 1,000..100,000. Number of all pairs together.
+        size: int in 1,000..100,000. Total number of pairs.
     Returns:
         The corpus; no English sentence occurs twice in it.
     Raises:
-        ValueError: If `seed` or `size` is not such an int.
+        ValueError: If `seed` or `size` is not an int in its range.
     Example:
         >>> ("They are watching.", "Ils regardent.") in generate(size=1_000).train
         True
@@ -70,11 +70,11 @@ def generate(seed: int = 0, size: int = 60_000) -> Phrasebook:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of a phrasebook, as sentences that know their combinations.
+    """The parts of a phrasebook, as sentences with their combinations.
 
     Args:
         train: Sentences without a held-out combination.
-        validation: More of them.
+        validation: More sentences without one.
         test: Sentences with a held-out combination.
         held_out: The held-out combinations, in alphabetical order.
     """
@@ -86,7 +86,7 @@ class Parts:
 
 
 def draw_parts(seed: int, size: int) -> Parts:
-    """Draws the sentences of `generate`, under the same arguments."""
+    """Draws the sentences of `generate` from the same arguments."""
     _check(seed, size)
     dice = Dice(seed)
     held_out = _draw_held_out(dice)
@@ -102,7 +102,7 @@ def draw_parts(seed: int, size: int) -> Parts:
 
 
 def _check(seed: int, size: int) -> None:
-    """Raises ValueError for arguments the grammar cannot serve."""
+    """Raises ValueError for arguments outside their ranges."""
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise ValueError(f"`seed` must be an int of at least 0. Received: {seed!r}. Pass seed=0.")
     if not isinstance(size, int) or isinstance(size, bool) or not _holds(size):
@@ -117,7 +117,7 @@ def _holds(size: int) -> bool:
 
 
 def _draw_held_out(dice: Dice) -> frozenset[Combination]:
-    """Draws one combination in ten of each verb and adjective, at least one of five."""
+    """Draws one in ten combinations of each verb and adjective, at least one if it has five."""
     held_out: list[Combination] = []
     for group in combinations().values():
         free = [item for item in group if item not in _KEPT]
@@ -127,7 +127,7 @@ def _draw_held_out(dice: Dice) -> frozenset[Combination]:
 
 
 def _distinct(dice: Dice) -> Iterator[Sentence]:
-    """Yields the examples, then sentences without end, none of them in English twice."""
+    """Yields the examples, then endless sentences; no English sentence comes twice."""
     seen = {sentence.english for sentence in examples()}
     yield from examples()
     while True:
@@ -140,10 +140,10 @@ def _distinct(dice: Dice) -> Iterator[Sentence]:
 def _collect(
     stream: Iterator[Sentence], count: int, held_out: frozenset[Combination]
 ) -> tuple[list[Sentence], list[Sentence]]:
-    """Reads the stream up to `count` sentences without held-out combinations.
+    """Reads the stream until it has `count` sentences without held-out combinations.
 
     Returns:
-        Those sentences, and the others met on the way.
+        Those sentences, and the sentences with held-out combinations found on the way.
     """
     known: list[Sentence] = []
     novel: list[Sentence] = []

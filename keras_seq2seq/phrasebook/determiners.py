@@ -12,8 +12,8 @@ from keras_seq2seq.phrasebook.numerals import english_numeral, french_numeral
 class Article(Enum):
     """The kinds of determiners.
 
-    INDEFINITE is "a", or "some" with plurals and mass nouns; BARE is the same thing without a word
-    in English; GENERIC has no word in English either and the definite article in French.
+    INDEFINITE is "a", or "some" with plurals and mass nouns; BARE means the same, but has no word
+    in English; GENERIC has no word in English either, but the definite article in French.
     """
 
     DEFINITE = "the"
@@ -28,7 +28,7 @@ class Article(Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Determiner:
-    """A determiner with what it needs to be said.
+    """A determiner and its details.
 
     Args:
         article: Its kind.

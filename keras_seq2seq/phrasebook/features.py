@@ -1,4 +1,4 @@
-"""Grammatical features and the two-language phrase that every rule hands on."""
+"""Grammatical features and the two-language phrase that every rule returns."""
 
 from dataclasses import dataclass
 from enum import Enum

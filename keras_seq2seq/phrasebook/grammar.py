@@ -1,4 +1,4 @@
-"""The grammar: which sentences there are, how often, and which combinations they join."""
+"""The grammar: the sentence templates, their frequencies and the combinations they contain."""
 
 from keras_seq2seq.phrasebook import actions, conditions, habits, modals, states, travel, verbs
 from keras_seq2seq.phrasebook.dice import Dice, Weighted
@@ -34,15 +34,14 @@ TEMPLATES = Weighted(
 
 
 def draw_sentence(dice: Dice) -> Sentence:
-    """Draws one sentence of any template."""
+    """Draws one sentence from any template."""
     return dice.weigh(TEMPLATES)(dice)
 
 
 def combinations() -> dict[str, tuple[Combination, ...]]:
     """Returns the combinations that can be held out, grouped by their verb or adjective.
 
-    A combination is a verb and its object, a verb and its place, or an adjective and the subject
-    of which it is said.
+    A combination is a verb and its object, a verb and its place, or an adjective and its subject.
     """
     transitive = (*verbs.TRANSITIVE, verbs.GIVE, verbs.SHOW, verbs.PUT)
     groups: dict[str, tuple[Combination, ...]] = {}

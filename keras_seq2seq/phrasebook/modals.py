@@ -38,7 +38,7 @@ _SKILLS = (
 
 
 def _infinitive(dice: Dice, can: bool) -> tuple[Verb, str]:
-    """Draws a verb and the noun, the place or nothing that goes with it."""
+    """Draws a verb and the name of its noun or place; the name is empty if it has none."""
     kind = dice.chance(0.6), dice.chance(0.3)
     if kind[0]:
         verb = dice.choose(_PERCEIVED if can and kind[1] else _DEEDS)

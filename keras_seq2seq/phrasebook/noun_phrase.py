@@ -30,8 +30,8 @@ def noun_phrase(
         number: Its number.
         determiner: What stands in front.
         adjectives: What qualifies it, in English order.
-        mode: Mode of the clause of which the phrase is an object; STATEMENT for a subject and
-            after être, where a negation changes no article.
+        mode: Mode of the clause if the phrase is its object; STATEMENT for a subject and after
+            être, where a negation does not change the article.
     Returns:
         The phrase, with the gender and number that words around it agree with.
     """

@@ -148,7 +148,7 @@ def select(selection: str) -> tuple[Noun, ...]:
     Returns:
         The nouns in the order of the selection, each one once.
     Raises:
-        KeyError: If a name is no noun and no kind.
+        KeyError: If a name is neither a noun nor a kind.
     """
     chosen: dict[str, Noun] = {}
     for name in selection.split():

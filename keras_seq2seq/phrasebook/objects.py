@@ -1,4 +1,4 @@
-"""Objects of a verb: a noun the verb goes with, under a determiner that both allow."""
+"""Objects of a verb: a noun that goes with the verb, and a determiner that both allow."""
 
 from functools import cache
 
@@ -47,7 +47,7 @@ _COLLECTIVE_POSSESSORS = frozenset({"our", "their"})
 
 
 def _is_allowed(article: Article, noun: Noun, mode: Mode) -> bool:
-    """Tells whether a noun takes a kind of determiner in a clause of this mode."""
+    """Returns True if a noun takes a kind of determiner in a clause of this mode."""
     if article in _OWNED:
         owned_by_name = article is Article.GENITIVE and noun.kind == "PART"
         return noun.owned and not owned_by_name
@@ -66,12 +66,12 @@ def _is_allowed(article: Article, noun: Noun, mode: Mode) -> bool:
 
 @cache
 def _articles(noun: Noun, articles: tuple[Article, ...], mode: Mode) -> Weighted[Article]:
-    """Returns the determiners a noun can take, among those of the verb, with their weights."""
+    """Returns those determiners of the verb that the noun can take, with their weights."""
     return Weighted(*((_WEIGHTS[item], item) for item in articles if _is_allowed(item, noun, mode)))
 
 
 def _draw_number(dice: Dice, noun: Noun, article: Article, single: bool) -> Number:
-    """Draws a number that the noun and the determiner share."""
+    """Draws a number that the noun and the determiner allow."""
     if len(noun.numbers) == 1:
         return noun.numbers[0]
     if article in _PLURAL_ARTICLES:
@@ -94,7 +94,7 @@ def _draw_possessive(dice: Dice, noun: Noun, subject: Phrase | None, foreign: bo
 
 
 def _draw_owner(dice: Dice, noun: Noun, subject: Phrase | None) -> Determiner:
-    """Draws "Paul's", of an owner that neither is the noun nor the subject."""
+    """Draws an owner ("Paul's") that is neither the noun nor the subject."""
     candidates = owners(noun.kind == "KIN", noun.english == "dress")
     taken = {noun.english, *(subject.names if subject else ())}
     while True:
@@ -117,14 +117,14 @@ def draw_object(
     """Draws a phrase of a noun.
 
     Args:
-        dice: Source of chance.
+        dice: Source of randomness.
         noun: The noun.
         articles: The determiners that the verb allows, at least one of them allowed by the noun.
-        mode: Mode of the clause; STATEMENT where a negation changes no article.
-        subject: The subject of the clause, who mostly has what is his.
+        mode: Mode of the clause; STATEMENT where a negation does not change the article.
+        subject: The subject of the clause, who mostly owns the object.
         single: Whether a countable noun without a number is singular.
         qualified: Whether the noun may have an adjective.
-        foreign: Whether it is not the subject's own.
+        foreign: Whether a possessive of the noun never refers to the subject.
     """
     article = dice.weigh(_articles(noun, articles, mode))
     match article:

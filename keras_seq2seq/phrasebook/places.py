@@ -73,11 +73,11 @@ def prepositional(preposition: str, phrase: Phrase) -> Phrase:
 
 @cache
 def place_phrases(name: str, preposition: str) -> tuple[Phrase, ...]:
-    """Returns the ways to name a place, the plain one several times as often as each other.
+    """Returns the ways to name a place; the plain one comes eight times, each other one once.
 
     Args:
         name: A place: a noun, a proper name, "home" or "train".
-        preposition: AT for the place where one is, TO and FROM for motion.
+        preposition: AT for the place where somebody is, TO and FROM for motion.
     """
     if name in _PROPER:
         return (_proper_place(name, preposition),)
@@ -109,7 +109,7 @@ def _sizes(noun: Noun) -> list[tuple[Adjective, ...]]:
 
 
 def _variants(noun: Noun, preposition: str) -> list[Phrase]:
-    """Returns a place with an adjective or, where one is inside, with "this"."""
+    """Returns a place with an adjective or, if one can be in it, with "this"."""
     phrases = [noun_phrase(noun, Number.SINGULAR, THE, items) for items in _sizes(noun)]
     if preposition == IN:
         phrases.append(noun_phrase(noun, Number.SINGULAR, THIS))
@@ -120,10 +120,10 @@ def draw_place(dice: Dice, name: str, preposition: str, subject: Phrase | None =
     """Draws a way to name a place.
 
     Args:
-        dice: Source of chance.
+        dice: Source of randomness.
         name: A place, as for `place_phrases`.
         preposition: AT, TO or FROM.
-        subject: Who is there, to say "in her garden"; None for nobody.
+        subject: Who is there, for phrases such as "in her garden"; None for nobody.
     """
     is_inside = preposition == AT and name in _INSIDE and NOUNS[name].owned
     if subject is not None and is_inside and dice.chance(_OWN_CHANCE):
@@ -157,7 +157,7 @@ def _chez(english: str, host: Phrase) -> Phrase:
 
 @cache
 def landmarks(preposition: str) -> tuple[Phrase, ...]:
-    """Returns what one is in front of, behind or near.
+    """Returns the buildings that somebody can be in front of, behind or near.
 
     Args:
         preposition: One of `LANDMARKS`.

@@ -1,4 +1,4 @@
-"""A finished sentence pair and what it teaches."""
+"""A finished sentence pair and the combinations it contains."""
 
 from dataclasses import dataclass
 
@@ -15,8 +15,8 @@ class Sentence:
         english: The English sentence.
         french: The French sentence.
         template: Name of the rule that made it.
-        combinations: The pairs of a verb (or adjective) and a noun that it joins: verb and object,
-            verb and place, adjective and subject.
+        combinations: The pairs of a verb (or adjective) and a noun that it contains: verb and
+            object, verb and place, adjective and subject.
     """
 
     english: str
@@ -26,5 +26,5 @@ class Sentence:
 
     @classmethod
     def of(cls, template: str, clause: Clause, *combinations: Combination) -> "Sentence":
-        """Says a clause in both languages."""
+        """Builds the sentence pair of a clause."""
         return cls(clause.english(), clause.french(), template, combinations)

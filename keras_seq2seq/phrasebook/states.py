@@ -43,7 +43,7 @@ DESCRIPTIONS = tuple(item for item in ADJECTIVES if item.predicates)
 
 
 def speaker(dice: Dice, mode: Mode) -> Phrase:
-    """Draws a pronoun or a name; nobody asks it of himself."""
+    """Draws a pronoun or a name; a question has "you" in place of "I" and "we"."""
     subject = dice.choose(PRONOUNS * 2 + NAMES)
     return YOU if subject in (I, WE) and mode is Mode.QUESTION else subject
 
@@ -180,7 +180,7 @@ _PROFESSIONS = (
 
 @cache
 def _known(names: str) -> tuple[Phrase, ...]:
-    """Returns "my sister", "our friends" and so on, of the nouns that `names` selects."""
+    """Returns "my sister", "our friends" and so on, for the nouns that `names` selects."""
     kin = {noun.english for noun in select(names)}
     return tuple(item for item in relatives() if item.names[0] in kin)
 

@@ -1,4 +1,4 @@
-"""Who can be spoken of: pronouns, names, relatives, persons, animals, pairs of persons."""
+"""Subjects of sentences: pronouns, names, relatives, persons, animals, pairs of persons."""
 
 from functools import cache
 
@@ -76,7 +76,7 @@ def _qualified(
 
 
 def _named_friends() -> tuple[Phrase, ...]:
-    """Returns "my friend Julie", where French tells ami from amie."""
+    """Returns "my friend Julie", where French distinguishes ami from amie."""
     friends = {
         _MASCULINE: NOUNS["friend"],
         _FEMININE: Noun("friend", "amie", _FEMININE, "PERSON", owned=True),
@@ -193,10 +193,10 @@ def draw_person(
     """Draws a human subject.
 
     Args:
-        dice: Source of chance.
-        mode: Mode of the clause; an indefinite subject only states.
+        dice: Source of randomness.
+        mode: Mode of the clause; only a statement has an indefinite subject.
         specific: Whether to leave out indefinite subjects in any mode.
-        self_question: Whether one can ask it of oneself ("Can I open the door?").
+        self_question: Whether one can ask it about oneself ("Can I open the door?").
     """
     pool = dice.weigh(_persons(specific or mode is not Mode.STATEMENT))
     subject = dice.choose(pool)
@@ -206,13 +206,13 @@ def draw_person(
 
 
 def draw_animal(dice: Dice, mode: Mode, specific: bool = False, nouns: str = "ANIMAL") -> Phrase:
-    """Draws an animal as a subject, of the kinds that `nouns` selects."""
+    """Draws an animal as a subject, from the nouns that `nouns` selects."""
     pool = dice.weigh(_animals(nouns, specific or mode is not Mode.STATEMENT))
     return dice.choose(pool)
 
 
 def own_possessors(subject: Phrase) -> frozenset[Determiner]:
-    """Returns the possessives that mean the subject: "my" and "our" for both "I" and "we"."""
+    """Returns the possessives that include the subject: "my" and "our" for both "I" and "we"."""
     own = own_possessor(subject)
     ours = frozenset({POSSESSIVES[0], POSSESSIVES[4]})
     return ours if own in ours else frozenset({own})
@@ -233,8 +233,8 @@ def owners(of_kin: bool, of_dress: bool) -> tuple[Determiner, ...]:
     """Returns who can own something: "Paul's", "my brother's", "the children's".
 
     Args:
-        of_kin: Whether what is owned is a relative; then the owner is none.
-        of_dress: Whether it is a dress; then the owner is a woman.
+        of_kin: Whether the thing owned is a relative; then the owner is not a relative.
+        of_dress: Whether the thing owned is a dress; then the owner is a woman.
     """
     mine = POSSESSIVES[0], POSSESSIVES[4]
     close = select("friend neighbour" if of_kin else "KIN friend neighbour")
@@ -251,18 +251,18 @@ def owners(of_kin: bool, of_dress: bool) -> tuple[Determiner, ...]:
 
 @cache
 def recipients() -> tuple[Phrase, ...]:
-    """Returns those one can say or give something to."""
+    """Returns the persons to whom one can say or give something."""
     return NAMES * 4 + relatives() + _phrases(select(_STRANGERS), (THE, THE, THIS)) * 2
 
 
 @cache
 def companions() -> tuple[Phrase, ...]:
-    """Returns those one goes out or plays with."""
+    """Returns the persons with whom one goes out or plays."""
     return NAMES * 4 + _phrases(select("KIN friend child"), POSSESSIVES)
 
 
 @cache
 def learners() -> tuple[Phrase, ...]:
-    """Returns those who have homework, except the pronouns."""
+    """Returns the persons who have homework, except the pronouns."""
     mine = _phrases(select("brother sister child friend"), POSSESSIVES)
     return NAMES * 2 + mine + _phrases(select("boy girl child student"), (THE, THIS))

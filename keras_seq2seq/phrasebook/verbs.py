@@ -1,4 +1,4 @@
-"""The verbs: one French verb for one English verb, with tenses, objects and places that fit."""
+"""The verbs: one French verb for one English verb, with the tenses, objects and places that fit."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -33,18 +33,19 @@ class Verb:
         tenses: The tenses in which the French passé composé and the English forms match.
         objects: Nouns and kinds that can be its object, for `select`.
         articles: Determiners its object takes.
-        animal_objects: What a dog or a cat does it to.
+        animal_objects: Objects when a dog or a cat does it.
         animate: Whether an animal can do it.
-        places: Names of places where it is done.
+        places: Names of places where it happens.
         shared: Whether one does it "with" somebody.
-        planned: Whether its present can be said of tomorrow.
+        planned: Whether its present can refer to the future ("is leaving tomorrow").
         lasting: Whether "last week" fits it.
         timed: Whether "at eight o'clock" fits it.
         single: Whether it has one object rather than several.
         rooted: Whether it needs a place.
-        deniable: Whether one says that somebody does not do it.
-        foreign: Whether one does it to what is not one's own.
-        any_denied: Whether "does not have a dog" is said, though "has dogs" is not.
+        deniable: Whether it can be negated.
+        foreign: Whether a possessive of its object never refers to the subject.
+        any_denied: Whether its negation allows an indefinite object ("does not have a dog")
+            although its statement allows no bare noun ("has dogs").
     """
 
     english: str

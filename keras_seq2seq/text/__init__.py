@@ -1,1 +1,1 @@
-"""Text before it is ids, and ids before they are text."""
+"""Turns text into token ids and back: tokenizers, lines of files, sentences."""

@@ -1,8 +1,9 @@
-"""What a text is before it is ids: one rule for any input, and the lines of a file.
+"""Reads the lines of files and cleans texts before they become ids.
 
-The rule holds on the host (`clean_text`) and in the graph (`tokenizer_layer.py`), so that ids are
-equal: bytes that are not UTF-8 become U+FFFD as `bytes.decode(errors="replace")` has it, so does a
-lone surrogate in a str, and NUL becomes a space. The normaliser makes U+FFFD a space too.
+The host (`clean_text`) and the graph (`graph_tokenizer.py`) clean by the same rule, so their ids
+are equal: bytes that are not UTF-8 become U+FFFD, as with `bytes.decode(errors="replace")`; a lone
+surrogate in a str becomes U+FFFD too; NUL becomes a space. The normaliser of SentencePiece then
+turns U+FFFD into a space.
 """
 
 import gzip
@@ -19,7 +20,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def clean_text(text: Text) -> str:
-    """Makes the text that SentencePiece sees: the first step of every runtime.
+    """Cleans one text for SentencePiece; every runtime does this first.
 
     Args:
         text: str or bytes.
@@ -38,14 +39,14 @@ def clean_text(text: Text) -> str:
 
 
 def read_lines(path: str | os.PathLike[str]) -> Iterator[bytes]:
-    r"""Yields the lines of a file, one at a time, undecoded.
+    r"""Yields the lines of a file one by one, as bytes.
 
     Only \n ends a line (never U+2028 or \x0b); one \r before it and a byte order mark are removed.
 
     Args:
-        path: plain, or gzip if its name ends in .gz.
+        path: The file; gzip if its name ends in .gz, otherwise plain text.
     Raises:
-        ValueError: If a .gz file is damaged or cut off; names the file.
+        ValueError: If a .gz file is damaged or cut off; the message names the file.
     """
     path = Path(path)
     opener = gzip.open if path.suffix == ".gz" else open
@@ -56,26 +57,28 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[bytes]:
                     line = line.removeprefix(_BYTE_ORDER_MARK)
                 yield line.removesuffix(b"\n").removesuffix(b"\r")
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path}: must be a whole gzip file. Received: {error}.") from None
+        raise ValueError(
+            f"{path} is not a complete gzip file ({error}); copy or compress it again."
+        ) from None
 
 
 def read_texts(path: str | os.PathLike[str]) -> list[str]:
-    """Returns the lines of a file as texts, by the rules of `read_lines` and `clean_text`."""
+    """Returns the lines of a file as texts, read by `read_lines` and cleaned by `clean_text`."""
     return [clean_text(line) for line in read_lines(path)]
 
 
 def read_pairs(
     source: str | os.PathLike[str], reference: str | os.PathLike[str]
 ) -> list[tuple[str, str]]:
-    """Returns the lines of two files side by side.
+    """Returns the lines of two files as pairs (source, reference).
 
     Raises:
-        ValueError: If one has more lines than the other.
+        ValueError: If one file has more lines than the other.
     """
     sources, references = read_texts(source), read_texts(reference)
     if len(sources) != len(references):
         raise ValueError(
-            "Both files must have as many lines. Received: "
+            "Both files must have the same number of lines. Received: "
             f"{len(sources)} in {source}, {len(references)} in {reference}."
         )
     return list(zip(sources, references, strict=True))

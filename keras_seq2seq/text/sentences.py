@@ -1,16 +1,19 @@
-"""The sentences of a text and the layout around them, so that each is translated by itself."""
+"""Splits a text into sentences and layout, so that each sentence is translated on its own."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-# sentencex 1.0 stops with a panic at some whitespace that is not ASCII, and refuses surrogates.
+from keras_seq2seq.installed import missing_package
+
+# sentencex 1.0 panics on some whitespace that is not ASCII, and rejects surrogates.
 _WHITESPACE = re.compile(r"\s")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LAST_WORD = re.compile(r"(?<!\w)(\w+)\.\s*$")
 _INSIDE_A_WORD = re.compile("[!-~]{2}")
 _LANGUAGE = re.compile("[A-Za-z]{2,3}")
-# sentencex knows these for English but not for French ("M." is a single letter), among others.
+# sentencex knows these titles for English but not for French, among other languages. "M." is not
+# listed: the rule for a single capital letter covers it.
 _TITLES = {"Dr", "Mgr", "Mlle", "Mme", "Mr", "Mrs", "Ms", "Pr", "Prof", "St", "Ste"}
 
 
@@ -19,9 +22,9 @@ class Piece:
     """A sentence, or the layout before, between or after sentences.
 
     Args:
-        text: str, not empty. Of a sentence: it has a letter, no line break, and no whitespace at
-            either end.
-        is_sentence: Whether to translate the text; layout is kept as it is.
+        text: str, not empty. A sentence has at least one letter, no line break, and no whitespace
+            at either end.
+        is_sentence: bool. True for a sentence; False for layout, which is not translated.
     """
 
     text: str
@@ -31,20 +34,20 @@ class Piece:
 def split_sentences(text: str, language: str) -> list[Piece]:
     r"""Splits a text into sentences and layout.
 
-    A line break (any that str.splitlines knows: \n, \r\n, U+2028...) always ends a sentence, as in
-    files of one paragraph a line; join lines that were wrapped first. Within a line sentencex
-    finds the ends, but none after a title ("Dr.") or a single capital letter ("M.", "J. R. R."),
-    nor between two visible ASCII characters ("keras.Model"): in doubt, a sentence goes on. What
-    has no letter ("1.", "-----") is layout.
+    Every line break that str.splitlines knows (\n, \r\n, U+2028...) ends a sentence, as in files
+    with one paragraph per line; join wrapped lines first. Within a line, sentencex finds the ends.
+    A sentence does not end after a title ("Dr.") or a single capital letter ("M.", "J. R. R."), nor
+    between two visible ASCII characters ("keras.Model"): in doubt, it goes on. A piece without a
+    letter ("1.", "-----") is layout.
 
     Args:
         text: Any text.
-        language: ISO 639 code of two or three letters, such as "en". For a language that sentencex
-            has no rules for, it takes those of a related one, or else those of English.
+        language: ISO 639 code of two or three letters, such as "en". If sentencex has no rules for
+            the language, it uses those of a related language, or else those of English.
     Returns:
-        The pieces; their texts joined are `text`. No two pieces of layout are neighbours.
+        The pieces; joined, their texts give `text`. Two pieces of layout never follow each other.
     Raises:
-        ValueError: If `language` is no such code.
+        ValueError: If `language` is not such a code.
         ImportError: If sentencex is not installed.
     Example:
         >>> [piece.text for piece in split_sentences("Hi, Dr. Who!  Come in.\n\n- Why?\n", "en")]
@@ -70,12 +73,13 @@ def map_sentences(
     Args:
         texts: Any texts, split by `split_sentences`.
         language: The language of `texts`, as in `split_sentences`.
-        translate: Returns the translation of each sentence, in order. It is called once, with the
-            sentences of all texts, or not at all if there are none.
+        translate: Function that returns the translation of each sentence, in order. It is called
+            once, with the sentences of all texts, or not at all if there are none.
     Returns:
         The translations, as many as `texts` and in the same order.
     Raises:
-        ValueError: If `language` is no code, or `translate` returns too few or too many texts.
+        ValueError: If `language` is not a language code, or `translate` returns too few or too
+            many texts.
         ImportError: If sentencex is not installed.
     """
     split = [split_sentences(text, language) for text in texts]
@@ -94,7 +98,7 @@ def map_sentences(
 
 
 def _segmenter(language: str) -> Callable[[str], list[str]]:
-    """Returns the function that cuts a line where sentencex sees the ends of sentences."""
+    """Returns a function that cuts a line where sentencex finds the end of a sentence."""
     if not _LANGUAGE.fullmatch(language):
         raise ValueError(
             "`language` must be an ISO 639 code of two or three letters. "
@@ -103,9 +107,7 @@ def _segmenter(language: str) -> Callable[[str], list[str]]:
     try:
         import sentencex
     except ImportError:
-        raise ImportError(
-            'Splitting into sentences needs sentencex: pip install "keras_seq2seq[sentences]".'
-        ) from None
+        raise missing_package("Splitting into sentences needs sentencex", "sentences") from None
     code = language.lower()
     return lambda line: sentencex.segment(
         code, _SURROGATE.sub("\ufffd", _WHITESPACE.sub(" ", line))
@@ -113,7 +115,7 @@ def _segmenter(language: str) -> Callable[[str], list[str]]:
 
 
 def _sentence_spans(text: str, segment: Callable[[str], list[str]]) -> Iterator[tuple[int, int]]:
-    """Yields the first index of each sentence and the index after its last."""
+    """Yields (start, end) of each sentence in the text; `end` is exclusive."""
     offset = 0
     for line in text.splitlines(keepends=True):
         for start, end in _segment_spans(line, segment(line)):
@@ -125,7 +127,7 @@ def _sentence_spans(text: str, segment: Callable[[str], list[str]]) -> Iterator[
 
 
 def _segment_spans(line: str, segments: list[str]) -> Iterator[tuple[int, int]]:
-    """Yields the spans of the segments, those that a sentence goes on in joined."""
+    """Yields the spans of the segments; joins segments that belong to one sentence."""
     start = end = 0
     for segment in segments:
         end += len(segment)
@@ -137,7 +139,7 @@ def _segment_spans(line: str, segments: list[str]) -> Iterator[tuple[int, int]]:
 
 
 def _goes_on(segment: str) -> bool:
-    """Tells whether the full stop at the end belongs to an initial or a title."""
+    """Returns True if the full stop at the end belongs to an initial or a title."""
     match = _LAST_WORD.search(segment)
     return match is not None and (
         match[1] in _TITLES or (len(match[1]) == 1 and match[1].isupper())

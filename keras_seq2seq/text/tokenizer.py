@@ -1,4 +1,4 @@
-"""Text to ids and back on the host: one SentencePiece model is the single truth."""
+"""Turns text into ids and back on the host, with one SentencePiece model."""
 
 import functools
 import hashlib
@@ -23,9 +23,10 @@ _SIDE_FILES = ("source_tokenizer.model", "target_tokenizer.model")
 
 @final
 class Tokenizer:
-    """One SentencePiece model: text to ids and back.
+    """A SentencePiece model that turns text into ids and back.
 
-    The special ids are pad 0, unk 1, bos 2, eos 3; encoding adds none. Compares and pickles.
+    The special ids are pad 0, unk 1, bos 2, eos 3; by default, encoding adds none of them.
+    Tokenizers can be compared and pickled.
 
     Args:
         model: bytes. A serialised SentencePiece model with these special ids.
@@ -41,7 +42,7 @@ class Tokenizer:
         except RuntimeError as error:
             raise ValueError(
                 "The model must be a SentencePiece model. Received: "
-                f"{len(self._model)} bytes that are none ({error}). Train or copy it again."
+                f"{len(self._model)} bytes of something else ({error}). Train or copy it again."
             ) from None
         _check_special_ids(self._processor)
 
@@ -56,26 +57,28 @@ class Tokenizer:
         character_coverage: float | None = None,
         num_threads: int = 16,
     ) -> "Tokenizer":
-        """Trains a model; the same arguments give the same bytes again.
+        """Trains a model; the same arguments always give the same bytes.
 
-        SentencePiece leaves out texts longer than 4,192 bytes. At the levels "subword" and
-        "character", a character without a piece is spelled in its UTF-8 bytes (256 byte pieces).
-        At the level "word" an unknown word is unk: SentencePiece has byte pieces there too, but
+        SentencePiece skips texts longer than 4,192 bytes. At the levels "subword" and "character",
+        a character without a piece is spelled in its UTF-8 bytes (256 byte pieces). At the level
+        "word" an unknown word becomes unk: SentencePiece has byte pieces at that level too, but
         decodes them without their spaces.
 
         Args:
             texts: iterable of str, bytes, or pathlib.Path (one text per line, plain or .gz).
-            vocabulary_size: int. Number of ids, the special ones included. Exact at the level
-                "subword", which needs it; elsewhere the most, None being 1,000,000.
+            vocabulary_size: int or None. Number of ids, special ids included. Required and exact
+                at the level "subword"; at the others a maximum, and None means 1,000,000.
             level: "subword" (unigram, Kudo 2018), "character" or "word" (split at spaces).
-            user_defined_symbols: str without spaces, such as "<2fr>"; each always is one piece
-                (at the level "word" where it is a word of its own).
+            user_defined_symbols: list of str without spaces, such as "<2fr>". Each is always one
+                piece (at the level "word" only if it is a separate word).
             character_coverage: float in [0.98, 1]. Share of the characters of `texts` that get a
-                piece. None is 0.9995 at the level "subword" and 1 at the others.
-            num_threads: int > 0. Another number sums in another order: a slightly other model.
+                piece. None means 0.9995 at the level "subword" and 1 at the others.
+            num_threads: int > 0. A different number changes the order of sums, and so gives a
+                slightly different model.
         Raises:
-            TypeError: If `texts` is one text or one path, or holds something else.
-            ValueError: If an argument is outside its range or `texts` does not fit the size.
+            TypeError: If `texts` is a single text or path, or has an item of another type.
+            ValueError: If an argument is outside its range, or `texts` cannot fill a vocabulary
+                of that size.
         """
         model = train_model(
             texts,
@@ -93,7 +96,7 @@ class Tokenizer:
         """Reads a SentencePiece model file.
 
         Raises:
-            ValueError: As the class, with the name of the file.
+            ValueError: As for the class; the message names the file.
         """
         model = Path(path).read_bytes()
         try:
@@ -101,51 +104,52 @@ class Tokenizer:
         except ValueError as error:
             raise ValueError(f"{os.fspath(path)}: {error}") from None
 
-    @classmethod
-    def from_bytes(cls, model: bytes) -> "Tokenizer":
-        """Makes a tokenizer of what `to_bytes` gave."""
-        return cls(model)
-
     def to_bytes(self) -> bytes:
         """Returns the serialised model."""
         return self._model
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the model; a reader of `path` sees the old file or the whole new one."""
+        """Writes the model; a reader of `path` sees the old file or the complete new one."""
         with whole_file(path) as partial:
             partial.write_bytes(self._model)
 
-    # str is an Iterable[str] too; the first overload goes before.
+    # str is an Iterable[str] too; the first overload takes precedence.
     @overload
-    def encode(self, texts: Text) -> list[int]: ...  # type: ignore[overload-overlap]
+    def encode(self, texts: Text, *, add_eos: bool = False) -> list[int]: ...  # type: ignore[overload-overlap]
 
     @overload
-    def encode(self, texts: Iterable[Text]) -> list[list[int]]: ...
+    def encode(self, texts: Iterable[Text], *, add_eos: bool = False) -> list[list[int]]: ...
 
-    def encode(self, texts: Text | Iterable[Text]) -> list[int] | list[list[int]]:
-        """Turns text into ids, without bos and eos.
+    def encode(
+        self, texts: Text | Iterable[Text], *, add_eos: bool = False
+    ) -> list[int] | list[list[int]]:
+        """Turns text into ids, without bos.
 
         Args:
             texts: one text or an iterable of texts, each str or bytes (see `clean_text`).
+            add_eos: End the ids of each text with eos, as a source of a model ends.
         Returns:
-            The ids of the one text, or a list of ids per text.
+            The ids of a single text, or one list of ids per text.
         Raises:
             TypeError: If a text is neither str nor bytes.
         """
         if isinstance(texts, str | bytes):
-            return self._processor.encode(clean_text(texts), num_threads=1)
-        return self._processor.encode(list(map(clean_text, texts)), num_threads=1)
+            return self.encode([texts], add_eos=add_eos)[0]
+        found = self._processor.encode(list(map(clean_text, texts)), num_threads=1)
+        # Not SentencePiece's own flag, which is a state of the processor that threads share.
+        return [[*ids, EOS_ID] for ids in found] if add_eos else found
 
     def segmentations(self, text: Text, size: int) -> list[tuple[tuple[int, ...], float]]:
-        """Returns the most probable segmentations of one text, the best first.
+        """Returns the most probable segmentations of one text, best first.
 
-        User-defined symbols and bytes have no probability: a text with one has only its best.
+        User-defined symbols and byte pieces have no probability, so a text with one of them gives
+        only its best segmentation.
 
         Args:
             text: str or bytes.
-            size: int > 0. Most segmentations.
+            size: int > 0. Maximum number of segmentations.
         Returns:
-            (ids, log-probability up to a constant) each; [] for a text without a word.
+            Pairs (ids, log-probability up to a constant); [] for a text without a word.
         Raises:
             ValueError: If the model is not of the level "subword".
         """
@@ -153,7 +157,7 @@ class Tokenizer:
             found = self._processor.nbest_encode(clean_text(text), nbest_size=size, out_type=int)
         except RuntimeError as error:
             raise ValueError(
-                'Other segmentations need a model of the level "subword". '
+                'Alternative segmentations need a model of the level "subword". '
                 f"Received: {self} ({error})."
             ) from None
         score = self._processor.get_score
@@ -170,11 +174,11 @@ class Tokenizer:
     def decode(self, ids: Any) -> str | list[str]:
         """Turns ids into text.
 
-        Stops at the first eos and leaves out pad and bos. unk reads " ⁇ "; byte pieces that are not
-        UTF-8 read U+FFFD.
+        Decoding stops at the first eos and skips pad and bos. unk becomes " ⁇ "; byte pieces that
+        are not UTF-8 become U+FFFD.
 
         Args:
-            ids: int, shape (length,) or (batch, length), or nested lists; [] is one empty text.
+            ids: int, shape (length,) or (batch, length), or nested lists; [] gives one empty text.
         Returns:
             The text, or a list of texts.
         Raises:
@@ -186,7 +190,7 @@ class Tokenizer:
 
     @property
     def vocabulary_size(self) -> int:
-        """Number of ids, the four special ones included."""
+        """Number of ids, including the four special ones."""
         return len(self._processor)
 
     def piece(self, token_id: int) -> str:
@@ -234,7 +238,7 @@ class Tokenizer:
 @final
 @dataclass(frozen=True)
 class TokenizerPair:
-    """The tokenizers of the two sides: equal if they share one vocabulary, or one per side."""
+    """The source and the target tokenizer; they are equal if both sides share one vocabulary."""
 
     source: Tokenizer
     target: Tokenizer
@@ -252,17 +256,18 @@ class TokenizerPair:
         character_coverage: float | None = None,
         num_threads: int = 16,
     ) -> "TokenizerPair":
-        """Trains one tokenizer on both sides, or one per side.
+        """Trains one tokenizer for both sides, or one per side.
 
         Args:
             pairs: iterable of (source_text, target_text).
             vocabulary_size: int or None for both sides, or (source, target), each int or None.
             joint: bool. True trains one model on the texts of both sides.
-            source_level, target_level: as `level`; equal if `joint`.
-            user_defined_symbols, character_coverage, num_threads: for both sides.
-                These and `level` are those of `Tokenizer.train`.
+            source_level, target_level: As `level` of `Tokenizer.train`; must be equal if `joint`.
+            user_defined_symbols, character_coverage, num_threads: As for `Tokenizer.train`; they
+                apply to both sides.
         Raises:
-            ValueError: If `joint` comes with two sizes or two levels, or Tokenizer.train refuses.
+            ValueError: If `joint` is given with two sizes or two levels, or as for
+                `Tokenizer.train`.
         """
         size = vocabulary_size
         sizes = size if isinstance(size, tuple) else (size, size)
@@ -270,7 +275,7 @@ class TokenizerPair:
         if len(sizes) != 2 or (joint and not one_each):
             raise ValueError(
                 "`vocabulary_size` must be one size or (source, target); if joint=True, one size "
-                f"with equal levels. Received: vocabulary_size={vocabulary_size}, joint={joint}, "
+                f"and equal levels. Received: vocabulary_size={vocabulary_size}, joint={joint}, "
                 f"source_level={source_level!r}, target_level={target_level!r}."
             )
 
@@ -290,8 +295,13 @@ class TokenizerPair:
         )
 
     @property
+    def vocabulary_sizes(self) -> tuple[int, int]:
+        """Numbers of source and of target ids."""
+        return self.source.vocabulary_size, self.target.vocabulary_size
+
+    @property
     def joint(self) -> bool:
-        """True if both sides are the same model."""
+        """True if both sides use the same model."""
         return self.source == self.target
 
     @property
@@ -300,7 +310,10 @@ class TokenizerPair:
         return _JOINT_FILES if self.joint else _SIDE_FILES
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Writes `file_names` into `folder`, made if missing; removes those of the other form."""
+        """Writes `file_names` into `folder`; creates the folder if it is missing.
+
+        If the folder holds the other form (one joint file or two side files), that is removed.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name, tokenizer in zip(self.file_names, (self.source, self.target), strict=False):
@@ -313,8 +326,8 @@ class TokenizerPair:
         """Reads what `save` wrote.
 
         Raises:
-            FileNotFoundError: If `folder` holds neither form whole.
-            ValueError: If it holds both, or a file is not such a model; names the file.
+            FileNotFoundError: If `folder` holds neither the joint file nor both side files.
+            ValueError: If it holds both, or a file is not a valid model; the message names it.
         """
         folder = Path(folder)
         joint, sides = (
@@ -334,11 +347,11 @@ class TokenizerPair:
 
 
 def pad_batch(sequences: Sequence[Sequence[int]], length: int | None = None) -> np.ndarray:
-    """Puts sequences of ids under each other, padded on the right with pad.
+    """Stacks sequences of ids as rows of one array, padded on the right with pad.
 
     Args:
-        sequences: ids per row.
-        length: int >= 0. Columns of the result; None is the longest sequence.
+        sequences: Ids of each row.
+        length: int >= 0 or None. Number of columns; None takes that of the longest sequence.
     Returns:
         ids: int32, shape (batch, length), padded with 0.
     Raises:
@@ -358,10 +371,10 @@ def pad_batch(sequences: Sequence[Sequence[int]], length: int | None = None) -> 
 
 
 def _check_special_ids(processor: sentencepiece.SentencePieceProcessor) -> None:
-    # SentencePiece says -1 if the piece is none of the model's own, which a text could spell.
+    # SentencePiece returns -1 if the model has no such control piece; a text could then spell it.
     received = {name: getattr(processor, name)() for name in _SPECIAL_IDS}
     if received != _SPECIAL_IDS:
         raise ValueError(
             f"The model must have the special ids {_SPECIAL_IDS}. Received: {received}. "
-            "Train it with these."
+            "Train the model with these ids."
         )

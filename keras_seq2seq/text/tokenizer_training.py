@@ -1,4 +1,4 @@
-"""Trains a SentencePiece model in memory: reads the texts, checks, explains what is refused."""
+"""Trains a SentencePiece model in memory, with checked arguments and clear errors."""
 
 import io
 import re
@@ -28,15 +28,16 @@ def train_model(
     num_threads: int,
     special_ids: Mapping[str, Any],
 ) -> bytes:
-    """Trains a model; `Tokenizer.train` describes the arguments that it shares.
+    """Trains a model; `Tokenizer.train` describes the other arguments.
 
     Args:
-        special_ids: int each: pad_id, unk_id, bos_id and eos_id.
+        special_ids: The ints pad_id, unk_id, bos_id and eos_id, by these names.
     Returns:
         The serialised model.
     Raises:
-        TypeError: If `texts` is one text or one path, or holds something else.
-        ValueError: If an argument is outside its range or `texts` does not fit the size.
+        TypeError: If `texts` is a single text or path, or has an item of another type.
+        ValueError: If an argument is outside its range, or `texts` cannot fill a vocabulary of
+            that size.
     """
     if isinstance(texts, str | bytes | Path):
         raise TypeError(
@@ -56,7 +57,7 @@ def train_model(
             vocab_size=MAX_VOCABULARY_SIZE if vocabulary_size is None else vocabulary_size,
             hard_vocab_limit=level == "subword",
             byte_fallback=level != "word",
-            # Where spaces are rare, coverage would drop them and decoding would not give them back.
+            # Where spaces are rare, coverage would drop them and decoding could not restore them.
             required_chars=_SPACE_PIECE,
             user_defined_symbols=list(user_defined_symbols),
             character_coverage=character_coverage,
@@ -74,13 +75,13 @@ def train_model(
     if level == "character" and processor.IsUnknown(processor.PieceToId(_SPACE_PIECE)):
         raise ValueError(
             "`vocabulary_size` must leave room for the space, which is rare in `texts`. "
-            f"Received: {vocabulary_size}. Pass a larger one, or None for every character."
+            f"Received: {vocabulary_size}. Pass a larger size, or None to keep every character."
         )
     return model
 
 
 def _clean_texts(texts: Iterable[Text | Path], failures: list[Exception]) -> Iterator[str]:
-    # SentencePiece turns what an iterator raises into a RuntimeError: keep the error itself.
+    # SentencePiece turns any error of the iterator into a RuntimeError, so keep the original.
     try:
         for text in texts:
             yield from map(clean_text, read_lines(text) if isinstance(text, Path) else (text,))
@@ -103,12 +104,13 @@ def _check_arguments(
         if level == "subword":
             faults.append('`vocabulary_size` must be given at the level "subword". Received: None.')
     else:
-        # A word model holds each symbol twice, after a space and not; the others hold 256 bytes.
+        # A word model holds each symbol twice, with and without a space before it; the others
+        # hold 256 byte pieces.
         symbols = len(user_defined_symbols)
         minimum = 5 + (2 * symbols if level == "word" else symbols + 256)
         if not minimum <= vocabulary_size <= MAX_VOCABULARY_SIZE:
             faults.append(
-                f"`vocabulary_size` must be {minimum} to {MAX_VOCABULARY_SIZE} here. "
+                f"`vocabulary_size` must be {minimum} to {MAX_VOCABULARY_SIZE} for these options. "
                 f"Received: {vocabulary_size}."
             )
     if character_coverage is not None and not 0.98 <= character_coverage <= 1:
@@ -121,7 +123,7 @@ def _check_arguments(
         or any(s.split() != [s] or _RESERVED_PIECE.fullmatch(s) for s in user_defined_symbols)
     ):
         faults.append(
-            "`user_defined_symbols` must be a list of different str without spaces, none of them "
+            "`user_defined_symbols` must be a list of distinct str without spaces, none of them "
             "empty, <pad>, <unk>, <s>, </s> or a byte piece such as <0x41>. "
             f"Received: {user_defined_symbols!r}."
         )
@@ -142,6 +144,7 @@ def _training_error(message: str, vocabulary_size: int | None) -> ValueError:
         )
     if "sentences_.empty()" in message or "all_chars_count" in message:
         return ValueError(
-            "`texts` must hold a text that is not blank, of at most 4,192 bytes. Received: none."
+            "`texts` must hold at least one text that is not blank and has at most 4,192 bytes. "
+            "Received: none."
         )
-    return ValueError(f"SentencePiece cannot train on these texts. Received: {message}")
+    return ValueError(f"SentencePiece failed to train on these texts: {message}")

@@ -1,7 +1,6 @@
-"""Averages of the weights of several epochs."""
+"""Averages the weights of several epochs of a run."""
 
 import pathlib
-import tomllib
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from keras_seq2seq.seq2seq import load_model
 from keras_seq2seq.training.callbacks import save_model
 from keras_seq2seq.training.history import read_history
+from keras_seq2seq.training.recipe import read_settings
 from keras_seq2seq.training.recipe_sections import METRICS
 from keras_seq2seq.training.run_folder import RunFolder
 from keras_seq2seq.whole_file import whole_file
@@ -19,13 +19,13 @@ SUFFIX = ".weights.h5"
 
 
 class KeepEpochs(keras.callbacks.Callback):
-    """Keeps the weights of the last or the best epochs as files of Keras, for an average.
+    """Keeps the weights of the last or the best epochs as Keras weight files, to average them.
 
     Args:
-        folder: Gets a file `0007.weights.h5` for the seventh epoch.
-        count: int > 0. How many are kept.
-        monitor: Name of the value in the logs that says which are the best; None keeps the last.
-        mode: "max" or "min".
+        folder: Folder of the files; the seventh epoch is `0007.weights.h5`.
+        count: int > 0. Number of epochs to keep.
+        monitor: Name of the logged value that ranks the epochs; None keeps the last epochs.
+        mode: "max" if a high value is good, "min" if a low one is.
     """
 
     remembered = ("values",)
@@ -54,12 +54,12 @@ class KeepEpochs(keras.callbacks.Callback):
                 path.unlink()
 
     def paths(self) -> list[pathlib.Path]:
-        """Returns the files of the epochs that are kept, in order."""
+        """Returns the files of the kept epochs, in the order of the epochs."""
         return [self.folder / f"{int(name):04d}{SUFFIX}" for name in sorted(self.values, key=int)]
 
 
 def epoch_files(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Returns the weights of single epochs that a folder holds, in order."""
+    """Returns the weight files of single epochs in a folder, in the order of the epochs."""
     return sorted(folder.glob(f"[0-9]*{SUFFIX}"), key=_epoch)
 
 
@@ -70,17 +70,17 @@ def choose_epochs(
 
     Args:
         paths: What `epoch_files` returned.
-        count: int > 0. How many.
-        values: Of each epoch of the run, the first one's first; None takes the last epochs.
-        mode: "max" or "min".
+        count: int > 0. Number of epochs.
+        values: Metric of each epoch of the run, from the first one on; None takes the last epochs.
+        mode: "max" if a high value is good, "min" if a low one is.
     Raises:
-        ValueError: If there are fewer.
+        ValueError: If `count` is not positive or there are fewer files.
     """
     if not 0 < count <= len(paths):
         raise ValueError(
-            "An average takes at least one of the epochs that are kept. "
-            f"Received: {count} of {len(paths)}; a run keeps as many as training.average_last or "
-            "training.average_best says."
+            "An average needs at least one epoch, and at most as many as the run has kept. "
+            f"Received: {count} of {len(paths)}; a run keeps as many epochs as "
+            "training.average_last or training.average_best says."
         )
     if values is None:
         return list(paths[-count:])
@@ -93,7 +93,7 @@ def average(model: keras.Model, paths: Sequence[pathlib.Path]) -> None:
     """Sets the trainable weights of a model to their mean over files of weights.
 
     Args:
-        model: Of the configuration that the weights were saved from.
+        model: A model with the configuration of the one that saved the weights.
         paths: Files that keras.Model.save_weights wrote; at least one.
     Reference:
         Vaswani et al. 2017, section 6.1.
@@ -110,20 +110,20 @@ def average(model: keras.Model, paths: Sequence[pathlib.Path]) -> None:
 def average_run(
     run: RunFolder, path: pathlib.Path, count: int, *, by_metric: bool = False
 ) -> list[int]:
-    """Writes the average of epochs of a run to a `.keras` file and returns which they are.
+    """Averages epochs of a run, writes a `.keras` file and returns the numbers of the epochs.
 
     Args:
         run: The run, finished or not.
         path: The file to write.
-        count: int > 0. How many epochs.
-        by_metric: The best by the recipe's metric; False takes the last.
+        count: int > 0. Number of epochs.
+        by_metric: True takes the best epochs by the recipe's metric; False takes the last.
     Raises:
         ValueError: If the run kept fewer epochs.
-        FileNotFoundError: If there is no run.
+        FileNotFoundError: If the folder holds no run.
     """
     if not run.model.exists():
-        raise FileNotFoundError(f"A run must hold model.keras. Received: {run.path}.")
-    metric = tomllib.loads(run.recipe.read_text("utf-8"))["training"]["metric"]
+        raise FileNotFoundError(f"No model.keras in {run.path}; name the folder of a run.")
+    metric = read_settings(run.recipe)["training.metric"]
     values = read_history(run.history)[f"val_{metric}"] if by_metric else None
     paths = choose_epochs(epoch_files(run.epochs), count, values, METRICS[metric])
     model = load_model(run.model, compile=False)

@@ -1,4 +1,4 @@
-"""Batches as a pure function of (seed, epoch, index), behind keras.utils.PyDataset."""
+"""A keras.utils.PyDataset whose batches are a pure function of (seed, epoch, index)."""
 
 import dataclasses
 import functools
@@ -19,13 +19,13 @@ Batch = tuple[dict[str, np.ndarray], np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Bucket:
-    """The pairs that share one fixed shape.
+    """The pairs whose batches share one fixed shape.
 
     Args:
         members: int64, shape (pairs,). Indices of the pairs.
         source_length: int > 0. Source positions of every batch, eos included.
         target_length: int > 0. Target positions of every batch.
-        batch_size: int > 0. Pairs of every batch.
+        batch_size: int > 0. Number of pairs in every batch.
     """
 
     members: np.ndarray
@@ -37,23 +37,23 @@ class Bucket:
 class PairBatches(keras.utils.PyDataset):
     """Batches of sentence pairs, grouped by length and padded to a few fixed shapes.
 
-    Batch `index` of epoch `epoch` depends on nothing but the pairs, the seed and these two
-    numbers, so a run can be resumed or shared out at any batch. The last batch of a shape is
-    filled with rows of padding.
+    Batch `index` of epoch `epoch` depends only on the pairs, the seed and these two numbers, so a
+    run can be resumed at any batch or split between processes. The last batch of a shape is filled
+    up with rows of padding.
 
     Args:
         pairs: Pairs (source_text, target_text).
-        tokenizers: Text to ids.
-        tokens_per_batch: int > 0. Most positions of a batch, padding included, on the longer
-            side.
-        num_shapes: int > 0. Most different shapes [rows, source length, target length].
-        max_length: int > 1. A pair with a longer side in tokens, eos included, is left out and
+        tokenizers: The tokenizers of both sides.
+        tokens_per_batch: int > 0. Maximum number of positions in a batch, padding included, on the
+            longer side.
+        num_shapes: int > 0. Maximum number of shapes [rows, source length, target length].
+        max_length: int > 1. Maximum tokens of a side, eos included; a longer pair is left out and
             counted in `num_dropped`.
-        shuffle: New order in each epoch; False keeps one order, by length.
-        sampling_alpha: Draw subword segmentations of both sides anew in each epoch
-            (`SubwordSampler`), 0 < alpha <= 1; None takes the best one always.
-        copies: int > 0. Rows, one after another, that each pair takes in a batch: 2 for `RDrop`.
-        seed: int >= 0. Of order and segmentations.
+        shuffle: True draws a new order in each epoch; False keeps one order, by length.
+        sampling_alpha: float, 0 < alpha <= 1. Draws new subword segmentations of both sides in
+            each epoch (see `SubwordSampler`); None always takes the best one.
+        copies: int > 0. Number of consecutive rows that each pair fills in a batch: 2 for `RDrop`.
+        seed: int >= 0. Seed of the order and the segmentations.
     Raises:
         ValueError: If a number is out of its range or no pair is left.
     """
@@ -82,8 +82,8 @@ class PairBatches(keras.utils.PyDataset):
         self._begun = False
         self._num_read = 0
         given = list(pairs)
-        sources = _encode(tokenizers.source, [source for source, _ in given])
-        targets = _encode(tokenizers.target, [target for _, target in given])
+        sources = tokenizers.source.encode((source for source, _ in given), add_eos=True)
+        targets = tokenizers.target.encode((target for _, target in given), add_eos=True)
         longest = [max(len(s), len(t)) for s, t in zip(sources, targets, strict=True)]
         kept = [i for i, length in enumerate(longest) if length <= max_length]
         self.num_dropped = len(given) - len(kept)
@@ -117,7 +117,7 @@ class PairBatches(keras.utils.PyDataset):
         self._begun, self._num_read = True, 0
 
     def on_epoch_end(self) -> None:
-        # On JAX `fit` calls this also before its first epoch, after a look at one batch, any.
+        # On JAX, `fit` also calls this before its first epoch, after it has read some batch.
         self.epoch += self._begun and self._num_read >= len(self)
         self._begun = False
 
@@ -130,7 +130,7 @@ class PairBatches(keras.utils.PyDataset):
         Returns:
             ({"source_ids": int32 (rows, source_length), "target_ids": int32 (rows,
             target_length)}, labels int32 (rows, target_length)); a row of target_ids is bos + y,
-            of labels y + eos.
+            a row of labels is y + eos.
         """
         bucket, members = self._plan(epoch if self.shuffle else 0)[index]
         sources = [self._sources[i] for i in members]
@@ -163,7 +163,7 @@ class PairBatches(keras.utils.PyDataset):
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Hexadecimal digest of all that the batches depend on, for a training that goes on."""
+        """Hexadecimal digest of all that the batches depend on; a resumed training checks it."""
         digest = hashlib.sha256()
         for side in (self._sources, self._targets):
             digest.update(np.array([len(ids) for ids in side], "int64").tobytes())
@@ -176,7 +176,7 @@ class PairBatches(keras.utils.PyDataset):
     def as_tf_dataset(self) -> Any:
         """Returns a tf.data.Dataset of the same batches; each pass over it is the next epoch.
 
-        Its cardinality is known, so that `fit` counts the steps of an epoch right.
+        Its cardinality is known, so `fit` knows the number of steps in an epoch.
         """
         import tensorflow as tf
 
@@ -184,7 +184,7 @@ class PairBatches(keras.utils.PyDataset):
             epoch = self.epoch
             for index in range(len(self)):
                 batch = self.batch(epoch, index)
-                # Before the last batch leaves: who takes no more than `len` never comes back.
+                # Set before the last batch is yielded: a reader of `len` batches never resumes.
                 self.epoch = epoch + (index + 1 == len(self))
                 yield batch
 
@@ -225,14 +225,10 @@ def _check_numbers(
         raise ValueError("\n".join(faults))
 
 
-def _encode(tokenizer: Any, texts: list[str]) -> list[list[int]]:
-    return [[*ids, EOS_ID] for ids in tokenizer.encode(texts)]
-
-
 def _redraw(
     sampler: SubwordSampler, rows: list[list[int]], length: int, draws: np.random.Generator
 ) -> list[list[int]]:
-    """Returns other segmentations of rows that end in eos; the row itself for one too long."""
+    """Returns new segmentations of rows that end in eos; keeps a row if its new one is too long."""
     drawn = [[*sampler.sample(row[:-1], draws), EOS_ID] for row in rows]
     return [new if len(new) <= length else row for new, row in zip(drawn, rows, strict=True)]
 
@@ -244,7 +240,7 @@ def _fill(rows: list[list[int]], length: int, batch_size: int) -> np.ndarray:
 def _buckets(
     sources: list[list[int]], targets: list[list[int]], tokens_per_batch: int, num_shapes: int
 ) -> list[Bucket]:
-    """Cuts the pairs, sorted by length, so that each bucket has about as many tokens."""
+    """Sorts the pairs by length and cuts them into buckets of about equally many tokens."""
     lengths = np.array([(len(s), len(t)) for s, t in zip(sources, targets, strict=True)])
     order = np.lexsort((lengths.min(1), lengths.max(1)))
     longest = lengths.max(1)[order]
@@ -256,7 +252,7 @@ def _buckets(
     source_length = target_length = 0
     for start, stop in itertools.pairwise(edges):
         members = order[start:stop]
-        # Never below the bucket before, so the first and the last differ wherever any two do.
+        # Never shorter than the bucket before: if any two differ, the first and the last do.
         source_length, target_length = np.maximum(
             lengths[members].max(0), (source_length, target_length)
         )

@@ -1,4 +1,4 @@
-"""Callbacks of a training run: throughput, validation by translating, what is kept of it."""
+"""Callbacks of a training run: throughput, translation quality, the best model, early stop."""
 
 import math
 import pathlib
@@ -16,10 +16,12 @@ SHOWN_SAMPLES = 5
 
 
 class Throughput(keras.callbacks.Callback):
-    """Adds `tokens_per_second`, real target tokens, to the logs of each batch and epoch.
+    """Adds `tokens_per_second` to the logs of each batch and epoch.
+
+    Only real target tokens count, not padding.
 
     Args:
-        batches: What the model is fitted to.
+        batches: The training data of the model.
     """
 
     def __init__(self, batches: PairBatches) -> None:
@@ -40,7 +42,7 @@ class Throughput(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self.seconds = time.perf_counter() - self.started
-        # Not `batch`: a training that was taken up begins its first epoch in the middle.
+        # Not `batch`: a resumed training begins its first epoch in the middle.
         self.batches += batch - self.last
         self.last = batch
         if logs is not None:
@@ -52,17 +54,18 @@ class Throughput(keras.callbacks.Callback):
 
 
 class TranslationQuality(keras.callbacks.Callback):
-    """Translates validation pairs by real decoding and adds `val_bleu`, `val_chrf` and
-    `val_exact_match`, 0 to 100, to the logs; epochs between two evaluations repeat the last.
+    """Translates validation pairs and adds the quality of the translations to the logs.
 
-    Place it before the callbacks that read these logs.
+    The pairs are translated by real decoding. The logs get `val_bleu`, `val_chrf` and
+    `val_exact_match`, 0 to 100; epochs between two evaluations repeat the last values. Place this
+    callback before those that read these logs.
 
     Args:
         pairs: Pairs (source_text, target_text).
-        every: int > 0. Epochs between two evaluations.
-        size: int > 0. Most pairs translated: an even spread over `pairs`.
-        tokenize: How BLEU splits words, as of `evaluate`.
-        samples_path: File that each evaluation appends a few translations to; None for none.
+        every: int > 0. Number of epochs from one evaluation to the next.
+        size: int > 0. Maximum number of pairs to translate, spread evenly over `pairs`.
+        tokenize: How BLEU splits words, as for `evaluate`.
+        samples_path: File to which each evaluation appends a few translations; None writes none.
     Raises:
         ValueError: If `every` or `size` is not positive, or there is no pair.
     """
@@ -81,7 +84,7 @@ class TranslationQuality(keras.callbacks.Callback):
         super().__init__()
         if every < 1 or size < 1 or not pairs:
             raise ValueError(
-                "`every` and `size` must be at least 1, and there must be a pair. "
+                "`every` and `size` must be at least 1, and `pairs` must not be empty. "
                 f"Received: every={every}, size={size}, {len(pairs)} pairs."
             )
         shown = min(size, len(pairs))
@@ -114,7 +117,7 @@ class TranslationQuality(keras.callbacks.Callback):
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Saves the model whenever a logged value is the best so far, never half a file.
+    """Saves the model whenever a logged value is the best so far; the file is never incomplete.
 
     Args:
         path: The `.keras` file.
@@ -143,10 +146,10 @@ class KeepBest(keras.callbacks.Callback):
 
 
 class MovingAverage(keras.callbacks.SwapEMAWeights):
-    """keras.callbacks.SwapEMAWeights for epochs, whose place outlives the process.
+    """keras.callbacks.SwapEMAWeights at the end of epochs, which also resumes with a training.
 
-    After an epoch the model has the moving average, to be evaluated and saved; the next one trains
-    on the weights themselves. Place it before the callbacks that look at the model.
+    After an epoch the model has the moving average, for evaluation and saving; the next epoch
+    trains the plain weights again. Place it before the callbacks that read the model.
     """
 
     remembered = ("_ema_weights_in_model",)
@@ -156,12 +159,12 @@ class MovingAverage(keras.callbacks.SwapEMAWeights):
 
 
 class EarlyStopping(keras.callbacks.EarlyStopping):
-    """keras.callbacks.EarlyStopping whose count outlives the process."""
+    """keras.callbacks.EarlyStopping that keeps its count when a training resumes."""
 
     remembered = ("wait", "best", "best_epoch", "stopped_epoch")
 
 
 def save_model(model: keras.Model, path: pathlib.Path) -> None:
-    """Saves a model; `path` never holds half of it."""
+    """Saves a model; the file at `path` is never incomplete."""
     with whole_file(path) as partial:
         model.save(partial)

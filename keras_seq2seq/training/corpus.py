@@ -1,4 +1,4 @@
-"""Reads pairs of source and target texts, and counts every fault by file and line."""
+"""Reads pairs of source and target texts, and reports every error by file and line."""
 
 import json
 import os
@@ -28,12 +28,12 @@ FilePath = str | os.PathLike[str]
 @final
 @dataclass(frozen=True)
 class CorpusReport:
-    """What a reader kept and what it found wrong; `str` of it is for people.
+    """How many pairs a reader kept and which errors it found; `str` makes it readable.
 
     Args:
-        kept: int >= 0. Pairs without a fault.
-        counts: faults per kind; a pair counts once, for its first fault.
-        examples: "file:line: what" of the first 20 faults per kind.
+        kept: int >= 0. Number of pairs without errors.
+        counts: Number of errors per kind; a pair counts once, for its first error.
+        examples: "file:line: error" for the first 20 errors per kind.
     """
 
     kept: int
@@ -41,7 +41,7 @@ class CorpusReport:
     examples: Mapping[str, tuple[str, ...]]
 
     def __str__(self) -> str:
-        lines = [f"{self.kept} pairs kept, {sum(self.counts.values())} faults"]
+        lines = [f"{self.kept} pairs kept, {sum(self.counts.values())} errors"]
         for kind, count in self.counts.items():
             lines.append(f"  {kind}: {count}")
             lines += [f"    {example}" for example in self.examples[kind]]
@@ -53,10 +53,10 @@ class CorpusReport:
 @final
 @dataclass(frozen=True)
 class Corpus:
-    """Pairs of texts and the report of their reading.
+    """Pairs of texts and the report on reading them.
 
     Args:
-        pairs: (source_text, target_text) each; at least one.
+        pairs: At least one pair (source_text, target_text).
         report: CorpusReport.
     """
 
@@ -66,11 +66,11 @@ class Corpus:
 
 @final
 class CorpusError(ValueError):
-    """Says what is wrong with a corpus, all of it at once.
+    """The corpus has errors; the message lists all of them at once.
 
     Args:
         message: str.
-        report: CorpusReport, or None if the reading could not end.
+        report: CorpusReport, or None if reading stopped before the end.
     """
 
     def __init__(self, message: str, report: CorpusReport | None = None) -> None:
@@ -85,21 +85,21 @@ def read_parallel(
     policy: Policy = "refuse",
     max_characters: int | None = None,
 ) -> Corpus:
-    r"""Reads two files whose lines of equal number are a pair.
+    r"""Reads two files in which lines with the same number form a pair.
 
-    Files are UTF-8, plain or .gz, read line by line. Only \n ends a line. Files of unequal lengths
-    are refused under either policy: which line is missing cannot be known.
+    Files are UTF-8, plain or .gz, read line by line. Only \n ends a line. Files with different
+    numbers of lines are refused under both policies, because nobody knows which line is missing.
 
     Args:
-        source_path, target_path: the two files.
-        policy: "refuse" raises if there is any fault, "drop" leaves the pairs with faults out. The
-            faults: bytes that are not UTF-8, a blank side, a side above `max_characters`.
-        max_characters: int > 0. Most characters per side; None is no limit.
+        source_path, target_path: The two files.
+        policy: "refuse" raises if there is any error, "drop" leaves out the pairs with errors.
+            Errors are bytes that are not UTF-8, a blank side, a side above `max_characters`.
+        max_characters: int > 0. Maximum characters per side; None means no limit.
     Returns:
-        The pairs, in their order, and the report.
+        The pairs, in the order of the files, and the report.
     Raises:
-        FileNotFoundError: Lists all files that are missing.
-        CorpusError: Lists all faults after the whole reading; also if no pair is left.
+        FileNotFoundError: If files are missing; the message lists all of them.
+        CorpusError: If there are errors or no pair is left; all errors are reported at once.
     """
     _check_files(source_path, target_path)
     collector = _Collector(policy, max_characters)
@@ -124,14 +124,14 @@ def read_tsv(
     policy: Policy = "refuse",
     max_characters: int | None = None,
 ) -> Corpus:
-    """Reads a file of columns split by tabs, without quoting.
+    """Reads a file of tab-separated columns, without quoting.
 
-    A row whose number of columns is not that of the first row is malformed.
+    A row is malformed if it has more or fewer columns than the first row.
 
     Args:
         path: UTF-8, plain or .gz.
         source_column, target_column: int >= 0. Counted from 0.
-        policy, max_characters: see `read_parallel`.
+        policy, max_characters: As for `read_parallel`.
     Returns, raises: As `read_parallel`.
     """
     if min(source_column, target_column) < 0:
@@ -166,12 +166,12 @@ def read_jsonl(
 ) -> Corpus:
     """Reads a file of one JSON object per line.
 
-    A line that is no object, lacks a field or holds no str there is malformed.
+    A line is malformed if it is not an object, lacks a field, or a field is not a str.
 
     Args:
         path: UTF-8, plain or .gz.
-        source_field, target_field: names of the two fields.
-        policy, max_characters: see `read_parallel`.
+        source_field, target_field: Names of the two fields.
+        policy, max_characters: As for `read_parallel`.
     Returns, raises: As `read_parallel`.
     """
     _check_files(path)
@@ -183,7 +183,7 @@ def read_jsonl(
         try:
             row = json.loads(text)
         except (ValueError, RecursionError) as error:
-            collector.fault(MALFORMED, f"{where}: no JSON ({error})")
+            collector.fault(MALFORMED, f"{where}: not JSON ({error})")
             continue
         if not isinstance(row, dict):
             collector.fault(MALFORMED, f"{where}: {type(row).__name__}, expected an object")
@@ -202,11 +202,11 @@ def from_pairs(
     policy: Policy = "refuse",
     max_characters: int | None = None,
 ) -> Corpus:
-    """Checks pairs that are in memory; a fault is named "pair 1" for the first of them.
+    """Checks pairs in memory; an error in the first of them is reported as "pair 1".
 
     Args:
-        pairs: iterable of (source_text, target_text).
-        policy, max_characters: see `read_parallel`.
+        pairs: Iterable of (source_text, target_text).
+        policy, max_characters: As for `read_parallel`.
     Returns, raises: As `read_parallel`.
     """
     collector = _Collector(policy, max_characters)
@@ -269,7 +269,7 @@ class _Collector:
         return None
 
     def add(self, source_side: tuple[str, object], target_side: tuple[str, object]) -> None:
-        """Adds one pair, or counts its first fault; a side is (where, text)."""
+        """Adds one pair, or counts its first error; a side is (where, text)."""
         source = self.checked(*source_side)
         if source is not None:
             target = self.checked(*target_side)
@@ -284,14 +284,14 @@ class _Collector:
         )
         if UNEQUAL_LENGTHS in self.counts:
             raise CorpusError(
-                "Parallel files must have as many lines as each other. Which line is missing "
-                f'cannot be known, so policy="drop" does not help: mend the files.\n{report}',
+                "Parallel files must have the same number of lines. Nobody knows which line is "
+                f'missing, so policy="drop" does not help: fix the files.\n{report}',
                 report,
             )
         if self.counts and self.policy == "refuse":
             raise CorpusError(
-                'A corpus must be without faults. Mend them, or pass policy="drop" to leave '
-                f"their pairs out.\n{report}",
+                'The corpus has errors. Fix them, or pass policy="drop" to leave out the pairs '
+                f"with errors.\n{report}",
                 report,
             )
         if not self.pairs:
@@ -302,7 +302,7 @@ class _Collector:
 def _check_files(*paths: FilePath) -> None:
     missing = [os.fspath(path) for path in paths if not Path(path).is_file()]
     if missing:
-        raise FileNotFoundError(f"Every corpus file must exist. Missing: {', '.join(missing)}.")
+        raise FileNotFoundError(f"Corpus files do not exist: {', '.join(missing)}.")
 
 
 def _numbered_lines(path: FilePath) -> Iterator[tuple[str, bytes]]:

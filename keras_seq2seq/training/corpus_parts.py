@@ -12,7 +12,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclasses.dataclass(frozen=True)
-class Parts:
+class CorpusParts:
     """Sentence pairs for training, for choosing the best epoch and for the final report.
 
     Args:
@@ -28,7 +28,7 @@ class Parts:
     report: str = ""
 
 
-def read_parts(recipe: Recipe) -> Parts:
+def read_parts(recipe: Recipe) -> CorpusParts:
     """Reads what the recipe names.
 
     Without a validation part, 1,000 training pairs (a tenth, if that is fewer) are held out: an
@@ -41,7 +41,7 @@ def read_parts(recipe: Recipe) -> Parts:
         from keras_seq2seq.phrasebook import generate
 
         book = generate(seed=recipe.data.seed, size=recipe.data.size)
-        return Parts(book.train, book.validation, book.test)
+        return CorpusParts(book.train, book.validation, book.test)
     names = ("train", "validation", "test")
     read = {name: _read(recipe, getattr(recipe.data, name)) for name in names}
     report = "\n".join(f"{name}: {corpus.report}" for name, corpus in read.items() if corpus)
@@ -58,7 +58,7 @@ def read_parts(recipe: Recipe) -> Parts:
         pairs["validation"] = tuple(chosen)
         known = set(chosen)  # a repeated pair is held out everywhere
         pairs["train"] = tuple(pair for pair in given if pair not in known)
-    return Parts(**pairs, report=report)
+    return CorpusParts(**pairs, report=report)
 
 
 def _read(recipe: Recipe, names: tuple[str, ...]) -> Corpus | None:

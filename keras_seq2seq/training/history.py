@@ -1,7 +1,9 @@
-"""The curve of a run: read from history.csv, drawn to history.png."""
+"""The curves of a run: reads them from history.csv and draws them to history.png."""
 
 import csv
 import pathlib
+
+from keras_seq2seq.installed import missing_package
 
 PANELS = {
     "loss per token": ("loss", "val_loss"),
@@ -11,7 +13,7 @@ PANELS = {
 
 
 def read_history(path: pathlib.Path) -> dict[str, list[float]]:
-    """Returns each column of a `history.csv` by name, one value an epoch; {} if it is empty."""
+    """Returns the columns of a `history.csv`, one value per epoch; {} if missing or empty."""
     if not path.exists():
         return {}
     with path.open(newline="", encoding="utf-8") as file:
@@ -31,7 +33,7 @@ def draw_history(history: dict[str, list[float]], path: pathlib.Path) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise ImportError('Plots need matplotlib: pip install "keras_seq2seq[train]".') from None
+        raise missing_package("Plots need matplotlib", "train") from None
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     epochs = [epoch + 1 for epoch in history["epoch"]]
     for axes, (title, names) in zip(figure.subplots(1, len(PANELS)), PANELS.items(), strict=True):

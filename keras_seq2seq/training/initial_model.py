@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import pathlib
-import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +11,7 @@ import keras
 from keras_seq2seq.seq2seq import Seq2Seq, load_model
 from keras_seq2seq.text.tokenizer import TokenizerPair
 from keras_seq2seq.training.corpus_parts import Pairs
-from keras_seq2seq.training.recipe import Recipe
+from keras_seq2seq.training.recipe import Recipe, read_settings
 from keras_seq2seq.training.recipe_sections import TokenizerRecipe
 from keras_seq2seq.training.run_folder import RunFolder
 
@@ -70,8 +69,7 @@ def dtype_policy(name: str) -> Iterator[None]:
 
 
 def _new_model(recipe: Recipe, tokenizers: TokenizerPair) -> Seq2Seq:
-    sizes = tokenizers.source.vocabulary_size, tokenizers.target.vocabulary_size
-    return Seq2Seq(recipe.config(*sizes), tokenizers=tokenizers)
+    return Seq2Seq(recipe.config(*tokenizers.vocabulary_sizes), tokenizers=tokenizers)
 
 
 def _from_run(recipe: Recipe, run: RunFolder) -> tuple[TokenizerPair, Seq2Seq]:
@@ -86,15 +84,14 @@ def _from_run(recipe: Recipe, run: RunFolder) -> tuple[TokenizerPair, Seq2Seq]:
             f"Received: {run.model}."
         )
     tokenizers = given.tokenizers
-    # Not by Recipe.load, which looks for the data of that run too.
-    of_run = TokenizerRecipe(**tomllib.loads(run.recipe.read_text("utf-8"))["tokenizer"])
+    of_run = read_settings(run.recipe)
     faults = [
-        f"tokenizer.{name}: {there!r} there, {here!r} here"
-        for name, there, here in _differences(of_run, recipe.tokenizer)
-        if name != "sampling_alpha"
+        f"{name}: {of_run[name]!r} there, {here!r} here"
+        for name, here in recipe.settings.items()
+        if name.startswith("tokenizer.") and of_run[name] != here
+        if name != "tokenizer.sampling_alpha"
     ]
-    sizes = tokenizers.source.vocabulary_size, tokenizers.target.vocabulary_size
-    config = recipe.config(*sizes)
+    config = recipe.config(*tokenizers.vocabulary_sizes)
     weightless = WEIGHTLESS | ({"max_length"} if config.positions != "learned" else set())
     faults += [
         f"model.{name}: {there!r} there, {here!r} here"

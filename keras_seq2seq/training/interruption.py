@@ -1,4 +1,4 @@
-"""Signals that end a training between two steps, not in the middle of one."""
+"""Lets signals stop a training between two steps, not in the middle of one."""
 
 import signal
 import sys
@@ -11,8 +11,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interruption:
     """Notes the first Ctrl-C or SIGTERM within a `with` block; the second one raises at once.
 
-    An exception out of a signal can hit a backend in the middle of its work. Whoever can stop
-    asks for `noted`. Signals that are ignored stay so, and so do all outside the main thread.
+    An exception from a signal handler can hit a backend in the middle of its work, so the training
+    checks `noted` where it can stop. Ignored signals stay ignored. Outside the main thread, signals
+    are left alone.
     """
 
     def __init__(self) -> None:
@@ -40,4 +41,4 @@ class Interruption:
         if self.noted:
             raise KeyboardInterrupt
         self.noted = True
-        print("\nStops after this step; once more stops at once.", file=sys.stderr)
+        print("\nStopping after this step; interrupt again to stop at once.", file=sys.stderr)

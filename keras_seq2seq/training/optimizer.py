@@ -1,4 +1,4 @@
-"""The optimizer and the learning rate that a recipe names."""
+"""Builds the optimizer and the learning rate that a recipe describes."""
 
 from typing import Any
 
@@ -7,16 +7,16 @@ import keras
 from keras_seq2seq.training.recipe_sections import TrainingRecipe
 from keras_seq2seq.training.schedules import InverseSquareRoot
 
-# Biases and the gains of norms are no directions to shrink.
+# Weight decay is meant for weight matrices, not for biases and the gains of norms.
 NOT_DECAYED = ["bias", "gamma", "beta"]
 
 
 def build_optimizer(training: TrainingRecipe, total_steps: int) -> keras.optimizers.Optimizer:
-    """Returns Adam, or AdamW where the recipe decays weights.
+    """Returns Adam, or AdamW if the recipe sets a weight decay.
 
     Args:
-        training: Says every number.
-        total_steps: int > 0. Batches of the whole training.
+        training: The section of the recipe with all the values.
+        total_steps: int > 0. Number of batches in the whole training.
     Reference:
         Kingma and Ba 2015; Loshchilov and Hutter 2019.
     """
@@ -40,11 +40,11 @@ def build_optimizer(training: TrainingRecipe, total_steps: int) -> keras.optimiz
 
 
 def learning_rate(training: TrainingRecipe, total_steps: int) -> Any:
-    """Returns the learning rate of a recipe: a number, or a schedule of Keras.
+    """Returns the learning rate of a recipe: a number, or a Keras schedule.
 
     Args:
-        training: Says schedule, peak and warm-up.
-        total_steps: int > 0. Steps of the whole training.
+        training: The section of the recipe with schedule, peak and warm-up.
+        total_steps: int > 0. Number of steps in the whole training.
     """
     peak, warmup = training.learning_rate, training.warmup_steps
     if training.schedule == "inverse_sqrt":

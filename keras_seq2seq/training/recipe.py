@@ -12,17 +12,12 @@ from typing import Any
 from keras_seq2seq.models.config import Seq2SeqConfig
 from keras_seq2seq.training.recipe_sections import (
     FORMATS,
-    LEVELS,
-    METRICS,
-    POLICIES,
-    PRECISIONS,
-    SCHEDULES,
-    TOKENIZATIONS,
     DataRecipe,
     TokenizerRecipe,
     TrainingRecipe,
 )
 
+SECTIONS = {"data": DataRecipe, "tokenizer": TokenizerRecipe, "training": TrainingRecipe}
 VOCABULARY_KEYS = ("source_vocabulary_size", "target_vocabulary_size")
 
 
@@ -38,7 +33,7 @@ class Recipe:
         data: Where the pairs are.
         tokenizer: How text becomes ids.
         model: Arguments of `Seq2SeqConfig` but the vocabulary sizes, which the tokenizer gives;
-            `preset` names an architecture that the others go before.
+            `preset` names an architecture, which the others override.
         training: How the model is trained.
     Raises:
         RecipeError: With every fault found, one a line.
@@ -67,6 +62,16 @@ class Recipe:
         """Returns the path of a file of the data folder."""
         return pathlib.Path(os.path.expandvars(self.data.folder)).expanduser() / name
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every value by "section.key", those of the model with its preset filled in."""
+        found = {
+            f"{name}.{key}": value
+            for name in SECTIONS
+            for key, value in dataclasses.asdict(getattr(self, name)).items()
+        }
+        return found | _model_settings(self.model)
+
     def to_toml(self) -> str:
         """Returns the recipe with every default filled in."""
         lines = []
@@ -82,7 +87,7 @@ class Recipe:
 
         Args:
             path: The file.
-            settings: "section.key=value" that go before the file, value in TOML or a bare word.
+            settings: "section.key=value" that override the file, value in TOML or a bare word.
         Raises:
             RecipeError: With every fault found: unknown keys, wrong types, missing files.
         """
@@ -99,21 +104,22 @@ class Recipe:
         merged = {k: dict(v) if isinstance(v, Mapping) else v for k, v in tables.items()}
         faults = _apply(merged, settings)
         sections: dict[str, Any] = {}
-        types = {"data": DataRecipe, "tokenizer": TokenizerRecipe, "training": TrainingRecipe}
         for name, table in merged.items():
-            if name not in (*types, "model") or not isinstance(table, dict):
-                faults.append(f"A section must be one of {[*types, 'model']}. Received: {name!r}.")
+            if name not in (*SECTIONS, "model") or not isinstance(table, dict):
+                faults.append(
+                    f"A section must be one of {[*SECTIONS, 'model']}. Received: {name!r}."
+                )
             elif name == "model":
                 sections[name] = table
             else:
-                known = {field.name for field in dataclasses.fields(types[name])}
+                known = {field.name for field in dataclasses.fields(SECTIONS[name])}
                 faults += [
                     f"[{name}] takes the keys {sorted(known)}. Received: {key!r}."
                     for key in table
                     if key not in known
                 ]
                 values = {k: _frozen(v) for k, v in table.items() if k in known}
-                sections[name] = types[name](**values)
+                sections[name] = SECTIONS[name](**values)
         try:
             recipe = cls(**sections)
         except RecipeError as error:
@@ -123,6 +129,38 @@ class Recipe:
         if faults:
             raise RecipeError("The recipe has faults:\n- " + "\n- ".join(faults))
         return recipe
+
+
+def read_settings(path: pathlib.Path) -> dict[str, Any]:
+    """Returns the settings of the recipe that a run keeps; a missing one has its default.
+
+    The files that it names are not looked for: a run may lie on another machine than its data.
+
+    Raises:
+        RecipeError: If it is no recipe, or a later release wrote a key that is unknown here.
+    """
+    try:
+        tables = tomllib.loads(path.read_text("utf-8"))
+        found = {
+            f"{name}.{key}": value
+            for name, section in SECTIONS.items()
+            for key, value in dataclasses.asdict(section(**_read_section(tables, name))).items()
+        }
+        return found | _model_settings(tables.get("model", {}))
+    except (OSError, ValueError, TypeError) as error:
+        raise RecipeError(
+            f"{path} must be the recipe of a run of this release or an earlier one. "
+            f"Received: {error}."
+        ) from None
+
+
+def _read_section(tables: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: _frozen(value) for key, value in tables.get(name, {}).items()}
+
+
+def _model_settings(model: Mapping[str, Any]) -> dict[str, Any]:
+    values = _config(model, 4, 4).to_dict()
+    return {f"model.{key}": v for key, v in values.items() if key not in VOCABULARY_KEYS}
 
 
 def _config(model: Mapping[str, Any], source_size: int, target_size: int) -> Seq2SeqConfig:
@@ -171,55 +209,31 @@ def _value_faults(recipe: Recipe) -> list[str]:
                 wanted = getattr(field.type, "__name__", "str")
                 wanted = "list of str" if wanted == "tuple" else wanted
                 faults.append(f"`{where}` must be of type {wanted}. Received: {value!r}.")
-            elif fault := _limit_fault(where, value):
+            elif fault := _limit_fault(where, value, field.metadata):
                 faults.append(fault)
     return faults
 
 
-_CHOICES = {
-    "data.format": FORMATS,
-    "data.policy": POLICIES,
-    "tokenizer.source_level": LEVELS,
-    "tokenizer.target_level": LEVELS,
-    "training.schedule": SCHEDULES,
-    "training.metric": tuple(METRICS),
-    "training.precision": PRECISIONS,
-    "training.bleu_tokenize": TOKENIZATIONS,
-}
-_AT_LEAST_ZERO = {
-    "data.seed",
-    "tokenizer.vocabulary_size",
-    "tokenizer.target_vocabulary_size",
-    "training.seed",
-    "training.warmup_steps",
-    "training.average_last",
-    "training.average_best",
-    "training.weight_decay",
-    "training.r_drop",
-    "training.patience",
-}
-_RANGES = {
-    "tokenizer.sampling_alpha": (0, 1),
-    "training.label_smoothing": (0, 0.999),
-    "training.beta_1": (0, 0.999),
-    "training.ema_momentum": (0, 0.99999),
-    "training.beta_2": (0, 0.9999),
-}
+def _limit_fault(where: str, value: Any, limits: Mapping[str, Any]) -> str | None:
+    """Returns what is wrong with a value of the right type.
 
-
-def _limit_fault(where: str, value: Any) -> str | None:
-    if where in _CHOICES:
-        if value not in _CHOICES[where]:
-            return f"`{where}` must be one of {_CHOICES[where]}. Received: {value!r}."
-    elif where in _RANGES:
-        low, high = _RANGES[where]
+    Args:
+        where: "section.key".
+        value: Received.
+        limits: Metadata of the field: `choices`, `range`, or `zero` for a number from 0 on.
+    """
+    if choices := limits.get("choices"):
+        if value not in choices:
+            return f"`{where}` must be one of {choices}. Received: {value!r}."
+    elif "range" in limits:
+        low, high = limits["range"]
         if not low <= value <= high:
             return f"`{where}` must be {low} to {high}. Received: {value}."
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        least = "at least 0" if where in _AT_LEAST_ZERO else "above 0"
+        least = "at least 0" if limits.get("zero") else "above 0"
         if not math.isfinite(value):
             return f"`{where}` must be finite and {least}. Received: {value}."
-        if value < 0 or (value == 0 and where not in _AT_LEAST_ZERO):
+        if value < 0 or (value == 0 and not limits.get("zero")):
             return f"`{where}` must be {least}. Received: {value}."
     return None
 

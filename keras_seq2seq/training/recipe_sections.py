@@ -1,6 +1,7 @@
 """The sections of a recipe, with the defaults and the choices of each key."""
 
 import dataclasses
+from typing import Any
 
 FORMATS = ("phrasebook", "parallel", "tsv", "jsonl")
 LEVELS = ("subword", "character", "word")
@@ -9,6 +10,21 @@ SCHEDULES = ("constant", "cosine", "inverse_sqrt")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 TOKENIZATIONS = ("13a", "none", "intl", "char", "zh")
 METRICS = {"bleu": "max", "chrf": "max", "exact_match": "max", "loss": "min"}
+
+
+def _one_of(default: str, choices: tuple[str, ...]) -> Any:
+    """Returns a field that must be one of some names."""
+    return dataclasses.field(default=default, metadata={"choices": choices})
+
+
+def _between(default: float, low: float, high: float) -> Any:
+    """Returns a field that must be a number within a range, both ends included."""
+    return dataclasses.field(default=default, metadata={"range": (low, high)})
+
+
+def _from_zero(default: float) -> Any:
+    """Returns a field that must be finite and at least 0; a number without this is above 0."""
+    return dataclasses.field(default=default, metadata={"zero": True})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,15 +46,15 @@ class DataRecipe:
         size: int > 0. Pairs of the phrasebook.
     """
 
-    format: str = "phrasebook"
+    format: str = _one_of("phrasebook", FORMATS)
     folder: str = "."
     train: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
     source_field: str = "source"
     target_field: str = "target"
-    policy: str = "refuse"
-    seed: int = 0
+    policy: str = _one_of("refuse", POLICIES)
+    seed: int = _from_zero(0)
     size: int = 60_000
 
 
@@ -57,11 +73,11 @@ class TokenizerRecipe:
     """
 
     joint: bool = True
-    vocabulary_size: int = 8000
-    target_vocabulary_size: int = 0
-    source_level: str = "subword"
-    target_level: str = "subword"
-    sampling_alpha: float = 0.0
+    vocabulary_size: int = _from_zero(8000)
+    target_vocabulary_size: int = _from_zero(0)
+    source_level: str = _one_of("subword", LEVELS)
+    target_level: str = _one_of("subword", LEVELS)
+    sampling_alpha: float = _between(0.0, 0, 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,30 +122,30 @@ class TrainingRecipe:
     """
 
     epochs: int = 10
-    seed: int = 0
+    seed: int = _from_zero(0)
     tokens_per_batch: int = 2048
     num_shapes: int = 8
     learning_rate: float = 1e-3
-    schedule: str = "constant"
-    warmup_steps: int = 0
-    beta_1: float = 0.9
-    beta_2: float = 0.999
+    schedule: str = _one_of("constant", SCHEDULES)
+    warmup_steps: int = _from_zero(0)
+    beta_1: float = _between(0.9, 0, 0.999)
+    beta_2: float = _between(0.999, 0, 0.9999)
     epsilon: float = 1e-7
     clip_norm: float = 1.0
-    label_smoothing: float = 0.0
-    metric: str = "bleu"
+    label_smoothing: float = _between(0.0, 0, 0.999)
+    metric: str = _one_of("bleu", tuple(METRICS))
     evaluate_every: int = 1
     evaluate_size: int = 500
-    bleu_tokenize: str = "13a"
-    average_last: int = 0
-    average_best: int = 0
-    ema_momentum: float = 0.0
-    weight_decay: float = 0.0
+    bleu_tokenize: str = _one_of("13a", TOKENIZATIONS)
+    average_last: int = _from_zero(0)
+    average_best: int = _from_zero(0)
+    ema_momentum: float = _between(0.0, 0, 0.99999)
+    weight_decay: float = _from_zero(0.0)
     accumulation_steps: int = 1
-    r_drop: float = 0.0
-    precision: str = "float32"
+    r_drop: float = _from_zero(0.0)
+    precision: str = _one_of("float32", PRECISIONS)
     save_every: int = 500
     test_beam_size: int = 1
-    patience: int = 0
+    patience: int = _from_zero(0)
     jit_compile: bool = False
     steps_per_execution: int = 1

@@ -1,4 +1,4 @@
-"""Fit that goes on where it was killed, to the same weights bit by bit."""
+"""A `fit` that resumes where it was killed and gives the same weights, bit by bit."""
 
 import contextlib
 import math
@@ -14,7 +14,7 @@ from keras_seq2seq.training.training_state import TrainingState
 
 
 class TrainingDiverged(ArithmeticError):
-    """The loss or a weight is no longer a number; the last good state is kept."""
+    """The loss or a weight is no longer finite; the last good state is kept."""
 
 
 def resumable_fit(
@@ -28,28 +28,29 @@ def resumable_fit(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: str | int = "auto",
 ) -> keras.callbacks.History:
-    """Fits a compiled model; killed at any step and called again, it goes on from its state.
+    """Fits a compiled model; if it is killed at any step, the next call resumes from its state.
 
-    On a CPU the end is the same, bit by bit, as without the kill: weights, optimizer, schedule,
-    seeds of dropout and position in the data are kept. A callback is taken up where it names in
-    `remembered` its attributes that have to be kept, plain values for JSON.
+    On a CPU the result is the same, bit by bit, as without the kill: the state holds the weights,
+    optimizer, schedule, dropout seeds and the position in the data. A callback resumes too if its
+    attribute `remembered` names the attributes to keep, which must be plain values for JSON.
 
     Args:
-        model: Compiled. Its weights are those of the state, if there is one.
+        model: Compiled. If there is a state, the model gets its weights.
         batches: The training data.
-        epochs: int > 0. Epochs in all, those of before the kill included.
-        state_path: The file of the state; it is replaced, never written over.
+        epochs: int > 0. Total number of epochs, including those before the kill.
+        state_path: The file of the state; each new state replaces the whole file.
         save_every: int > 0. Steps between two states within an epoch; each epoch ends with one.
-        validation_data: As of keras.Model.fit.
-        callbacks: As of keras.Model.fit.
-        verbose: As of keras.Model.fit.
+        validation_data: As for keras.Model.fit.
+        callbacks: As for keras.Model.fit.
+        verbose: As for keras.Model.fit.
     Returns:
-        The history of the epochs that this call ended.
+        The history of the epochs that this call completed.
     Raises:
         StateError: If the state is damaged or belongs to another training.
-        TrainingDiverged: If the loss becomes NaN or infinite; the state is the last good one.
+        TrainingDiverged: If the loss or a weight becomes NaN or infinite; the last good state is
+            kept.
         KeyboardInterrupt: After Ctrl-C or SIGTERM, as soon as a step or an epoch has ended and
-            its state is written.
+            its state is saved.
     """
     if save_every < 1 or epochs < 1:
         raise ValueError(
@@ -62,7 +63,7 @@ def resumable_fit(
     if state is not None:
         state.restore(model, batches.fingerprint)
         if state.metrics:
-            model.test_on_batch(*batches.batch(0, 0))  # makes the variables of the metrics
+            model.test_on_batch(*batches.batch(0, 0))  # creates the variables of the metrics
     epoch, first = (state.epoch, state.batch) if state else (0, 0)
     listed = _LastingCallbacks(
         [keeper.watch, *callbacks, keeper],
@@ -73,7 +74,7 @@ def resumable_fit(
         epochs=epochs,
         steps=len(batches),
     )
-    # The order is that of the batches alone: Keras would draw another from Python's generator.
+    # `batches` sets the order; Keras would shuffle it again with Python's random generator.
     options = {"validation_data": validation_data, "callbacks": listed, "shuffle": False}
     if state is not None and state.stopped:
         epoch, first = epochs, 0
@@ -90,7 +91,7 @@ def _fit(
     epochs: int,
     options: dict[str, Any],
 ) -> keras.callbacks.History:
-    """Fits from a batch of an epoch on, in two calls of `fit` where that is not its first."""
+    """Fits from batch `first` of an epoch; takes two calls of `fit` if `first` is not 0."""
     if first:
         listed.first_batch = first
         with _without_final_average(model.optimizer):
@@ -110,10 +111,10 @@ def _fit(
 
 
 class _LastingCallbacks(keras.callbacks.CallbackList):
-    """Callbacks that several calls of `fit` share as if they were one.
+    """Callbacks that see several calls of `fit` as a single one.
 
     Args:
-        As of keras.callbacks.CallbackList.
+        As for keras.callbacks.CallbackList.
     """
 
     first_batch = 0
@@ -138,7 +139,7 @@ class _LastingCallbacks(keras.callbacks.CallbackList):
         self._last_logs = logs
 
     def finish(self) -> None:
-        """Ends the training for the callbacks."""
+        """Tells the callbacks that the training has ended."""
         if self._begun:
             super().on_train_end(self._last_logs)
 
@@ -148,7 +149,7 @@ class _LastingCallbacks(keras.callbacks.CallbackList):
 
 
 class _Rest(keras.utils.PyDataset):
-    """The batches of an epoch from one on."""
+    """The rest of an epoch: its batches from number `first` on."""
 
     def __init__(self, batches: PairBatches, epoch: int, first: int) -> None:
         super().__init__()
@@ -164,14 +165,14 @@ class _Rest(keras.utils.PyDataset):
         self._begun = True
 
     def __getitem__(self, index: int) -> Batch:
-        # Before an epoch Keras reads off two batches which axes vary: the first two of an epoch
-        # are of different shapes, those of its rest may be alike.
+        # Before an epoch, Keras reads two batches to see which axes vary. The first two batches of
+        # an epoch differ in shape; the first two of the rest may not.
         first = self.first if self._begun or len(self) == 1 else 0
         return self.batches.batch(self.epoch, first + index)
 
 
 class _Watch(keras.callbacks.Callback):
-    """Stops at the first loss that is not a finite number, before any other callback sees it."""
+    """Stops the training at the first loss that is not finite, before other callbacks see it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -183,11 +184,11 @@ class _Watch(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
-            raise _diverged(f"a loss of {loss}", self.epoch, batch)
+            raise _diverged(f"the loss is {loss}", self.epoch, batch)
 
 
 class _StateKeeper(keras.callbacks.Callback):
-    """Writes the state every so many steps and after each epoch; gives it back to callbacks."""
+    """Saves the state every few steps and after each epoch; restores that of the callbacks."""
 
     def __init__(
         self,
@@ -210,7 +211,7 @@ class _StateKeeper(keras.callbacks.Callback):
         self.saved = state.batch if state else 0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        # After those of the others, which reset themselves there.
+        # Called after the other callbacks, which reset themselves in this method.
         if self.state is not None:
             self.state.remind(self.callbacks)
 
@@ -244,24 +245,23 @@ class _StateKeeper(keras.callbacks.Callback):
         state = TrainingState.of(self.model, epoch, batch, fingerprint, self.callbacks)
         if not state.is_finite():
             last = (batch or len(self.batches)) - 1
-            raise _diverged("weights that are not finite", self.epoch, last)
+            raise _diverged("some weights are not finite", self.epoch, last)
         state.save(self.path)
         self.saved = batch
 
 
 def _diverged(what: str, epoch: int, batch: int) -> TrainingDiverged:
-    """Returns the error for a training that left the numbers at a batch, counted from 0."""
+    """Returns the error for a training that diverged; `epoch` and `batch` count from 0."""
     return TrainingDiverged(
-        f"A training must keep to finite numbers. Received: {what} in epoch {epoch + 1}, "
-        f"step {batch + 1} of it. The state and the model saved before it are kept; train in "
-        "another folder with a lower learning_rate or clip_norm or more warmup_steps, from the "
-        "kept model (--fine-tune) or from the start."
+        f"Training diverged: {what} at epoch {epoch + 1}, step {batch + 1}; the state and the "
+        "model saved before it are kept. Train in another folder with a lower learning_rate or "
+        "clip_norm or more warmup_steps, from the kept model (--fine-tune) or from the start."
     )
 
 
 @contextlib.contextmanager
 def _without_final_average(optimizer: Any) -> Iterator[None]:
-    """Keeps `fit` from putting the moving average in place of the weights: it is not the end."""
+    """Stops `fit` from replacing the weights with their moving average before the end."""
     original = optimizer.finalize_variable_values
     optimizer.finalize_variable_values = lambda *arguments: None
     try:

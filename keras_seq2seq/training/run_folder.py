@@ -8,9 +8,11 @@ import shutil
 from collections.abc import Iterable
 from typing import Any
 
-from keras_seq2seq.training.recipe import Recipe
+from keras_seq2seq.training.recipe import Recipe, read_settings
 from keras_seq2seq.training.training_state import completed_epochs
 from keras_seq2seq.whole_file import whole_file
+
+EPOCHS = "training.epochs"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,25 +117,25 @@ class RunFolder:
         _replace(self.report, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
 
     def _check_goes_on(self, recipe: Recipe) -> None:
-        kept, given = self.recipe.read_text("utf-8").splitlines(), recipe.to_toml().splitlines()
-        changed = [line for line in given if line not in kept]
-        before = [line for line in kept if line not in given]
-        if _has_more_epochs(changed, before) and recipe.training.schedule != "cosine":
+        kept, given = read_settings(self.recipe), recipe.settings
+        changed = {name: value for name, value in given.items() if kept[name] != value}
+        has_more_epochs = set(changed) == {EPOCHS} and kept[EPOCHS] < given[EPOCHS]
+        if has_more_epochs and recipe.training.schedule != "cosine":
             return
         finished = self.report.exists() and not json.loads(self.report.read_text("utf-8")).get(
             "interrupted"
         )
         if finished:
             raise FileExistsError(
-                "A run goes into a new folder, or goes on with more epochs. "
-                f"Received: {self.path}, which holds a finished run; name another folder, raise "
-                "training.epochs alone (of a schedule that is not cosine), or pass --force "
-                "(force=True) to write over it."
+                f"{self.path} holds a finished run. Name another folder, raise training.epochs "
+                "alone to go on (of a schedule that is not cosine), or pass --force (force=True) "
+                "to write over it."
             )
-        if changed or len(kept) != len(given):
+        if changed:
+            listed = [f"{name} = {value!r}, was {kept[name]!r}" for name, value in changed.items()]
             raise FileExistsError(
-                f"An unfinished run goes on by its own recipe. Received: {self.path}, whose "
-                f"recipe.toml differs in {changed}; name another folder or pass --force "
+                f"{self.path} holds an unfinished run, which goes on by its own recipe. The recipe "
+                f"received differs: {'; '.join(listed)}. Name another folder, or pass --force "
                 "(force=True) to start over."
             )
 
@@ -155,10 +157,3 @@ class RunFolder:
 def _replace(path: pathlib.Path, text: str) -> None:
     with whole_file(path) as partial:
         partial.write_text(text, "utf-8")
-
-
-def _has_more_epochs(changed: list[str], before: list[str]) -> bool:
-    """Returns True if the one line of a recipe that changed is that of the epochs, which grew."""
-    found = [re.fullmatch(r"epochs = (\d+)", line) for line in (*before, *changed)]
-    counts = [int(match[1]) for match in found if match]
-    return len(found) == len(counts) == 2 and counts[0] < counts[1]

@@ -1,4 +1,4 @@
-"""Learning rates over the steps of a training."""
+"""Learning rate schedules."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ import keras
 
 @keras.saving.register_keras_serializable("keras_seq2seq")
 class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
-    """Rises from 0 to a peak in a straight line, then falls with the root of the step.
+    """Rises linearly from 0 to a peak, then falls with the inverse square root of the step.
 
-    rate = peak * min(step / warmup_steps, sqrt(warmup_steps / step)), step counted from 1. The rate
-    of Noam is the one whose peak is (units * warmup_steps) ** -0.5.
+    rate = peak * min(step / warmup_steps, sqrt(warmup_steps / step)), step counted from 1. With
+    peak = (units * warmup_steps) ** -0.5 it is the Noam schedule.
 
     Args:
         peak: float > 0. Highest learning rate.
-        warmup_steps: int > 0. Step at which it is reached.
+        warmup_steps: int > 0. Step at which the peak is reached.
     Raises:
         ValueError: If a number is not positive.
     Reference:

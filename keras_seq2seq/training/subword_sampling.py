@@ -1,4 +1,4 @@
-"""Subword sampling: draws other segmentations of a text, the same ones in every process."""
+"""Subword sampling: draws alternative segmentations of a text, the same in every process."""
 
 import functools
 import itertools
@@ -11,24 +11,24 @@ from keras_seq2seq.text.tokenizer import Tokenizer
 
 Ids = tuple[int, ...]
 
-# Segmentations of one word that are drawn from: at alpha 0.2 the rest would be rare.
+# Number of segmentations per word to draw from; at alpha 0.2 the others would be rare.
 CANDIDATES = 32
 _WORD_START = "▁"
 
 
 @final
 class SubwordSampler:
-    """Draws a segmentation of a text in place of the best, word by word.
+    """Draws a random segmentation of a text, word by word, instead of the best one.
 
-    No piece of a model of the level "subword" crosses a space, so the probability of a
-    segmentation is the product over the words, and each word is drawn alone among its 32 most
-    probable segmentations: P(segmentation) ** alpha, normalised. A word with a user-defined
-    symbol or bytes stays as it is. The draws come from the caller's generator: unlike
-    SentencePiece's own, which are salted anew in each process, they repeat.
+    At the level "subword" no piece crosses a space, so the probability of a segmentation is the
+    product over its words. Each word is drawn separately among its 32 most probable segmentations,
+    with P(segmentation) ** alpha, normalised. A word with a user-defined symbol or byte pieces
+    stays as it is. The draws come from the caller's generator and so can be repeated; those of
+    SentencePiece are seeded anew in each process.
 
     Args:
         tokenizer: A tokenizer of the level "subword".
-        alpha: float, 0 <= alpha <= 1. 1 draws by probability, 0 evenly.
+        alpha: float, 0 <= alpha <= 1. 1 draws by probability, 0 uniformly.
     Raises:
         ValueError: If `alpha` is out of its range or the tokenizer is of another level.
     Reference:
@@ -38,7 +38,7 @@ class SubwordSampler:
     def __init__(self, tokenizer: Tokenizer, alpha: float) -> None:
         if not 0 <= alpha <= 1:
             raise ValueError(f"`alpha` must be 0 to 1. Received: {alpha}.")
-        tokenizer.segmentations("a", 1)  # refuses other levels at once
+        tokenizer.segmentations("a", 1)  # raises at once for other levels
         self.tokenizer = tokenizer
         self.alpha = alpha
         pieces = tokenizer.pieces(range(tokenizer.vocabulary_size))
@@ -46,10 +46,10 @@ class SubwordSampler:
         self._candidates = functools.cache(self._find_candidates)
 
     def sample(self, ids: Sequence[int], generator: np.random.Generator) -> list[int]:
-        """Returns the ids of a drawn segmentation of the same text.
+        """Returns the ids of a random segmentation of the same text.
 
         Args:
-            ids: What `Tokenizer.encode` gave for one text.
+            ids: The ids that `Tokenizer.encode` gave for one text.
             generator: Draws one number for each word.
         """
         starts = np.flatnonzero(self._starts_word[np.asarray(ids, int)]).tolist()
@@ -62,9 +62,9 @@ class SubwordSampler:
         return drawn
 
     def _find_candidates(self, word: Ids) -> tuple[list[Ids], np.ndarray]:
-        """Returns the segmentations of a word and the ends of their shares of [0, 1)."""
+        """Returns the segmentations of a word and their cumulative probabilities."""
         found = self.tokenizer.segmentations(self.tokenizer.decode(word), CANDIDATES)
-        # A word whose text does not give its ids again, such as one with unk, is left alone.
+        # A word that does not encode back to its ids, such as one with unk, stays as it is.
         if not found or found[0][0] != word:
             return [word], np.array([1.0])
         log_probs = self.alpha * np.array([log_prob for _, log_prob in found])

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a training: curves, translations, where the model looked."""
+"""Logs a training for TensorBoard: curves, translations and attention."""
 
 import pathlib
 import time
@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from keras_seq2seq.attention_map import attention_png
+from keras_seq2seq.installed import missing_package
 from keras_seq2seq.training.callbacks import TranslationQuality
 from keras_seq2seq.translator import Translator
 
@@ -14,13 +15,13 @@ from keras_seq2seq.translator import Translator
 class TensorBoard(keras.callbacks.Callback):
     """Writes files for TensorBoard, without TensorFlow.
 
-    After each epoch every value of the logs and the learning rate, those of the validation part
-    under the same names in `validation/`, the others in `train/`; after each evaluation by
-    translation the samples as text and the attention of the first as a picture.
+    After each epoch it writes every logged value and the learning rate: validation values go to
+    `validation/` without the prefix `val_`, the others to `train/`. After each evaluation by
+    translation it writes the samples as text and the attention of the first one as a picture.
 
     Args:
-        folder: Gets the folders `train` and `validation`.
-        quality: Stands before this callback, and says what was translated.
+        folder: Folder in which `train` and `validation` are created.
+        quality: Callback with the translated samples; place it before this one.
     Raises:
         ImportError: If tensorboard is not installed.
     """
@@ -30,9 +31,7 @@ class TensorBoard(keras.callbacks.Callback):
         try:
             from tensorboard.summary.writer.event_file_writer import EventFileWriter
         except ImportError:
-            raise ImportError(
-                'TensorBoard\'s files need tensorboard: pip install "keras_seq2seq[train]".'
-            ) from None
+            raise missing_package("TensorBoard's files need tensorboard", "train") from None
         self.quality = quality
         self.open = lambda part: EventFileWriter(str(folder / part))
         self.writers: dict[str, Any] = {}

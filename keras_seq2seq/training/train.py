@@ -1,7 +1,5 @@
 """A training run: from a recipe to a folder with the model and everything that tells of it."""
 
-import importlib.metadata
-import importlib.util
 import os
 import pathlib
 import platform
@@ -10,8 +8,10 @@ from typing import Any
 
 import keras
 
-from keras_seq2seq.decoding.strategy import GREEDY, BeamSearch, Strategy
+from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
+from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.evaluation import evaluate
+from keras_seq2seq.installed import is_installed, versions
 from keras_seq2seq.models.losses import RDrop
 from keras_seq2seq.seq2seq import Seq2Seq, load_model
 from keras_seq2seq.text.tokenizer import TokenizerPair
@@ -25,7 +25,7 @@ from keras_seq2seq.training.callbacks import (
     TranslationQuality,
     save_model,
 )
-from keras_seq2seq.training.corpus_parts import Pairs, Parts, read_parts
+from keras_seq2seq.training.corpus_parts import CorpusParts, Pairs, read_parts
 from keras_seq2seq.training.initial_model import begin, dtype_policy
 from keras_seq2seq.training.optimizer import build_optimizer
 from keras_seq2seq.training.recipe import Recipe
@@ -108,7 +108,7 @@ def train(
         "threads": os.cpu_count(),
         "machine": platform.platform(),
         "backend": keras.backend.backend(),
-        "versions": _versions(),
+        "versions": {"python": platform.python_version(), **versions(VERSIONED)},
         **_history_summary(folder),
     }
     best = load_model(folder.model, compile=False)
@@ -167,7 +167,7 @@ def _compile(model: Seq2Seq, recipe: Recipe, steps_per_epoch: int) -> None:
 
 
 def _fit(
-    model: Seq2Seq, recipe: Recipe, parts: Parts, batches: PairBatches, folder: RunFolder
+    model: Seq2Seq, recipe: Recipe, parts: CorpusParts, batches: PairBatches, folder: RunFolder
 ) -> bool:
     """Fits the model; returns True if Ctrl-C ended it. The run folder holds a model after."""
     training = recipe.training
@@ -185,7 +185,7 @@ def _fit(
     callbacks = [Throughput(batches), quality, keep_best, csv_logger]
     if training.ema_momentum:
         callbacks.insert(0, MovingAverage())
-    if importlib.util.find_spec("tensorboard") is not None:
+    if is_installed("tensorboard"):
         callbacks.append(TensorBoard(folder.tensorboard, quality))
     kept = None
     if count := training.average_last or training.average_best:
@@ -239,13 +239,3 @@ def _test(model: Seq2Seq, pairs: Pairs, tokenize: str, strategy: Strategy) -> di
     sources, references = zip(*pairs, strict=True)
     translations = model.translate(sources, batch_size=64, strategy=strategy)
     return evaluate(translations, references, tokenize=tokenize)
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in VERSIONED:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return {"python": platform.python_version(), **found}

@@ -1,4 +1,4 @@
-"""The whole state of a training at one step: one file, written so that it is never half there."""
+"""The complete state of a training at one step, in one file that is never incomplete."""
 
 import contextlib
 import dataclasses
@@ -23,18 +23,18 @@ class StateError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class TrainingState:
-    """Where a training stands.
+    """The state of a training between two batches.
 
     Args:
         epoch: int >= 0. Epochs completed.
-        batch: int >= 0. Batches completed of the next one.
-        fingerprint: Says which data and order of batches it belongs to.
+        batch: int >= 0. Batches completed in the current epoch.
+        fingerprint: Identifies the data and the order of the batches.
         backend: Keras backend that trained.
         names: Name of each variable of model and optimizer, in order.
-        variables: Its value; seeds of dropout are among them.
-        metrics: Values of the metrics' variables, which a part of an epoch has filled.
-        callbacks: What each callback has to remember, by its place among all and its class.
-        stopped: A callback ended the training.
+        variables: Value of each variable; the dropout seeds are among them.
+        metrics: Values of the metric variables in the middle of an epoch; empty at its start.
+        callbacks: Remembered attributes of each callback, by its position and its class.
+        stopped: True if a callback ended the training.
     """
 
     epoch: int
@@ -48,7 +48,7 @@ class TrainingState:
     stopped: bool = False
 
     def save(self, path: pathlib.Path) -> None:
-        """Writes the state to a file that is never half there."""
+        """Writes the state to a file that is never incomplete."""
         values = dataclasses.asdict(self)
         arrays = {f"variable_{i}": v for i, v in enumerate(values.pop("variables"))}
         arrays |= {f"metric_{i}": v for i, v in enumerate(values.pop("metrics"))}
@@ -62,7 +62,7 @@ class TrainingState:
         """Reads what `save` wrote.
 
         Raises:
-            StateError: If the file is damaged or of another format.
+            StateError: If the file is damaged or has another format.
         """
         with _opened(path) as file:
             values = _meta(file, path)
@@ -81,14 +81,14 @@ class TrainingState:
         fingerprint: str,
         callbacks: Sequence[keras.callbacks.Callback],
     ) -> "TrainingState":
-        """Returns the state of a compiled model that stands before a batch.
+        """Returns the state of a compiled model between two batches.
 
         Args:
             model: Built and compiled.
             epoch: int >= 0. Epochs completed.
-            batch: int >= 0. Batches completed of the next one.
-            fingerprint: Of the batches.
-            callbacks: Those with an attribute `remembered`, names of attributes, are kept.
+            batch: int >= 0. Batches completed in the current epoch.
+            fingerprint: Fingerprint of the batches.
+            callbacks: All callbacks; the attributes that they name in `remembered` are kept.
         """
         variables = _variables(model)
         return cls(
@@ -107,29 +107,29 @@ class TrainingState:
         )
 
     def is_finite(self) -> bool:
-        """Tells whether every number of the model and the optimizer is finite."""
+        """Returns True if every number of the model and the optimizer is finite."""
         floats = (v for v in self.variables if v.dtype.kind not in "iub")
         return all(np.isfinite(v.astype("float32")).all() for v in floats)
 
     def remind(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-        """Gives callbacks what they remembered; one that was not there then stays as it is."""
+        """Restores what callbacks remembered; a callback that the state lacks stays as it is."""
         for key, callback in _keyed(callbacks):
             for name, value in self.callbacks.get(key, {}).items():
                 setattr(callback, name, value)
 
     def restore(self, model: keras.Model, fingerprint: str) -> None:
-        """Gives model and optimizer the values of this state.
+        """Sets model and optimizer to the values of this state.
 
         Raises:
-            StateError: If it belongs to another model, optimizer, backend or to other data;
-                nothing is changed then.
+            StateError: If the state belongs to another model, optimizer, backend or other data;
+                then nothing is changed.
         """
         variables = _variables(model)
         here = [(v.path, tuple(v.shape)) for v in variables]
         kept = [(n, v.shape) for n, v in zip(self.names, self.variables, strict=True)]
         faults = []
         if self.backend != keras.backend.backend():
-            faults.append(f"trained by {self.backend}, not {keras.backend.backend()}")
+            faults.append(f"the backend {self.backend}, not {keras.backend.backend()}")
         if self.fingerprint != fingerprint:
             faults.append("other pairs, tokenizers, batch sizes or seed")
         if [shape for _, shape in here] != [shape for _, shape in kept]:
@@ -139,8 +139,8 @@ class TrainingState:
             faults.append(f"another model or optimizer ({odd[0] if odd else counts})")
         if faults:
             raise StateError(
-                "A training goes on only from its own state. Received: the state of a training "
-                f"with {'; '.join(faults)}. Take another folder, or start over with --force "
+                "A training can resume only from its own state. Received: the state of a training "
+                f"with {'; '.join(faults)}. Use another folder, or start over with --force "
                 "(force=True)."
             )
         for variable, value in zip(variables, self.variables, strict=True):
@@ -148,10 +148,10 @@ class TrainingState:
 
 
 def completed_epochs(path: pathlib.Path) -> int:
-    """Returns the number of epochs that a file of a state has completed.
+    """Returns the number of completed epochs in the file of a state.
 
     Raises:
-        StateError: As `TrainingState.load`.
+        StateError: As for `TrainingState.load`.
     """
     with _opened(path) as file:
         return int(_meta(file, path)["epoch"])
@@ -166,8 +166,8 @@ def _opened(path: pathlib.Path) -> Iterator[Any]:
         raise
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise StateError(
-            f"A training state must be whole. Received: {path}, which cannot be read "
-            f"({error}); start over with --force (force=True)."
+            f"The training state {path} cannot be read ({error}): it is damaged or cut off. Start "
+            "over with --force (force=True)."
         ) from None
 
 
@@ -197,7 +197,7 @@ def _variables(model: keras.Model) -> list[Any]:
 
 
 def _value(variable: Any) -> np.ndarray:
-    # bfloat16 is not a dtype that NumPy's files know; float32 holds it exactly.
+    # NumPy's files have no bfloat16; float32 holds it exactly.
     value = keras.ops.convert_to_numpy(variable)
     return value if value.dtype.kind in "fiub" else value.astype("float32")
 
