@@ -1,13 +1,14 @@
-"""Times every artefact of a Transformer beside CTranslate2 and PyTorch with the same weights.
+"""Times every artefact of a Transformer against CTranslate2 and PyTorch with the same weights.
 
-Each system is a process of its own and gets ids: tokenising is not timed. The sentences are cut
-into parts; for each part every system has its turn, so that noise hits all alike. Batches hold one
-sentence, or 32 of like length. The greedy translations of CTranslate2 in float32 must be those of
-Keras. "start" is from starting the process to its first translation, imports included.
+Each system is a process of its own and gets ids, so tokenising is not timed. The sentences are cut
+into parts; every system has its turn at each part, so that noise affects all equally. A batch is
+one sentence, or 32 of similar length. The greedy translations of CTranslate2 in float32 must be
+those of Keras. "start" is the time from starting the process to its first translation, imports
+included.
 
-Without `--run` a preset is trained for a moment on the embedded phrasebook: the speeds are then as
-good, BLEU is not. `--others` adds the files of other models, such as recurrent ones; `--shortlist`
-those of every model with a shortlist that is learnt from a corpus.
+Without `--run` a preset is trained briefly on the embedded phrasebook: the speeds are as good as
+with a real model, BLEU is not. `--others` adds the files of other models, such as recurrent ones;
+`--shortlist` adds those of every model with a shortlist that is learnt from a corpus.
 
 Usage: python benchmarks/inference.py [--run RUN --source FILE --reference FILE --tokenize none]
     [--others RUN ...] [--shortlist SOURCE TARGET] [--sentences 1000] [--threads 1 2] [--beams 1 5]
@@ -52,14 +53,14 @@ HEADER = (
 
 @dataclasses.dataclass(frozen=True)
 class System:
-    """One way to translate.
+    """One system that is timed.
 
     Args:
         name: What the table calls it.
-        job: What `translate_worker.py` is told, but for threads and beam.
-        megabytes: Of its files.
-        tokenizers: Those of its model.
-        greedy_only: It has no beam search.
+        job: Request to `translate_worker.py`, without threads and beam.
+        megabytes: Size of its files.
+        tokenizers: Tokenizers of its model.
+        greedy_only: True if it has no beam search.
     """
 
     name: str
@@ -76,13 +77,13 @@ class System:
 
 @dataclasses.dataclass
 class Result:
-    """What a system did with all sentences.
+    """The results of a system over all sentences.
 
     Args:
         start: Seconds from starting the process to the first translation.
-        milliseconds: Of each call, by batch size.
+        milliseconds: Time of each call, by batch size.
         found: Target ids of each sentence, by batch size.
-        rss_mb: Peak of the process.
+        rss_mb: Peak memory of the process.
     """
 
     start: float = 0.0
@@ -96,7 +97,7 @@ class Result:
 
 
 class Worker:
-    """A process that translates when it is told to."""
+    """A process that translates on request."""
 
     def __init__(self, system: System, threads: int, beam_size: int, first: list[int]) -> None:
         names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
@@ -118,8 +119,8 @@ class Worker:
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(
-                "Every worker must answer. Received: exit status "
-                f"{self.process.wait()} of {self.process.args}."
+                "A worker stopped without an answer, with exit status "
+                f"{self.process.wait()}: {self.process.args}."
             )
         return json.loads(line)
 
@@ -140,8 +141,8 @@ def main() -> int:
     parser.add_argument("--run", type=pathlib.Path, help="run folder of a Transformer")
     parser.add_argument("--others", type=pathlib.Path, nargs="+", default=[], metavar="RUN")
     parser.add_argument("--shortlist", type=pathlib.Path, nargs=2, metavar=("SOURCE", "TARGET"))
-    parser.add_argument("--source", type=pathlib.Path, help="texts, one a line")
-    parser.add_argument("--reference", type=pathlib.Path, help="the same, wanted")
+    parser.add_argument("--source", type=pathlib.Path, help="source texts, one per line")
+    parser.add_argument("--reference", type=pathlib.Path, help="references, one per line")
     parser.add_argument("--tokenize", default="13a", help="how BLEU splits words")
     parser.add_argument("--sentences", type=int, default=1000)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
@@ -229,7 +230,7 @@ def _prepared(
 def _timed(
     systems: list[System], pairs: list[tuple[str, str]], threads: int, beam_size: int
 ) -> dict[str, Result]:
-    """Returns what each system did."""
+    """Returns the results of each system."""
     sources = [source for source, _ in pairs]
     asked = [s for s in systems if beam_size == 1 or not s.greedy_only]
     middle = [sources[len(sources) // 2]]
@@ -252,7 +253,7 @@ def _print_table(
     pairs: list[tuple[str, str]],
     tokenize: str,
 ) -> bool:
-    """Prints a row for each system; returns False where CTranslate2 says other words."""
+    """Prints a row for each system; returns False if CTranslate2 translates differently."""
     references = [target for _, target in pairs]
     expected = results["keras float32"].found[1]
     best = {

@@ -1,8 +1,8 @@
-"""Proves every preset in every runtime: trains it a little, exports it whole, verifies the bundle.
+"""Checks every preset in every runtime: trains it briefly, exports it, verifies the bundle.
 
-Each preset sees the same batches of the embedded phrasebook, few of them: its translations are
-bad, and of every length. What is looked at is that all files say the same ones, greedy and by a
-beam, in the file and on the host; one that does not makes the exit status 1.
+Each preset sees the same few batches of the embedded phrasebook, so its translations are bad, and
+of every length. All files must give the same ones, greedy and by a beam, in the file and on the
+host; if one differs, the exit status is 1.
 
 Usage: python benchmarks/presets.py [--presets NAME ...] [--steps 150] [--lines 100]
 """
@@ -30,7 +30,7 @@ HEADER = (
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--presets", nargs="+", default=list(PRESETS), choices=list(PRESETS))
-    parser.add_argument("--steps", type=int, default=150, help="of training")
+    parser.add_argument("--steps", type=int, default=150, help="training steps")
     parser.add_argument("--lines", type=int, default=100, help="sentences to verify on")
     arguments = parser.parse_args()
     book = generate(size=20_000)
@@ -44,7 +44,7 @@ def main() -> int:
         model = trained(name, book, steps=arguments.steps, tokenizers=tokenizers)
         loss = model.history.history["loss"][-1]
         with tempfile.TemporaryDirectory() as room, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a failed parity is told below
+            warnings.simplefilter("ignore")  # a failed parity is reported below
             folder = pathlib.Path(room) / "bundle"
             beam = BeamSearch(4, num_hypotheses=4)
             parity = export(model, folder, sentences=sentences, beam=beam, verbose=False)

@@ -1,13 +1,14 @@
-"""Times greedy and beam search in every runtime beside the plain Keras loop, in one run.
+"""Times greedy and beam search in every runtime against the plain Keras loop, in one run.
 
 The plain loop calls `predict` for each token, as the official Keras example does it, and is always
-greedy; a speed-up is over it at the same batch size. Each repeat gives every system one turn, so
-that noise hits all alike; medians. One thread each; tokenizing and compiling are not timed.
+greedy; speed-ups are relative to it at the same batch size. Each repeat gives every system one
+turn, so that noise affects all equally; figures are medians. Each system has one thread. Tokenizing
+and compiling are not timed.
 
-Without `--bundle` the model has random weights, and in its output layer a bias that puts eos 100
-nats behind, too far for any hypothesis to end: every search takes `MAX_LENGTH` steps, which the
-tokens of its translations prove. With it, searches end where they will (look at the tokens), and
-the beam is the one inside its files.
+Without `--bundle` the model has random weights and an output bias that puts eos 100 nats behind, so
+that no hypothesis ends: every search takes `MAX_LENGTH` steps, which is checked by counting tokens.
+With `--bundle` searches end where they do (see the column of tokens), and the beam is the one
+inside its files.
 
 Usage: python benchmarks/search.py [--repeats 15] [--bundle FOLDER --text FILE [--lines 32]]
 """
@@ -51,7 +52,7 @@ HEADER = "| system              | search  | beam | tokens | ms/sentence | senten
 
 @dataclasses.dataclass(frozen=True)
 class System:
-    """One way to translate.
+    """One system that is timed.
 
     Args:
         name: What runs it.
@@ -86,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=15, help="default: %(default)s")
     parser.add_argument("--bundle", type=pathlib.Path, help="a bundle of your own")
-    parser.add_argument("--text", type=pathlib.Path, help="source texts for it, one a line")
+    parser.add_argument("--text", type=pathlib.Path, help="source texts for it, one per line")
     parser.add_argument("--lines", type=int, default=32, help="of the text; default: %(default)s")
     given = parser.parse_args()
     if (given.bundle is None) != (given.text is None):

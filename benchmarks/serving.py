@@ -1,11 +1,11 @@
 """Soaks a SavedModel through TensorFlow's C API, as a server runs it, without Python TensorFlow.
 
-Threads share one session and send requests of random signatures, batch sizes and lengths, among
-them bad ones. Every answer is compared with what each row gives alone, every error with the one
-that docs/tf_serving.md tells. Exit status 1 if one answer is wrong or if the resident memory grows
-by more than `--max-growth` MiB from the end of the warm-up to the end. It is read after the C
-library gave back what is free, so that it shows what is kept and not when it was last tidied. The
-warm-up is a number of requests: TensorFlow keeps something for each shape that it meets.
+Threads share one session and send requests with random signatures, batch sizes and lengths, some of
+them bad. Every answer is compared with what each row gives on its own, every error with the one in
+docs/tf_serving.md. The exit status is 1 if an answer is wrong, or if the resident memory grows by
+more than `--max-growth` MiB from the end of the warm-up to the end. Memory is read after the C
+library has returned what is free, so that only memory in use counts. The warm-up is a number of
+requests, not a time: TensorFlow keeps something for each shape that it meets.
 
 Without `--bundle` it soaks a small model with random weights. Linux only (/proc, malloc_trim).
 
@@ -38,9 +38,9 @@ from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.text.tokenizer import TokenizerPair, pad_batch
 
 INVALID_ARGUMENT, FLOAT = 3, 1
-TOLERANCE = 1e-3  # of a score, a sum of log-probabilities, in another batch
+TOLERANCE = 1e-3  # of a score (a sum of log-probabilities) in another batch
 SENTENCES, LARGEST_BATCH = 20, 6
-LONG_LINE = 2**20  # bytes, of a text again and again: an unknown word may be one token
+LONG_LINE = 2**20  # bytes, of a repeated text: an unknown word may be one token
 ODD_TEXTS = ["", " ", "\0", "zebra ☂ ​", "a" * 200]
 NOT_UTF8, REPLACED = b"a \xff\xc3 b", "a ��� b"
 WORDS = ["river", "stone", "cloud", "forest", "winter", "copper", "garden", "silver"]
@@ -48,7 +48,7 @@ WORDS = ["river", "stone", "cloud", "forest", "winter", "copper", "garden", "sil
 
 @dataclasses.dataclass(frozen=True)
 class Alone:
-    """What a text gives in a request of its own."""
+    """The answers to a text in a request of its own."""
 
     ids: list[int]
     default: tuple[str, float]
@@ -179,7 +179,7 @@ class Soak:
 
 
 def failure(kind: Callable[[random.Random], bool], draw: random.Random) -> str:
-    """Returns what was wrong with one request, "" if nothing was."""
+    """Returns what was wrong with one request, or ""."""
     try:
         return "" if kind(draw) else f"{kind.__name__}: another answer than alone"
     except (StatusError, ValueError) as error:

@@ -1,19 +1,19 @@
-"""Times training with `fit` beside a bare PyTorch loop over the same batches, in one run.
+"""Times training with `fit` against a bare PyTorch loop over the same batches, in one run.
 
-Presets gru_small and transformer_small with 8,000 ids: the same function, sizes, dropout, first
-weights, Adam, clipping and label smoothing on both sides, float32. `fit` computes its metrics
-too. Each system is a process of its own, which stands still while another has its turn; each
-round gives every system one turn, a pass over all batches, so that noise hits all alike; medians.
-A first pass, which compiles, is not timed. Target tokens are counted without padding. The losses,
-means of the first and the last pass, show that all learn alike.
+Presets gru_small and transformer_small with 8,000 ids, in float32. Both sides have the same
+function, sizes, dropout, initial weights, Adam, clipping and label smoothing; `fit` also computes
+its metrics. Each system is a process of its own, which waits while another has its turn. Each round
+gives every system one turn, a pass over all batches, so that noise affects all equally; figures are
+medians. A first pass, which compiles, is not timed. Target tokens are counted without padding. The
+mean losses of the first and the last pass show that all learn alike.
 
-The pairs are made up, as long as those of Multi30k English-French in 8,000 subwords (14.4 and
-16.7 tokens on average) with words by Zipf's law; each target word is that of one source word.
-`PairBatches` makes the batches.
+The pairs are made up. They are as long as those of Multi30k English-French in 8,000 subwords (14.4
+and 16.7 tokens on average), their words follow Zipf's law, and each target word translates one
+source word. `PairBatches` makes the batches.
 
-PyTorch's matrix products are MKL's, which on processors of AMD leaves AVX-512 unused: there the
-ratio is higher than on those of Intel. It takes idle cores: beside other work, threads that wait
-for each other measure the wait.
+PyTorch multiplies matrices with MKL, which does not use AVX-512 on AMD processors: the ratio is
+higher there than on Intel's. The cores must be idle: next to other work, threads that wait for each
+other would measure the wait.
 
 Usage: python benchmarks/training.py [--steps 20] [--rounds 5] [--threads 2] [--pytorch PYTHON]
 """
@@ -49,7 +49,7 @@ HEADER = (
 
 @dataclasses.dataclass(frozen=True)
 class System:
-    """One way to train.
+    """One system that is timed.
 
     Args:
         name: What runs it.
@@ -62,7 +62,7 @@ class System:
     xla: bool = False
 
 
-# The last is what the others are compared to.
+# The others are compared with the last.
 COMPARED = (
     System("keras_seq2seq, fit", "keras_fit.py"),
     System("keras_seq2seq, fit, XLA", "keras_fit.py", xla=True),
@@ -71,10 +71,10 @@ COMPARED = (
 
 
 class Worker:
-    """A process that trains a round when told to.
+    """A process that trains a round on request.
 
     Args:
-        command: What starts it.
+        command: Command that starts it.
         threads: int > 0.
     """
 
@@ -108,8 +108,8 @@ class Worker:
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(
-                f"Every worker must answer. Received: exit status {self.process.wait()} of "
-                f"{self.process.args}."
+                "A worker stopped without an answer, with exit status "
+                f"{self.process.wait()}: {self.process.args}."
             )
         return json.loads(line)
 
@@ -123,9 +123,9 @@ class Numbers:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=20, help="of a round; default: %(default)s")
+    parser.add_argument("--steps", type=int, default=20, help="per round; default: %(default)s")
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
-    parser.add_argument("--threads", type=int, default=2, help="of each; default: %(default)s")
+    parser.add_argument("--threads", type=int, default=2, help="per system; default: %(default)s")
     parser.add_argument("--pytorch", default=sys.executable, help="a Python that has torch")
     given = parser.parse_args()
     if subprocess.run([given.pytorch, "-c", "import torch"], capture_output=True).returncode:
@@ -144,7 +144,7 @@ def main() -> None:
 
 
 def processor() -> str:
-    """Returns the name of the processor, where the system tells it."""
+    """Returns the name of the processor, if the system reports it."""
     told = pathlib.Path("/proc/cpuinfo")
     lines = told.read_text("utf-8").splitlines() if told.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -152,7 +152,7 @@ def processor() -> str:
 
 
 def limit_cores(threads: int) -> None:
-    """Keeps this process and its workers to as many cores as they may have threads."""
+    """Limits this process and its workers to one core per thread."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
@@ -192,8 +192,8 @@ def compare(job: Sequence[str], pytorch: str, threads: int, rounds: int) -> dict
     Args:
         job: Arguments of every worker.
         pytorch: A Python that has torch.
-        threads: int > 0. Of each worker.
-        rounds: int > 0. Beside one that is not timed.
+        threads: int > 0. Threads of each worker.
+        rounds: int > 0. Timed rounds, after one that is not timed.
     """
     workers = {}
     for system in COMPARED:

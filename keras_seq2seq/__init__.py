@@ -1,4 +1,4 @@
-"""Train a sequence-to-sequence model in Keras and ship it everywhere with the same words.
+"""Train a sequence-to-sequence model in Keras and ship it; every file translates the same.
 
 Public names are loaded on first use: importing this package imports neither TensorFlow nor Keras.
 """
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_seq2seq.version import __version__
 
-# What a type checker sees; `_HOME` says the same for the running program.
+# For type checkers; `_HOME` has the same names for the running program.
 if TYPE_CHECKING:
     from keras_seq2seq.attention_map import draw_attention as draw_attention
     from keras_seq2seq.bundles.bundle import Bundle as Bundle

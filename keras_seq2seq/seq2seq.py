@@ -1,4 +1,4 @@
-"""Seq2Seq: an encoder and a decoder joined to one graph for fit, handed out for inference."""
+"""Seq2Seq: an encoder and a decoder, one graph for `fit`, two models for inference."""
 
 import functools
 import pathlib
@@ -98,7 +98,7 @@ class Seq2Seq(keras.Model):
         self._tokenizers = tokenizers
 
     def check_max_length(self, max_length: int) -> None:
-        """Checks that the decoder can take so many tokens.
+        """Checks that the decoder can take `max_length` tokens.
 
         Raises:
             ValueError: If its caches are shorter.
@@ -130,7 +130,7 @@ class Seq2Seq(keras.Model):
             jit_compile: Default: True on JAX, else False; see keras.Model.compile.
             **kwargs: Further arguments of keras.Model.compile.
         Raises:
-            ValueError: If `label_smoothing` is given beside a loss, or is out of its range.
+            ValueError: If `label_smoothing` is given together with a loss, or is out of its range.
         """
         if loss is not None and label_smoothing:
             raise ValueError(
@@ -148,7 +148,7 @@ class Seq2Seq(keras.Model):
 
     def get_compile_config(self) -> dict[str, Any]:
         config = super().get_compile_config()
-        # A default is chosen anew where the file is loaded, which may be another backend.
+        # A default is chosen again on loading, where the backend may be another one.
         return {**config, "jit_compile": self._given_jit_compile} if config else config
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -166,11 +166,11 @@ class Seq2Seq(keras.Model):
         max_length: int | None = None,
         strategy: Strategy | None = None,
     ) -> Any:
-        """Translates texts by a search inside the graph.
+        """Translates texts with a search inside the graph.
 
         Args:
             texts: One text or several. An empty text gives an empty translation.
-            batch_size: int > 0. Texts of one graph call.
+            batch_size: int > 0. Texts per graph call.
             max_length: int > 0. Longest translation in tokens, end of sentence included;
                 None takes the configuration's.
             strategy: `Greedy()`, the default, `BeamSearch(...)` or `Sampling(...)`.
@@ -180,13 +180,13 @@ class Seq2Seq(keras.Model):
             ValueError: If the model has no tokenizers.
         """
         translator = Translator.from_model(self, max_length=max_length, strategy=strategy)
-        # One runtime for each length: it keeps the graphs that it has compiled.
+        # One runtime for each length, so that its compiled graphs are reused.
         runtimes = self._runtimes
         translator.runtime = runtimes.setdefault(translator.max_length, translator.runtime)
         return translator.translate(texts, batch_size=batch_size)
 
     def summary(self, *args: Any, **kwargs: Any) -> None:
-        """Prints the encoder and the decoder, layer by layer, then the whole.
+        """Prints the encoder and the decoder, layer by layer, then the whole model.
 
         The arguments are those of keras.Model.summary.
         """
@@ -226,7 +226,7 @@ def load_model(path: str | pathlib.Path, *, compile: bool = True) -> Seq2Seq:
 
     Args:
         path: The `.keras` file.
-        compile: Restore optimizer, loss and metrics too, to train on.
+        compile: Also restore optimizer, loss and metrics, to continue training.
     Raises:
         ValueError: If the file holds another kind of model.
     """

@@ -23,26 +23,26 @@ if TYPE_CHECKING:
     from keras_seq2seq.models.contract import TrainedModel
 
 SEARCHES = ("in_file", "host")
-# One for every text, or one for each.
+# One prefix for all texts, or one for each.
 Prefixes = str | Sequence[str | Sequence[int]] | None
 
 
 class Translator:
-    """Translates texts by search over any runtime.
+    """Translates texts with a search over any runtime.
 
     Args:
         runtime: What runs the model.
         tokenizers: Text to ids and back.
-        max_length: int > 0. Longest translation of the host search in tokens, end of sentence
-            included; a longer one is cut there. The search inside a file has its own.
+        max_length: int > 0. Longest translation of the host search in tokens, eos included; a
+            longer one is cut. The search inside a file has its own limit.
         search: "in_file" (the search inside the artefact) or "host" (NumPy over its steps);
             None takes "in_file" where that has the strategy.
         strategy: `Greedy()`, the default, `BeamSearch(...)` or `Sampling(...)`.
-        shortlist: What the host search chooses from; None lets it choose from all ids. The search
+        shortlist: Candidates of the host search; with None it chooses from all ids. The search
             inside a file has its own.
     Raises:
-        ValueError: If `search` is unknown, `max_length` is not positive, the shortlist is of other
-            vocabularies, or no search inside the artefact has the strategy.
+        ValueError: If `search` is unknown, `max_length` is not positive, the shortlist is for other
+            vocabularies, or `search` is "in_file" and the artefact does not have the strategy.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Translator:
             model: A model with tokenizers.
             max_length: int > 0; None takes the configuration's.
             strategy: What to search for, inside the graph; None is greedy.
-            shortlist: What the search chooses from; None lets it choose from all ids.
+            shortlist: Candidates of the search; with None it chooses from all ids.
         Raises:
             ValueError: If the model has no tokenizers, or no configuration and `max_length` is
                 None, or its caches are shorter than `max_length`.
@@ -113,7 +113,7 @@ class Translator:
         options: dict[str, Any] = {"strategy": strategy, "shortlist": shortlist}
         return cls(runtime, model.tokenizers, max_length=max_length, **options)
 
-    # str is an Iterable[str] too; the first overload goes before.
+    # str is an Iterable[str] too; the first overload wins.
     @overload
     def translate(  # type: ignore[overload-overlap]
         self, texts: str, *, prefixes: Prefixes = None, batch_size: int = 32
@@ -132,12 +132,13 @@ class Translator:
         Args:
             texts: One text or several.
             prefixes: What the translations begin with: one text for all, or a text or ids for
-                each. The search then runs on the host. An empty text has no translation to begin.
-            batch_size: int > 0. Most texts of one call of the runtime, which may take fewer.
+                each. The search then runs on the host. An empty text ignores its prefix.
+            batch_size: int > 0. Most texts per call of the runtime, which may take fewer.
         Returns:
             str for one text, list of str in the order of the texts for several.
         Raises:
-            ValueError: If `batch_size` is not positive, a prefix cannot be, or the model gives NaN.
+            ValueError: If `batch_size` is not positive, a prefix is invalid, or the model returns
+                NaN.
         """
         if isinstance(texts, str):
             return self.translate([texts], prefixes=prefixes, batch_size=batch_size)[0]
@@ -151,13 +152,13 @@ class Translator:
 
         Args:
             texts: The texts.
-            prefixes: As of `translate`.
-            batch_size: As of `translate`.
+            prefixes: See `translate`.
+            batch_size: See `translate`.
         Returns:
-            In the order of the texts: one translation of a strategy that keeps one, at most n of
+            For each text, in order: one translation, or at most n with
             `BeamSearch(num_hypotheses=n)`.
         Raises:
-            ValueError: As of `translate`.
+            ValueError: See `translate`.
         """
         return list(self.iterate(texts, prefixes=prefixes, batch_size=batch_size))
 
@@ -175,14 +176,14 @@ class Translator:
 
         Args:
             texts: Any number of texts.
-            prefixes: As of `translate`.
-            batch_size: As of `translate`.
-            tokens_per_batch: int > 0. Most source tokens of one call, padding included; a longer
-                text goes alone.
-            window: int > 0. Texts that are read ahead; those of like length share a batch.
+            prefixes: See `translate`.
+            batch_size: See `translate`.
+            tokens_per_batch: int > 0. Most source tokens per call, padding included; a longer text
+                gets a call of its own.
+            window: int > 0. Texts that are read ahead; those of similar length share a batch.
             verbose: Show a progress bar; None shows it on a terminal.
         Raises:
-            ValueError: As of `translate`.
+            ValueError: See `translate`.
         """
         _check_positive(batch_size=batch_size, tokens_per_batch=tokens_per_batch, window=window)
         pairs = _paired(texts, prefixes)
@@ -205,15 +206,15 @@ class Translator:
     def stream(self, text: str, *, prefix: str | Sequence[int] = "") -> Iterator[str]:
         """Yields a translation in parts, none of them empty, each as soon as its token is known.
 
-        The parts joined are what `translate` gives. A caller that stops reading stops the
-        search. Runs on the host over the steps, whatever `search` says.
+        The parts joined are what `translate` gives. A caller that stops reading stops the search.
+        The search runs on the host over the steps, whatever `search` says.
 
         Args:
             text: One text. An empty one yields nothing.
             prefix: Text or ids that the translation begins with.
         Raises:
-            ValueError: If the strategy is a beam search, which may still change its first words;
-                else as of `translate`.
+            ValueError: If the strategy is a beam search, which may still change its first tokens;
+                otherwise see `translate`.
         """
         source_ids = pad_batch(self._source_ids([text]))
         begun = self._prefix_ids([prefix])
@@ -227,7 +228,7 @@ class Translator:
         for token in found:
             ids.append(token)
             known = self.tokenizers.target.decode(ids)
-            # The bytes of a character may come one by one: it is held back until it is whole.
+            # The bytes of a character may come one by one: it is held back until it is complete.
             if known != given and not known.endswith("\ufffd"):
                 yield known.removeprefix(given)
                 given = known
@@ -237,17 +238,18 @@ class Translator:
     def score(
         self, texts: Sequence[str], translations: Sequence[str], *, batch_size: int = 32
     ) -> list[Score]:
-        """Says how probable given translations are, by the steps of the runtime.
+        """Computes how probable given translations are, with the steps of the runtime.
 
         Args:
             texts: Source texts.
             translations: One for each text.
-            batch_size: int > 0. Texts of one call of the runtime, which may take fewer.
+            batch_size: int > 0. Texts per call of the runtime, which may take fewer.
         Returns:
-            For each pair the log-probability of each token of the best segmentation, and of it
-            their sum and the perplexity.
+            For each pair the log-probability of each token of the best segmentation, their sum and
+            the perplexity.
         Raises:
-            ValueError: If the lengths differ, `batch_size` is not positive, or the model gives NaN.
+            ValueError: If the lengths differ, `batch_size` is not positive, or the model returns
+                NaN.
         """
         if len(texts) != len(translations):
             raise ValueError(
@@ -276,8 +278,8 @@ class Translator:
         Returns:
             For each row its hypotheses, the best first.
         Raises:
-            ValueError: If `source_ids` has another shape, or no position at all, a prefix cannot
-                be, or the model gives NaN.
+            ValueError: If `source_ids` has another shape or no positions, a prefix is invalid, or
+                the model returns NaN.
         """
         if np.ndim(source_ids) != 2 or source_ids.shape[1] == 0:
             raise ValueError(
@@ -297,7 +299,7 @@ class Translator:
     def _begin(
         self, source_ids: np.ndarray, prefixes: Sequence[Sequence[int]] | None
     ) -> tuple[HostStep, Arrays]:
-        """Returns what the host search steps with, and the first state."""
+        """Returns the step function of the host search and the first state."""
         state = self.runtime.encode(source_ids)
         if self.shortlist is None:
             return self.runtime.step, state
@@ -323,7 +325,7 @@ class Translator:
     def _batches(
         self, lengths: Sequence[int], batch_size: int, tokens_per_batch: float = math.inf
     ) -> Iterator[list[int]]:
-        """Yields the places of the members of each batch; those of like length are together."""
+        """Yields the indices of the members of each batch; similar lengths are together."""
         most = min(batch_size, self.runtime.max_batch_size or batch_size)
         members: list[int] = []
         for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
@@ -338,7 +340,7 @@ class Translator:
 
 
 def _paired(texts: Iterable[str], prefixes: Prefixes) -> Iterator[tuple[str, str | Sequence[int]]]:
-    """Returns each text with what its translation begins with."""
+    """Returns each text with the prefix of its translation."""
     if prefixes is None or isinstance(prefixes, str):
         return zip(texts, itertools.repeat(prefixes or ""), strict=False)
     if isinstance(texts, Sized) and len(texts) != len(prefixes):

@@ -70,7 +70,7 @@ def test_no_text_and_empty_texts(bundles, runtime, search, strategy):
 @EVERY_WAY
 def test_nan_is_named_with_its_step(bundles, runtime, search, strategy):
     translator = opened(bundles, "broken", runtime, search, strategy)
-    with pytest.raises(ValueError, match="The model must give numbers. Received: NaN at step 2"):
+    with pytest.raises(ValueError, match="The model returned NaN at step 2"):
         translator.translate(["", "the dog", "a cat"])
     assert translator.translate(["", ""]) == ["", ""]
 

@@ -172,7 +172,7 @@ def test_parity_of_int8_does_not_fail_a_bundle():
 
 
 def test_missing_manifest_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"must hold manifest\.json"):
+    with pytest.raises(FileNotFoundError, match=r"has no manifest\.json"):
         keras_seq2seq.load(tmp_path)
 
 
@@ -181,7 +181,7 @@ def test_missing_manifest_is_refused(tmp_path):
     [
         ({"format_version": 99}, "reads bundles of format version 3. Received: 99"),
         ({"files": {"../x": {"bytes": 1, "sha256": ""}}}, "must lie in the folder"),
-        ({"files": 3}, "must be JSON with the keys of format version 3"),
+        ({"files": 3}, "cannot be read as a manifest of format version 3"),
         ({"beam": {"width": 4}}, "`beam` of a manifest must be null or describe a beam search"),
         ({"beam": {"beam_size": 0, "suppress": []}}, "`beam_size` must be 1 to 64. Received: 0"),
     ],

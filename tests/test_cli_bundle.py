@@ -152,7 +152,7 @@ def test_sentences_of_a_line_are_translated_one_by_one(monkeypatch, capsys, bund
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--split-sentences", "en", "--json"], "goes with neither --json"),
+        (["--split-sentences", "en", "--json"], "cannot be combined with --json"),
         (["--sample", "--beam-size", "2"], "--sample keeps one hypothesis"),
         (["--window", "0"], "--window must be at least 1"),
         (["--batch-size", "0"], "--batch-size must be at least 1"),
@@ -238,4 +238,4 @@ def test_export_refuses_an_existing_bundle_in_one_line(run_folder, bundle, capsy
 @pytest.mark.parametrize("command", [["verify"], ["translate"]])
 def test_folder_without_manifest_is_refused(command, tmp_path, capsys):
     assert main([*command, str(tmp_path)]) == 1
-    assert "must hold manifest.json" in capsys.readouterr().err
+    assert "has no manifest.json" in capsys.readouterr().err

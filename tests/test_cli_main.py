@@ -91,7 +91,7 @@ def test_a_bad_recipe_lists_its_faults(tmp_path, capsys):
     path = tmp_path / "bad.toml"
     path.write_text('[training]\nepochs = 0\nlr = 1\n[model]\ncell = "rnn"\n')
     told = failed(["train", path, "--set", "training.seed=x"], capsys)
-    for part in ("The recipe has faults", "`training.epochs`", "'lr'", "`cell`", "`training.seed`"):
+    for part in ("The recipe has errors", "`training.epochs`", "'lr'", "`cell`", "`training.seed`"):
         assert part in told
     assert not (tmp_path / "runs").exists()
 
@@ -111,7 +111,7 @@ def test_a_faulty_corpus_is_told_by_line(tmp_path, capsys):
 @pytest.mark.parametrize("command", ["translate", "verify"])
 def test_a_missing_bundle_is_named(tmp_path, capsys, command):
     told = failed([command, tmp_path / "none"], capsys)
-    assert "A bundle must hold manifest.json" in told
+    assert "is not a bundle: it has no manifest.json" in told
     assert "keras-seq2seq export" in told
 
 

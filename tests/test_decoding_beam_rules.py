@@ -107,6 +107,6 @@ def test_nan_is_named_with_its_step(beams):
     case = Broken(0, 6, rows=3, eos=-9)
     case.host, case.graph = broken(tree.host), broken(tree.graph)
     for run in (on_host, lambda *given: cut(**in_graph(*given))):
-        with pytest.raises(ValueError, match="Received: NaN at step 3 of the decoder"):
+        with pytest.raises(ValueError, match="returned NaN at step 3 of the decoder"):
             run(case, BeamSearch(beams), 5)
         assert run(case, BeamSearch(beams), 2)

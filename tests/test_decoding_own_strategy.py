@@ -78,9 +78,10 @@ def test_its_first_token_is_the_second_of_a_beam():
     model, source_ids = tiny_model(), random_ids(3, 6)
     runtime = KerasRuntime(model, 1)
     ranked = runtime.search(source_ids, BeamSearch(4, 4, alpha=0, min_length=1))
-    for (found,), row in zip(runtime.search(source_ids, SecondFirst(min_length=1)), ranked):
-        assert found.ids == row[1].ids
-        assert found.score == pytest.approx(row[1].score, abs=1e-5)
+    found = runtime.search(source_ids, SecondFirst(min_length=1))
+    for (one,), row in zip(found, ranked, strict=True):
+        assert one.ids == row[1].ids
+        assert one.score == pytest.approx(row[1].score, abs=1e-5)
 
 
 def test_a_runtime_without_it_searches_on_the_host(onnx_bundle):

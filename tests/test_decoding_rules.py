@@ -102,7 +102,7 @@ def test_a_prefix_goes_before_the_rules():
 def test_nan_is_named_with_its_step():
     table = follow([5, 6, EOS_ID, 7], [5, EOS_ID, 4, 4])
     table[0, 2] = np.nan
-    message = "Received: NaN at step 3 of the decoder"
+    message = "returned NaN at step 3 of the decoder"
     with pytest.raises(ValueError, match=message):
         on_host(table)
     with pytest.raises(ValueError, match=message):

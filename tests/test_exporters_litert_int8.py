@@ -42,8 +42,8 @@ def sources(count, seed):
 
 def number_tokenizers():
     """Returns tokenizers of as many ids a side as the models have."""
-    words = [f"word{number}" for number in range(WORDS - 4)]
-    found = TokenizerPair.train(zip(words, words), source_level="word", target_level="word")
+    pairs = [(f"word{number}", f"word{number}") for number in range(WORDS - 4)]
+    found = TokenizerPair.train(pairs, source_level="word", target_level="word")
     assert found.vocabulary_sizes == (WORDS, WORDS)
     return found
 
@@ -199,6 +199,8 @@ def test_export_measures_int8_on_its_sentences(translating_model, tmp_path):
 
 
 def test_export_in_int8_without_sentences_is_refused(translating_model, tmp_path):
-    with pytest.raises(ValueError, match=r"'int8' measures its scales on `sentences`.*Received: \(\)"):
+    with pytest.raises(
+        ValueError, match=r"'int8' measures its scales on `sentences`.*Received: \(\)"
+    ):
         keras_seq2seq.export(translating_model, tmp_path / "b", quantization="int8")
     assert not (tmp_path / "b").exists()

@@ -195,7 +195,7 @@ def test_a_translation_is_no_longer_than_the_caches(tokenizers):
     ("options", "message"),
     [
         ({"num_heads": 3}, "`num_heads` must divide `units`. Received: 3 heads of 8 units"),
-        ({"embedding_dim": 6}, "`embedding_dim` must be `units` with a Transformer"),
+        ({"embedding_dim": 6}, "`embedding_dim` must equal `units` with a Transformer"),
         ({"context": "mean"}, "A Transformer decoder needs context='attention'"),
         ({"input_feeding": True}, "A Transformer decoder needs context='attention'"),
         ({"decoder_cell": "ssru"}, "no cell; leave `decoder_cell` empty. Received: 'ssru'"),

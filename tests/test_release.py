@@ -173,7 +173,7 @@ def test_a_recipe_key_of_a_later_release_is_refused_by_name(runs):
     run = RunFolder(runs / "unfinished")
     text = run.recipe.read_text("utf-8")
     run.recipe.write_text(text.replace("[training]", "[training]\nmoonlight = 1"), "utf-8")
-    with pytest.raises(ValueError, match=r"earlier one. Received: .*moonlight"):
+    with pytest.raises(ValueError, match=r"earlier one: .*moonlight"):
         run.goes_on(Recipe.load(runs / "words.toml"), force=False)
 
 

@@ -90,7 +90,7 @@ def test_missing_folder_is_named(tmp_path):
 
 def test_damaged_folder_is_refused(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"no model")
-    with pytest.raises(ValueError, match="must be a whole SavedModel"):
+    with pytest.raises(ValueError, match="cannot be read as a SavedModel"):
         SavedModelRuntime(tmp_path)
 
 

@@ -271,7 +271,9 @@ def test_tokenizers_must_have_the_sizes_of_the_model(tokenizers):
     with pytest.raises(ValueError, match=r"\(18, 17\). Received: \(17, 17\); take both from one"):
         model.tokenizers = tokenizers
     assert model.tokenizers is None
-    with pytest.raises(ValueError, match="The tokenizers must have the vocabulary sizes of the mod"):
+    with pytest.raises(
+        ValueError, match="The tokenizers must have the vocabulary sizes of the mod"
+    ):
         tiny_model(tiny_config(target_vocabulary_size=16), tokenizers=tokenizers)
 
 

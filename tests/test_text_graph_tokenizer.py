@@ -139,5 +139,6 @@ def test_a_saved_model_holds_the_tokenizer_without_an_asset(tokenizer, graph, tm
 def test_the_error_without_tensorflow_text_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_text", None)
     monkeypatch.delitem(sys.modules, "keras_seq2seq.text.graph_tokenizer")
-    with pytest.raises(ImportError, match="needs tensorflow and tensorflow-text.*no Windows wheel"):
+    message = r"needs TensorFlow and tensorflow-text.*no Windows wheel.*\[tensorflow\]"
+    with pytest.raises(ImportError, match=message):
         importlib.import_module("keras_seq2seq.text.graph_tokenizer")

@@ -59,7 +59,7 @@ def test_another_model_or_tokenizer_is_refused(recipe_path, run, tmp_path, setti
 
 
 def test_no_run_to_begin_from(recipe_path, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"must hold model\.keras"):
+    with pytest.raises(FileNotFoundError, match=r"has no model\.keras"):
         begin(Recipe.load(recipe_path), (), tmp_path, None)
 
 

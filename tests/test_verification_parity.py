@@ -84,8 +84,8 @@ def test_a_score_that_is_no_number_does_not_pass():
 def test_the_summary_names_the_worst_quantised_way():
     rough = agreement("dynamic_int8", 0.05, [Difference("s", "a", "b", 0.5)])
     text = str(Parity((agreement(), rough, agreement("float16"))))
-    assert "float32: 1 of 1 ways give the words of Keras" in text
-    assert "1 of 2 ways do; fewest same words: 2 of 3 (onnx dynamic_int8 host)" in text
+    assert "float32: 1 of 1 combinations of runtime and search give" in text
+    assert "1 of 2 do; fewest same translations: 2 of 3 (onnx dynamic_int8 host)" in text
     assert text.endswith("passed")
 
 

@@ -47,9 +47,9 @@ def test_small_losses_are_allowed():
 
 def test_losses_are_told_with_both_figures():
     (drop,) = losses(BLEU, quality(40.0), quality(39.5))
-    assert drop == "bleu may be 0.3 points worse. Received: 0.50 (from 40.00 to 39.50)."
+    assert drop == "bleu is 0.50 points worse (from 40.00 to 39.50); at most 0.3 are allowed."
     (rise,) = losses(BLEU, quality(rate=1.0), quality(rate=9.5))
-    assert "repetition rate may rise by 1 points. Received: 8.50 (from 1.00 to 9.50)" in rise
+    assert "repetition rate rose by 8.50 points (from 1.00 to 9.50); at most 1 are" in rise
     assert len(losses(BLEU, quality(), quality(math.nan, math.nan))) == 2
 
 
@@ -112,13 +112,13 @@ def test_broken_scales_are_refused_and_not_left(
     broken = with_broken_scales(onnx_quantization.quantized)
     monkeypatch.setattr(onnx_quantization, "quantized", broken)
     folder = tmp_path / "b"
-    with pytest.warns(UserWarning, match=r"Refused, and not in .*onnx dynamic_int8: chrf may be"):
+    with pytest.warns(UserWarning, match=r"Left out of .*: onnx dynamic_int8: chrf is"):
         bundle = exported(translating_model, folder, evaluation, max_quality_drop=40)
     assert bundle.artefacts == [("onnx", "float32"), ("keras", "float32")]
     assert not [path.name for path in folder.rglob("*dynamic_int8*")]
     assert not [name for name in bundle.manifest["files"] if "dynamic_int8" in name]
     (refused,) = bundle.refused
-    assert refused.startswith("onnx dynamic_int8: chrf may be 40 points worse. Received: ")
+    assert refused.startswith("onnx dynamic_int8: chrf is ")
     (verdict,) = json.loads((folder / "manifest.json").read_text("utf-8"))["quantization"]
     assert verdict["accepted"] is False
     with pytest.raises(ValueError, match="must be one of"):

@@ -1,4 +1,4 @@
-"""The main job on the embedded phrasebook: train, export, verify, translate, look."""
+"""The quickstart on the embedded phrasebook: train, export, verify, translate, draw attention."""
 
 import pathlib
 import sys

@@ -21,11 +21,11 @@ from keras_seq2seq.translator import Translator
 
 @dataclasses.dataclass(frozen=True)
 class Bundle:
-    """An exported folder whose manifest was read and whose files are there.
+    """An exported folder with a checked manifest and all its files.
 
     Args:
         folder: The folder.
-        manifest: What `manifest.json` says; docs/bundle.md tells every key.
+        manifest: Content of `manifest.json`; docs/bundle.md explains every key.
     """
 
     folder: pathlib.Path
@@ -33,24 +33,23 @@ class Bundle:
 
     @classmethod
     def open(cls, folder: str | pathlib.Path) -> "Bundle":
-        """Reads the manifest and checks it, and that every file is there with its size.
+        """Reads and checks the manifest; checks that every file exists and has its size.
 
-        The manifest must keep its JSON schema, every path must stay in the folder, symbolic links
-        followed, and what the artefacts and tokenizers name must be among `files`. Checksums are
-        not looked at: see `altered_files`.
+        The manifest must match its JSON schema, every path must stay in the folder, symbolic links
+        included, and the files of artefacts and tokenizers must be listed in `files`. Checksums are
+        not compared here: see `altered_files`.
 
         Raises:
             FileNotFoundError: If there is no manifest.
-            ValueError: With every fault found, by its place in the manifest: if the manifest is
-                not one of this format version or a file is missing, cut short, or outside the
-                folder.
+            ValueError: If the manifest is not one of this format version, or a file is missing, cut
+                short, or outside the folder; lists every error with its place in the manifest.
         """
         folder = pathlib.Path(folder)
         path = folder / MANIFEST_FILE
         if not path.is_file():
             raise FileNotFoundError(
-                f"A bundle must hold {MANIFEST_FILE}. Received: {folder}; "
-                "write one with `keras-seq2seq export`."
+                f"{folder} is not a bundle: it has no {MANIFEST_FILE}. "
+                "Write a bundle with `keras-seq2seq export`."
             )
         try:
             manifest = json.loads(path.read_text("utf-8"))
@@ -64,7 +63,7 @@ class Bundle:
             )
         found = faults(manifest)
         bundle = cls(folder, manifest)
-        # What the schema finds wrong is not looked at again.
+        # Parts that break the schema are not checked further.
         wrong = {fault.path[0] if fault.path else None for fault in found}
         messages = [*map(str, found), *(bundle._beam_faults() if None not in wrong else [])]
         if not wrong & {None, "artefacts"}:
@@ -80,7 +79,7 @@ class Bundle:
 
     @property
     def max_length(self) -> int:
-        """Longest translation in tokens, end of sentence included."""
+        """Longest translation in tokens, eos included."""
         return self.manifest["limits"]["max_length"]
 
     @property
@@ -99,13 +98,13 @@ class Bundle:
 
     @property
     def shortlist(self) -> Shortlist | None:
-        """What every search of the bundle chooses from; None is all ids."""
+        """Candidates of every search of the bundle; None means all ids."""
         name = self.manifest.get("shortlist")
         return Shortlist.load(self.folder / name) if name else None
 
     @property
     def artefacts(self) -> list[tuple[str, str]]:
-        """What can be loaded: (runtime, quantization), float32 first, in order of `FORMATS`."""
+        """Artefacts to load: (runtime, quantization), float32 first, in order of `FORMATS`."""
         given = self.manifest["artefacts"]
         found = [
             (name, quantization)
@@ -167,7 +166,7 @@ class Bundle:
     def preferred_runtime(self, quantization: str = EXACT) -> str:
         """Returns the first runtime, in order of `FORMATS`, that is held and installed.
 
-        Where none is installed, the first that is held: opening it says what to install.
+        If none is installed, returns the first that is held: opening it says what to install.
 
         Raises:
             ValueError: If no artefact has this quantization.
@@ -194,10 +193,10 @@ class Bundle:
             )
 
     def altered_files(self, names: Iterable[str] | None = None) -> list[str]:
-        """Returns the names of the files whose SHA-256 is not the manifest's.
+        """Returns the names of the files whose SHA-256 differs from the manifest.
 
         Args:
-            names: Of files of the manifest; None looks at all.
+            names: Files of the manifest to check; None checks all.
         """
         files = self.manifest["files"]
         return [
@@ -207,17 +206,17 @@ class Bundle:
         ]
 
     def check_unaltered(self, runtime: str, quantization: str = "float32") -> None:
-        """Checks the checksums of what one artefact, tokenizers and shortlist are read from.
+        """Checks the checksums of the files of one artefact, the tokenizers and the shortlist.
 
         Raises:
-            ValueError: If a file was altered; names all.
+            ValueError: If files were altered; names all of them.
         """
         names = {*self.files(runtime, quantization), *self.manifest["tokenizer"].values()}
         names |= {self.manifest["shortlist"]} if "shortlist" in self.manifest else set()
         if altered := self.altered_files(sorted(names)):
             raise ValueError(
-                "Files of a bundle must have the SHA-256 of its manifest. Received: altered "
-                f"{altered} in {self.folder}; copy or export the bundle again."
+                f"Files in {self.folder} do not have the SHA-256 of the manifest: altered "
+                f"{altered}. Copy or export the bundle again."
             )
 
     def _format_faults(self) -> list[str]:
@@ -230,7 +229,7 @@ class Bundle:
 
     def _beam_faults(self) -> list[str]:
         given = {"beam": self.manifest.get("beam")}
-        # Without a SavedModel there is none, and of one that is wrong the schema told.
+        # Without a SavedModel there is none; a wrong one was reported by the schema check.
         with contextlib.suppress(KeyError, TypeError):
             given["artefacts.saved_model.beam"] = self.manifest["artefacts"]["saved_model"]["beam"]
         lines = []
@@ -300,8 +299,8 @@ def load(
     Returns:
         A translator: `load("bundle").translate(["They are watching."])`.
     Raises:
-        FileNotFoundError, ValueError: If it is no whole bundle, a file that is read was altered,
-            or it does not hold the artefact.
+        FileNotFoundError, ValueError: If the bundle is not whole, a file that is read was altered,
+            or the artefact is not in the bundle.
         ImportError: If the runtime is not installed; the message names the extra.
     """
     opened = Bundle.open(bundle)
@@ -335,6 +334,6 @@ def _named(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _unreadable(path: pathlib.Path, messages: list[str]) -> str:
     return (
-        f"A manifest must be JSON with the keys of format version {FORMAT_VERSION}. "
-        f"Received: {path}; export the bundle again:\n- " + "\n- ".join(messages)
+        f"{path} cannot be read as a manifest of format version {FORMAT_VERSION}. "
+        "Export the bundle again. What is wrong:\n- " + "\n- ".join(messages)
     )

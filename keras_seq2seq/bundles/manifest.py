@@ -1,4 +1,4 @@
-"""What a manifest must hold: its JSON schema, and the part of JSON Schema that it is written in."""
+"""The JSON schema of a manifest, and a checker for the part of JSON Schema that it uses."""
 
 import functools
 import hashlib
@@ -22,7 +22,7 @@ TYPES: dict[str, type | tuple[type, ...]] = {
     "integer": (int, float),
     "number": (int, float),
 }
-# A schema with any other keyword is not checked by `faults`; a test holds ours to these.
+# `faults` ignores any other keyword; a test checks that our schema has none.
 KEYWORDS = {
     *("type", "const", "enum", "minimum", "pattern", "items", "$ref"),
     *("properties", "required", "additionalProperties", "propertyNames"),
@@ -30,11 +30,11 @@ KEYWORDS = {
 
 
 class Fault(NamedTuple):
-    """What is wrong at one place of a manifest; `str` gives a sentence.
+    """An error at one place of a manifest; `str` gives a sentence.
 
     Args:
         path: Keys and indices from the top.
-        rule: What must be, and what is.
+        rule: The rule that is broken, and what was received.
     """
 
     path: tuple[str | int, ...]
@@ -55,16 +55,16 @@ def schema() -> dict[str, Any]:
 
 
 def faults(manifest: Any) -> list[Fault]:
-    """Returns everything in which a manifest, as JSON gave it, is not what the schema says."""
+    """Returns every place where a manifest, as parsed from JSON, breaks the schema."""
     return list(_faults(manifest, schema(), ()))
 
 
 def new_manifest(folder: pathlib.Path, facts: dict[str, Any]) -> dict[str, Any]:
-    """Returns the manifest of a folder whose artefacts are written and not yet judged.
+    """Returns the manifest of a folder whose artefacts are written but not yet judged.
 
     Args:
-        folder: The bundle to be; every file in it is listed with its checksum.
-        facts: What the manifest says of model, limits and artefacts.
+        folder: The bundle being written; every file in it is listed with its checksum.
+        facts: Entries about the model, limits and artefacts.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
@@ -83,7 +83,7 @@ def write_manifest(folder: pathlib.Path, manifest: dict[str, Any]) -> None:
 
 
 def file_entry(path: pathlib.Path) -> dict[str, Any]:
-    """Returns what a manifest says of a file."""
+    """Returns the entry of a file in a manifest."""
     return {"bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
@@ -136,12 +136,13 @@ def _faults_of_object(
     others = rules.get("additionalProperties", {})
     for key in rules.get("required", ()):
         if key not in value:
-            yield Fault((*path, key), "must be there. Received: no such key.")
+            yield Fault((*path, key), "is missing.")
     for key, child in value.items():
         yield from _faults(key, rules.get("propertyNames", {}), (*path, key))
         if key not in known and others is False:
             yield Fault(
-                (*path, key), "is no key of this format version; update keras_seq2seq to read it."
+                (*path, key),
+                "is not a key of this format version; update keras_seq2seq to read it.",
             )
         else:
             yield from _faults(child, known.get(key, others or {}), (*path, key))

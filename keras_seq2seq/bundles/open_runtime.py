@@ -1,15 +1,15 @@
-"""Opens an artefact of a bundle by the row of its format."""
+"""Opens an artefact of a bundle with the runtime of its format."""
 
 from keras_seq2seq.formats import FORMATS, resolved
 from keras_seq2seq.runtimes.runtime import ArtefactFiles, Runtime
 
 
 def open_runtime(name: str, artefact: ArtefactFiles) -> Runtime:
-    """Opens an artefact; what its format needs is imported here.
+    """Opens an artefact; imports what its format needs.
 
     Args:
-        name: Of the format.
-        artefact: Its files.
+        name: Name of the format.
+        artefact: Files of the artefact.
     Raises:
         ImportError: If the packages of the runtime are not installed.
     """

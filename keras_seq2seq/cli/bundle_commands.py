@@ -19,11 +19,11 @@ from keras_seq2seq.text.lines import read_pairs
 
 def add_evaluate(commands: Commands) -> None:
     """Adds the command evaluate."""
-    parser = commands.add_parser("evaluate", help="translate a file and compare with references")
+    parser = commands.add_parser("evaluate", help="translate a file and compare it with references")
     parser.add_argument("bundle", type=pathlib.Path, help="exported folder")
-    parser.add_argument("--source", type=pathlib.Path, required=True, help="texts, one a line")
+    parser.add_argument("--source", type=pathlib.Path, required=True, help="texts, one per line")
     parser.add_argument(
-        "--reference", type=pathlib.Path, required=True, help="reference translations, one a line"
+        "--reference", type=pathlib.Path, required=True, help="reference translations, one per line"
     )
     parser.add_argument(
         "--bootstrap",
@@ -64,15 +64,15 @@ def add_verify(commands: Commands) -> None:
     """Adds the command verify."""
     parser = commands.add_parser("verify", help="check that all files of a bundle agree")
     parser.add_argument("bundle", type=pathlib.Path, help="exported folder")
-    parser.add_argument("--text", type=pathlib.Path, help="sentences to translate, one a line")
-    parser.add_argument("--json", action="store_true", help="everything, for programs")
+    parser.add_argument("--text", type=pathlib.Path, help="sentences to translate, one per line")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.set_defaults(command=_verify)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
     from keras_seq2seq.verification.parity import verify  # imports Keras
 
-    # The bar goes to standard output, which belongs to the JSON.
+    # The progress bar would go to standard output, into the JSON.
     parity = verify(arguments.bundle, arguments.text, verbose=not arguments.json)
     print(dumps(parity.to_dict()) if arguments.json else parity)
     return 0 if parity.passed else 1
@@ -80,14 +80,14 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 def add_inspect(commands: Commands) -> None:
     """Adds the command inspect."""
-    parser = commands.add_parser("inspect", help="say what a shipped file holds and needs")
+    parser = commands.add_parser("inspect", help="show what a shipped file holds and needs")
     parser.add_argument(
         "path", type=pathlib.Path, help="bundle, SavedModel, .tflite, .onnx or .keras"
     )
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="everything, for programs")
+    form.add_argument("--json", action="store_true", help="print everything as JSON")
     form.add_argument(
-        "--summary", action="store_true", help="of a bundle, without its artefacts one by one"
+        "--summary", action="store_true", help="for a bundle, leave out the single artefacts"
     )
     parser.set_defaults(command=_inspect)
 

@@ -18,7 +18,7 @@ def add_export(commands: Commands) -> None:
     """Adds the command and its options."""
     parser = commands.add_parser("export", help="write a run's model as a bundle and verify it")
     parser.add_argument("run", type=pathlib.Path, help="run folder, or a .keras file")
-    parser.add_argument("--output-dir", type=pathlib.Path, required=True, help="folder to make")
+    parser.add_argument("--output-dir", type=pathlib.Path, required=True, help="folder to create")
     parser.add_argument(
         "--formats",
         nargs="+",
@@ -32,7 +32,7 @@ def add_export(commands: Commands) -> None:
         default=["dynamic_int8"],
         choices=QUANTIZATIONS,
         help="extra weight formats of the LiteRT and ONNX files, besides float32; int8 is for "
-        "LiteRT and measured on the run's sentences; float32 adds nothing (default: dynamic_int8)",
+        "LiteRT, measured on the run's sentences; float32 adds nothing (default: dynamic_int8)",
     )
     _add_gate(parser)
     add_tokenize_option(parser)
@@ -42,20 +42,20 @@ def add_export(commands: Commands) -> None:
         nargs=2,
         type=pathlib.Path,
         metavar=("SOURCE", "TARGET"),
-        help="files of a corpus to learn which target ids a source calls for; searches choose "
-        "from these alone, which is faster for one sentence",
+        help="corpus files to learn the likely target ids of each source id from; searches choose "
+        "only from these, which is faster for one sentence",
     )
     parser.add_argument(
         "--text-onnx",
         action="store_true",
-        help="write an ONNX file from text to text too, for onnxruntime-extensions",
+        help="also write an ONNX file from text to text, for onnxruntime-extensions",
     )
     parser.add_argument("--force", action="store_true", help="replace an existing folder")
     parser.set_defaults(command=_export)
 
 
 def _add_gate(parser: argparse.ArgumentParser) -> None:
-    """Adds what quantised artefacts have to keep."""
+    """Adds how much quality quantised artefacts may lose."""
     parser.add_argument(
         "--evaluation",
         nargs=2,
@@ -67,13 +67,13 @@ def _add_gate(parser: argparse.ArgumentParser) -> None:
         "--max-quality-drop",
         type=float,
         default=0.3,
-        help="most points of the metric that an artefact may lose (default: %(default)s)",
+        help="largest allowed loss, in points of the metric (default: %(default)s)",
     )
     parser.add_argument(
         "--max-repetition-rise",
         type=float,
         default=1.0,
-        help="most points that the rate of repetitive translations may rise (default: %(default)s)",
+        help="largest allowed rise of the repetition rate, in points (default: %(default)s)",
     )
     parser.add_argument(
         "--quality-metric",
@@ -84,15 +84,15 @@ def _add_gate(parser: argparse.ArgumentParser) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    # Imported here, after the options are known to be right: Keras takes seconds.
+    # Imported here, after the options are checked: Keras takes seconds.
     from keras_seq2seq.exporters.export import export
     from keras_seq2seq.seq2seq import load_model
 
     chosen = strategy(arguments)
     if not isinstance(chosen, BeamSearch) and chosen != GREEDY:
         raise ValueError(
-            "Rules of a search inside the files need a beam: pass --beam-size above 1. "
-            f"Received: {chosen}."
+            "Search rules inside the files need a beam search. "
+            f"Received: {chosen}; pass --beam-size above 1."
         )
     path = arguments.run / "model.keras" if arguments.run.is_dir() else arguments.run
     model = load_model(path, compile=False)

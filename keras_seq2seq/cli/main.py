@@ -44,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _about_options(message: str, arguments: argparse.Namespace) -> str:
-    """Returns a message about arguments in Python as one about the options of the command."""
+    """Renames Python arguments in a message to the options of the command."""
     for action in arguments.parser._actions:
         if action.option_strings:
             message = message.replace(f"`{action.dest}`", action.option_strings[-1])

@@ -1,4 +1,4 @@
-"""Options that several commands share: what runs a model, and what it searches for."""
+"""Options that several commands share: which runtime, and which search."""
 
 import argparse
 import dataclasses
@@ -16,18 +16,18 @@ CHOICES = {"length_penalty": LENGTH_PENALTIES}
 
 
 def add_runtime_options(parser: argparse.ArgumentParser) -> None:
-    """Adds what chooses an artefact of a bundle and a search over it."""
+    """Adds the options that choose an artefact of a bundle and its search."""
     group = parser.add_argument_group("runtime")
     group.add_argument(
         "--runtime",
         choices=tuple(FORMATS),
-        help="what runs the model (default: the first of these that is held and installed)",
+        help="what runs the model (default: the first that is in the bundle and installed)",
     )
     group.add_argument(
         "--quantization",
         default=EXACT,
         choices=QUANTIZATIONS,
-        help="of the ONNX or LiteRT files (default: %(default)s)",
+        help="weight format of the ONNX or LiteRT files (default: %(default)s)",
     )
     group.add_argument(
         "--search",
@@ -39,7 +39,7 @@ def add_runtime_options(parser: argparse.ArgumentParser) -> None:
         dest="num_threads",
         type=int,
         default=1,
-        help="of one operator (default: %(default)s)",
+        help="threads of one operator (default: %(default)s)",
     )
     add_search_options(parser)
     group = parser.add_argument_group("sampling")
@@ -48,7 +48,7 @@ def add_runtime_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_search_options(parser: argparse.ArgumentParser) -> None:
-    """Adds what describes a greedy or a beam search."""
+    """Adds the options of a greedy or a beam search."""
     group = parser.add_argument_group("search")
     group.add_argument("--beam-size", type=int, default=1, help="1 is greedy (default)")
     _add(group, BeamSearch, [name for name in _own_options(BeamSearch) if name != "beam_size"])
@@ -56,7 +56,7 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_tokenize_option(parser: argparse.ArgumentParser) -> None:
-    """Adds how BLEU splits words."""
+    """Adds the option for how BLEU splits words."""
     parser.add_argument(
         "--tokenize",
         default="13a",
@@ -68,7 +68,7 @@ def strategy(arguments: argparse.Namespace) -> Strategy:
     """Returns the search that the options describe.
 
     Raises:
-        ValueError: If they do not fit each other.
+        ValueError: If they contradict each other, or a value is out of its range.
     """
     given = vars(arguments)
     kind: type[Strategy] = BeamSearch if arguments.beam_size != 1 else Greedy
@@ -80,7 +80,7 @@ def strategy(arguments: argparse.Namespace) -> Strategy:
             )
         kind = Sampling
     elif kind is Greedy:
-        # Checks the options of a beam that a search without one ignores.
+        # A greedy search ignores the options of a beam; wrong ones are reported all the same.
         BeamSearch.from_dict({name: given[name] for name in _options(BeamSearch)})
     return kind.from_dict({name: given[name] for name in _options(kind)})
 

@@ -1,4 +1,4 @@
-"""Lines in groups as they come: at once when few come, many together when many do."""
+"""Groups lines as they arrive: few lines at once, many lines together."""
 
 import queue
 import threading
@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 
 
 def groups(lines: Iterable[bytes], most: int) -> Iterator[list[bytes]]:
-    """Yields all lines that have come, at least one and at most so many, in their order.
+    """Yields the lines that have arrived, at least one and at most `most`, in order.
 
     A thread reads ahead, never more than `most` lines.
 
     Args:
-        lines: Such as a binary stream.
-        most: int > 0.
+        lines: Lines, such as a binary stream.
+        most: int > 0. Largest group.
     Raises:
         ValueError: If `most` is not positive; also what reading raises.
     """

@@ -8,7 +8,7 @@ from keras_seq2seq.cli.options import Commands
 
 def add_train(commands: Commands) -> None:
     """Adds the command train."""
-    parser = commands.add_parser("train", help="train a model as a recipe says")
+    parser = commands.add_parser("train", help="train a model from a recipe")
     parser.add_argument("recipe", type=pathlib.Path, help="TOML file")
     parser.add_argument("--output-dir", type=pathlib.Path, help="run folder (default: runs/RECIPE)")
     parser.add_argument(
@@ -16,12 +16,12 @@ def add_train(commands: Commands) -> None:
         action="append",
         default=[],
         metavar="SECTION.KEY=VALUE",
-        help="overrides the recipe; may be repeated",
+        help="override a value of the recipe; may be repeated",
     )
     parser.add_argument(
-        "--fine-tune", type=pathlib.Path, metavar="RUN", help="begin from the model of this run"
+        "--fine-tune", type=pathlib.Path, metavar="RUN", help="start from the model of this run"
     )
-    parser.add_argument("--force", action="store_true", help="write over an existing run")
+    parser.add_argument("--force", action="store_true", help="overwrite an existing run")
     parser.set_defaults(command=_train)
 
 
@@ -29,7 +29,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from keras_seq2seq.training.recipe import Recipe
 
     recipe = Recipe.load(arguments.recipe, arguments.set)
-    # After the recipe, whose errors then come at once, not after seconds of importing Keras.
+    # Imported after the recipe is read: its errors come at once, and Keras takes seconds.
     from keras_seq2seq.training.train import train
 
     folder = arguments.output_dir or pathlib.Path("runs") / arguments.recipe.stem
@@ -46,8 +46,8 @@ def add_average(commands: Commands) -> None:
     parser = commands.add_parser(
         "average",
         help="average the weights of epochs of a run",
-        description="Averages the weights of epochs that a run kept (training.average_last or "
-        "training.average_best of its recipe says how many).",
+        description="Averages the weights of epochs that a run kept (its recipe says how many, in "
+        "training.average_last or training.average_best).",
     )
     parser.add_argument("run", type=pathlib.Path, help="run folder")
     which = parser.add_mutually_exclusive_group(required=True)
@@ -56,7 +56,7 @@ def add_average(commands: Commands) -> None:
     parser.add_argument(
         "--output", type=pathlib.Path, help=".keras file to write (default: RUN/average.keras)"
     )
-    parser.add_argument("--force", action="store_true", help="write over an existing file")
+    parser.add_argument("--force", action="store_true", help="overwrite an existing file")
     parser.set_defaults(command=_average)
 
 

@@ -20,25 +20,25 @@ def add_translate(commands: Commands) -> None:
     parser = commands.add_parser(
         "translate",
         help="translate standard input, line by line",
-        description="Translates standard input, UTF-8, to one line for each line.",
+        description="Translates standard input (UTF-8): one line of output for each line.",
     )
     parser.add_argument("bundle", type=pathlib.Path, help="exported folder")
     parser.add_argument(
         "--json",
         action="store_true",
-        help="one JSON object a line: hypotheses with scores, attention and alignment",
+        help="print one JSON object per line: hypotheses with scores, attention and alignment",
     )
     parser.add_argument(
         "--plot-attention",
         type=pathlib.Path,
         metavar="FILE.png",
-        help="draw the attention of the first line there, of line N to FILE-N.png",
+        help="draw the attention of the first line to this file, of line N to FILE-N.png",
     )
     parser.add_argument("--prefix", default="", help="text that every translation begins with")
     parser.add_argument(
         "--split-sentences",
         metavar="LANGUAGE",
-        help="translate the sentences of a line one by one; the language of the source, as en",
+        help="translate the sentences of a line one by one; language of the source, such as en",
     )
     parser.add_argument("--batch-size", type=int, default=32, help="default: %(default)s")
     parser.add_argument(
@@ -56,8 +56,8 @@ def _translate(arguments: argparse.Namespace) -> int:
         arguments.json or arguments.plot_attention or arguments.prefix
     ):
         raise ValueError(
-            "--split-sentences goes with neither --json, --plot-attention nor --prefix, which "
-            "are about one sentence a line."
+            "--split-sentences cannot be combined with --json, --plot-attention or --prefix, "
+            "which need one sentence per line."
         )
     opened = translator(arguments)
     lines = 0
@@ -76,7 +76,7 @@ def _translate(arguments: argparse.Namespace) -> int:
 def _translated(
     opened: Translator, texts: list[str], arguments: argparse.Namespace, lines: int
 ) -> Iterator[str]:
-    """Yields what is printed for each text, of which `lines` came before."""
+    """Yields the output for each text; `lines` is the number of lines before."""
     options = {"batch_size": arguments.batch_size, "window": arguments.window, "verbose": False}
     if arguments.split_sentences:
 
@@ -98,7 +98,7 @@ def _translated(
 
 
 def _one_line(text: str) -> str:
-    """Returns a translation without line breaks, which byte pieces can spell."""
+    """Returns a translation without line breaks, which byte pieces can form."""
     return text.replace("\r", " ").replace("\n", " ")
 
 

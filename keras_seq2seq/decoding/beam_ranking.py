@@ -1,4 +1,4 @@
-"""How a beam search ranks its hypotheses, and when it has seen enough."""
+"""How a beam search ranks its hypotheses, and when it stops."""
 
 import abc
 import dataclasses
@@ -31,9 +31,10 @@ class BeamRanking(Strategy, abc.ABC):
 
     @property
     def enough(self) -> int | None:
-        """Finished hypotheses of a source that end its search; None if none do."""
+        """Number of finished hypotheses that ends the search of a source; None means no limit."""
         if self.patience is None:
             return None
+        # In float32, so that the host rounds exactly as the graph does.
         return math.ceil(np.float32(self.patience) * np.float32(self.beam_size))
 
     def penalties(self, max_length: int) -> np.ndarray:
@@ -41,7 +42,8 @@ class BeamRanking(Strategy, abc.ABC):
         return (self.penalty_bases(max_length) ** self.alpha).astype("float32")
 
     def penalty_bases(self, max_length: int) -> np.ndarray:
-        """Returns what is raised to `alpha` for 0 to `max_length` tokens, float64."""
+        """Returns the bases of lp, before the power `alpha`, for 0 to `max_length` tokens,
+        float64."""
         lengths = np.arange(max_length + 1)
         base = (5 + lengths) / 6 if self.length_penalty == "gnmt" else lengths
         return np.where(lengths, base, 1.0)

@@ -8,7 +8,7 @@ import numpy as np
 from keras_seq2seq.text.vocabulary import EOS_ID, PAD_ID
 
 Arrays = dict[str, np.ndarray]
-# Stands for a log-probability of minus infinity in a graph, where that would make NaN.
+# Stands for a log-probability of minus infinity in a graph, where a real one leads to NaN.
 FORBIDDEN = -1e9
 
 
@@ -22,8 +22,8 @@ class Hypothesis:
         finished: False if the maximum length cut the translation.
         token_log_probs: float32, shape (tokens,), log P(y_t | y_<t, x) of each token, eos included.
         attention: float32, shape (tokens, memory_length), weights of each token over the source,
-            eos included in both; None where nothing attends.
-        ranking: What a beam search orders by. None of a search that keeps one hypothesis.
+            eos included in both; None if the model does not attend.
+        ranking: What a beam search sorts by; None from a search that keeps one hypothesis.
     """
 
     ids: tuple[int, ...]
@@ -35,7 +35,7 @@ class Hypothesis:
 
     @property
     def confidence(self) -> float:
-        """Geometric mean of the probabilities of the tokens, 0 to 1; 1 of no token."""
+        """Geometric mean of the probabilities of the tokens, 0 to 1; 1 for no token."""
         return float(confidence(self.token_log_probs.sum(), len(self.token_log_probs), np))
 
 
@@ -44,8 +44,8 @@ def confidence(score: Any, tokens: Any, library: Any) -> Any:
 
     Args:
         score: float, any shape. Sum of their log-probabilities.
-        tokens: int or float, like `score`. How many there are.
-        library: What computes `exp` and `maximum`, such as NumPy or TensorFlow.
+        tokens: int or float, like `score`. Number of tokens.
+        library: Module with `exp` and `maximum`: NumPy or TensorFlow.
     """
     return library.exp(score / library.maximum(tokens, 1))
 
@@ -62,13 +62,13 @@ def cut(
 
     Args:
         target_ids: int32, shape (batch, num_hypotheses, length), eos included, then zeros.
-        scores: float32, shape (batch, num_hypotheses); below -5e8 there is no hypothesis.
+        scores: float32, shape (batch, num_hypotheses); below -5e8 means no hypothesis.
         finished: bool, shape (batch, num_hypotheses).
         token_log_probs: float32, shape (batch, num_hypotheses, length).
         attention: float32, shape (batch, num_hypotheses, length, memory_length), or None.
         rankings: float32, shape (batch, num_hypotheses), or None.
     Raises:
-        ValueError: If the model gave NaN; names the step.
+        ValueError: If the model returned NaN; names the step.
     """
     check_numbers(token_log_probs)
     result = []
@@ -105,13 +105,13 @@ def cut_single(
 
 
 def check_numbers(log_probs: np.ndarray, step: int | None = None) -> None:
-    """Checks that a model gave numbers.
+    """Checks that a model returned no NaN.
 
     Args:
         log_probs: float, shape (..., steps), or of one step, any shape.
-        step: The step, counted from 0, or None where the last axis tells.
+        step: The step, counted from 0; None finds it on the last axis.
     Raises:
-        ValueError: If one is NaN; names the step, counted from 1.
+        ValueError: If any is NaN; names the step, counted from 1.
     """
     wrong = np.isnan(log_probs)
     if not wrong.any():
@@ -119,6 +119,6 @@ def check_numbers(log_probs: np.ndarray, step: int | None = None) -> None:
     if step is None:
         step = int(np.argwhere(wrong)[:, -1].min())
     raise ValueError(
-        f"The model must give numbers. Received: NaN at step {step + 1} of the decoder; look at "
-        "its weights, which a training that diverged leaves like this."
+        f"The model returned NaN at step {step + 1} of the decoder, and the search stopped. "
+        "Check its weights: training that diverged leaves NaN in them."
     )

@@ -1,4 +1,4 @@
-"""Which target ids a source calls for: a lexical shortlist, learnt from a corpus."""
+"""A lexical shortlist, learnt from a corpus: the likely target ids of each source id."""
 
 import dataclasses
 import pathlib
@@ -20,16 +20,17 @@ PAIRS_AT_ONCE = 5000
 class Shortlist:
     """The target ids that a search may choose, by the ids of its source.
 
-    The output layer of a search then has some hundreds of columns in place of the vocabulary.
-    Log-probabilities are over those columns.
+    The output layer of a search then computes some hundreds of columns instead of the vocabulary,
+    and log-probabilities are over those columns.
 
     Args:
-        always: int32, shape (num_frequent,), rising. Ids that any translation may have; eos is one.
-        candidates: int32, shape (source_vocabulary_size, num_candidates). The likeliest target
-            ids of each source id, then 0.
+        always: int32, shape (num_frequent,), ascending. Ids that any translation may have, eos
+            included.
+        candidates: int32, shape (source_vocabulary_size, num_candidates). The likeliest target ids
+            of each source id, then zeros.
         target_vocabulary_size: int > 0.
     Raises:
-        ValueError: If the arrays are not such.
+        ValueError: If an array has another dtype, rank or range.
     Reference:
         Jean et al. 2015, section 3.2; L'Hostis et al. 2016 (lexical translation).
     """
@@ -70,13 +71,13 @@ class Shortlist:
         """Learns the probabilities of translating single ids by expectation maximization.
 
         Args:
-            pairs: Source and target ids of sentences that translate each other, without eos. The
-                memory that is taken grows with the sum of the products of their lengths.
+            pairs: Source and target ids of sentences that translate each other, without eos. Memory
+                use grows with the sum of the products of their lengths.
             source_vocabulary_size: int > 0.
             target_vocabulary_size: int > 0.
-            num_candidates: int > 0. Most target ids of a source id.
-            num_frequent: int > 0. Target ids, the most frequent, that are always candidates.
-            iterations: int > 0. Passes of the training.
+            num_candidates: int > 0. Maximum number of target ids of a source id.
+            num_frequent: int > 0. Number of most frequent target ids that are always candidates.
+            iterations: int > 0. Training passes over the pairs.
         Raises:
             ValueError: If there is no pair, or a number is not positive.
         Reference:
@@ -100,6 +101,7 @@ class Shortlist:
         frequent = np.argsort(-counts, kind="stable")[:num_frequent]
         always = np.unique([EOS_ID, UNK_ID, *frequent[counts[frequent] > 0]]).astype("int32")
         candidates = lexicon.best(source_vocabulary_size, num_candidates)
+        # `always` holds eos and unk; a search never chooses pad and bos.
         candidates[np.isin(candidates, special)] = PAD_ID
         return cls(always, candidates, target_vocabulary_size)
 
@@ -114,7 +116,7 @@ class Shortlist:
             tokenizers: Those of the model.
             **options: `num_candidates`, `num_frequent` and `iterations` of `learn`.
         Raises:
-            ValueError: As `learn`.
+            ValueError: See `learn`.
         """
         texts = list(pairs)
         ids = zip(
@@ -161,7 +163,7 @@ class Shortlist:
         """Reads a shortlist that `save` wrote.
 
         Raises:
-            ValueError: If the file is not one.
+            ValueError: If the file cannot be read.
         """
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
@@ -169,15 +171,15 @@ class Shortlist:
                 return cls(arrays["always"], arrays["candidates"], size)
         except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(
-                f"A shortlist must be an .npz file that `Shortlist.save` wrote. Received: {path}, "
-                f"{error}; learn it again."
+                f"The shortlist {path} cannot be read: {error}. Learn it again and write it with "
+                "`Shortlist.save`."
             ) from error
 
 
 class _Lexicon:
-    """Probabilities of a target id given a source id, for all that stand in one pair.
+    """Probabilities of target ids given source ids, for all ids that occur in one pair.
 
-    A null source id, 0, stands before each source for target ids that translate nothing.
+    Each source begins with a null id, 0, which explains target ids that translate nothing.
     """
 
     def __init__(self, pairs: list[tuple[np.ndarray, np.ndarray]], target_size: int) -> None:
@@ -189,7 +191,7 @@ class _Lexicon:
         self.probabilities = np.ones(len(self.keys))
 
     def improve(self) -> None:
-        """Counts how much each source id explains of each target token, then normalizes."""
+        """Counts how much of each target token a source id explains, then normalizes."""
         counts = np.zeros(len(self.keys))
         for places, starts in self.links:
             found = self.probabilities[places]
@@ -200,7 +202,7 @@ class _Lexicon:
         self.probabilities = counts / totals[self.sources]
 
     def best(self, source_size: int, count: int) -> np.ndarray:
-        """Returns the likeliest target ids of each source id, (source_size, count), then 0."""
+        """Returns the likeliest target ids of each source id, (source_size, count), then zeros."""
         order = np.lexsort((self.keys, -self.probabilities, self.sources))
         sources = self.sources[order]
         firsts = np.searchsorted(sources, sources)
@@ -214,7 +216,7 @@ class _Lexicon:
 def _links(
     pairs: list[tuple[np.ndarray, np.ndarray]], target_size: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields, for some pairs at a time, a key of each source and target id, by target token.
+    """Yields, for some pairs at a time, a key for each pair of source and target ids.
 
     Returns:
         keys: int64. source * target_size + target.

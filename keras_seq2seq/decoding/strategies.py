@@ -18,7 +18,7 @@ from keras_seq2seq.text.vocabulary import PAD_ID
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Greedy(Strategy):
-    """Takes the most probable token at each step; of equal ones the smallest id."""
+    """Takes the most probable token at each step; ties go to the smallest id."""
 
     def search_host(
         self, step: HostStep, state: Arrays, source_ids: np.ndarray, **limits: Any
@@ -33,7 +33,7 @@ class Greedy(Strategy):
     def search_graph(
         self, step: GraphStep, state: Tensors, source_ids: Any, **options: Any
     ) -> Tensors:
-        # Keras is needed inside a graph only.
+        # Imported here, because only a search inside a graph needs Keras.
         from keras_seq2seq.decoding.graph import single
 
         return single.single_search(step, state, source_ids, self, **options)
@@ -43,23 +43,23 @@ class Greedy(Strategy):
 class Sampling(Strategy):
     """Draws each token from the model's distribution, tempered and cut off.
 
-    The draw depends on the seed and the source alone, not on what else is in the batch: the same
+    The draw depends only on the seed and the source, not on the rest of the batch: the same
     seed gives the same text again, another seed another one.
 
     Args:
         temperature: float > 0. Divides the log-probabilities; below 1 sharpens.
-        top_k: int >= 0. Draws from so many most probable tokens; 0 from all.
-        top_p: float, 0 < top_p <= 1. Draws from the fewest most probable tokens that have this
-            probability together, after temperature and `top_k`.
+        top_k: int >= 0. Draws only from this many most probable tokens; 0 draws from all.
+        top_p: float, 0 < top_p <= 1. Draws only from the fewest most probable tokens that reach
+            this probability together, after temperature and `top_k`.
         seed: int >= 0.
     Reference:
         Fan et al. 2018, section 5.4 (top-k); Holtzman et al. 2020, section 3 (top-p).
     """
 
     temperature: float = option(1.0, float, "below 1 sharpens")
-    top_k: int = option(0, int, "draw from so many most probable tokens; 0: from all")
+    top_k: int = option(0, int, "draw from this many most probable tokens; 0 draws from all")
     top_p: float = option(
-        1.0, float, "draw from the most probable tokens that together have this probability"
+        1.0, float, "draw from the most probable tokens that together reach this probability"
     )
     seed: int = option(0, int, "the same seed gives the same text again")
 
@@ -110,7 +110,7 @@ class Sampling(Strategy):
         """Draws an id for each row by inverting the distribution over its most probable tokens.
 
         Args:
-            adjusted: float32, shape (rows, vocabulary_size), -inf for what is forbidden.
+            adjusted: float32, shape (rows, vocabulary_size), -inf for forbidden ids.
             uniforms: float32, shape (rows,), 0 <= x < 1.
         """
         ranked = np.argsort(-adjusted, axis=-1, kind="stable")
@@ -134,7 +134,7 @@ class Sampling(Strategy):
         if not (math.isfinite(self.temperature) and self.temperature > 0):
             errors.append(
                 f"`temperature` must be finite and above 0. Received: {self.temperature}; "
-                "take Greedy() for none."
+                "use Greedy() for no randomness."
             )
         if self.top_k < 0:
             errors.append(f"`top_k` must be at least 0. Received: {self.top_k}.")
@@ -151,18 +151,18 @@ class BeamSearch(BeamRanking):
 
     A hypothesis Y of |Y| tokens, eos included, ranks by log P(Y | X) / lp(Y) + cp(X; Y). It
     finishes when its eos is among the `beam_size` best continuations of a step, and never changes
-    after. A beam larger than the vocabulary is as wide as there are hypotheses.
+    after. A beam larger than the vocabulary is only as wide as there are hypotheses.
 
     Args:
         beam_size: int, 1 to 64. Live hypotheses of each source.
-        num_hypotheses: int, 1 to `beam_size`. Translations that are returned, the best first.
+        num_hypotheses: int, 1 to `beam_size`. Translations to return, the best first.
         length_penalty: "gnmt": lp = ((5 + |Y|) / 6) ** alpha; "average": lp = |Y| ** alpha.
-        alpha: float >= 0. 0 ranks by log-probability; "average" with 1 by its mean per token.
+        alpha: float >= 0. 0 ranks by log-probability; 1 with "average" ranks by its mean per token.
         coverage_penalty: float >= 0, beta of cp = beta * sum_i log(min(sum_j a_ij, 1)) over the
             source tokens i, a_ij the attention of target token j (not below 1e-9 in sum). Needs a
             model that attends; 0 is off.
         patience: float >= 1. The search of a source stops at patience * beam_size finished
-            hypotheses; None goes on until no live hypothesis can be among those returned.
+            hypotheses; with None it goes on until no live hypothesis can be among those returned.
     Reference:
         Wu et al. 2016, section 7 ("gnmt", coverage); Kasai et al. 2022 (patience).
     """

@@ -1,4 +1,4 @@
-"""What a search does: the face of every strategy, and the rules that each can be given."""
+"""The interface of every search strategy, and the rules that all strategies take."""
 
 import abc
 import dataclasses
@@ -21,27 +21,28 @@ Prefixes = Sequence[Sequence[int]] | None
 
 
 def option(default: Any, kind: type, help_text: str) -> Any:
-    """Returns a field of a strategy, with the type and the text of its command-line option."""
+    """Returns a field of a strategy, with the type and help text of its command-line option."""
     return dataclasses.field(default=default, metadata={"kind": kind, "help": help_text})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
 class Strategy(abc.ABC):
-    """What to search for. `Greedy`, `BeamSearch` and `Sampling` are given; yours may join them.
+    """A search strategy; subclass it to add yours to `Greedy`, `BeamSearch` and `Sampling`.
 
-    A strategy owns its search twice: `search_host` runs in NumPy over the steps of any runtime,
-    `search_graph` in keras.ops inside a graph.
+    A strategy implements its search twice: `search_host` runs in NumPy over the steps of any
+    runtime, `search_graph` in keras.ops inside a graph.
 
     Args:
-        min_length: int >= 0. Fewest tokens before eos.
-        max_length_factor: float > 0. Longest translation as a factor of the source's tokens, eos
-            included in both, rounded up; `max_length` still cuts. None leaves it to that alone.
+        min_length: int >= 0. Minimum number of tokens before eos.
+        max_length_factor: float > 0. Longest translation as a multiple of the source's tokens, eos
+            included in both, rounded up; `max_length` still applies. With None only `max_length`
+            does.
         suppress: Ids that are never chosen, besides pad and bos.
         repetition_penalty: float > 0. Multiplies the log-probability of each token that the
             translation already has, before it is compared; 1 changes nothing, 1.2 is usual.
-        no_repeat_ngram_size: int >= 0. No sequence of so many tokens occurs twice; 0 is off.
+        no_repeat_ngram_size: int >= 0. No sequence of this many tokens occurs twice; 0 is off.
     Raises:
-        ValueError: With every error found, one a line.
+        ValueError: If values are invalid; lists every error, one per line.
     Reference:
         Keskar et al. 2019, section 4.1 (repetition penalty); Paulus et al. 2018, section 2.5
         (n-grams).
@@ -62,7 +63,7 @@ class Strategy(abc.ABC):
             raise ValueError(f"{type(self).__name__}:\n- " + "\n- ".join(errors))
 
     def __repr__(self) -> str:
-        """Names what is not a default."""
+        """Shows the arguments that differ from the defaults."""
         fields = [(field, getattr(self, field.name)) for field in dataclasses.fields(self)]
         given = [f"{f.name}={value!r}" for f, value in fields if value != f.default]
         return f"{type(self).__name__}({', '.join(given)})"
@@ -83,7 +84,7 @@ class Strategy(abc.ABC):
             step: One step of the decoder; its arrays hold `attention`, (rows, memory_length),
                 where the model attends.
             state: Arrays by name, shape (batch, ...), after the source was read.
-            source_ids: int32, shape (batch, source_length). One without a real token gives an
+            source_ids: int32, shape (batch, source_length). A source without a real token gives an
                 empty translation.
             max_length: int > 0. Most tokens of a translation, eos included.
             prefixes: Ids that each translation begins with, as `check_prefixes` accepts them, or
@@ -91,7 +92,7 @@ class Strategy(abc.ABC):
         Returns:
             For each row its hypotheses, the best first.
         Raises:
-            ValueError: If the model gives NaN; names the step.
+            ValueError: If the model returns NaN; names the step.
         """
 
     @abc.abstractmethod
@@ -117,8 +118,8 @@ class Strategy(abc.ABC):
             max_length: int > 0. Most tokens of a translation, eos included.
             source: Tensors by name, shape (batch, ...), that a step reads and never changes; with
                 `candidates`, int32, (batch, columns), the log-probabilities are of these ids.
-            vocabulary_size: int > 0. Number of target ids; None takes the columns.
-            dynamic: As of `run_search`.
+            vocabulary_size: int > 0. Number of target ids; None takes the number of columns.
+            dynamic: See `run_search`.
             **inputs: What `graph_inputs` returned, as tensors.
         Returns:
             Arrays for `cut` or `cut_single`, by name.
@@ -136,17 +137,17 @@ class Strategy(abc.ABC):
         """Yields the ids of one translation, each as soon as it is known.
 
         Raises:
-            ValueError: If the search may still change its first tokens.
+            ValueError: If the strategy cannot stream, as it may still change its first tokens.
         """
         raise ValueError(f"Streaming needs Greedy() or Sampling(...). Received: {self}.")
 
     def graph_inputs(self, source_ids: np.ndarray, max_length: int) -> Arrays:
-        """Returns what `search_graph` takes with each batch, shape (batch, ...), by name."""
+        """Returns the extra inputs of `search_graph` for a batch, shape (batch, ...), by name."""
         return {}
 
     @property
     def graph_key(self) -> "Strategy":
-        """The strategy without what `graph_inputs` carries: strategies of one key share a graph."""
+        """The strategy without the values in `graph_inputs`; equal keys share a graph."""
         return self
 
     @property
@@ -155,10 +156,10 @@ class Strategy(abc.ABC):
         return False
 
     def check_attention(self, attends: bool) -> None:
-        """Checks that a model that does not attend can be searched.
+        """Checks that the model attends if the search needs it.
 
         Raises:
-            ValueError: If the strategy needs attention.
+            ValueError: If the strategy needs attention and the model does not attend.
         """
         if self.needs_attention and not attends:
             raise ValueError(
@@ -172,7 +173,7 @@ class Strategy(abc.ABC):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Reads what `to_dict` wrote, now or in an earlier release: what is missing is its default.
+        """Reads what `to_dict` wrote, now or in an earlier release; missing keys have defaults.
 
         Raises:
             ValueError: If a key is unknown, as in a file of a later release, or a value is wrong.
@@ -181,7 +182,7 @@ class Strategy(abc.ABC):
         if unknown := sorted(set(values) - known):
             raise ValueError(
                 f"{cls.__name__} has the options {sorted(known)}. Received: {unknown}; update "
-                "keras_seq2seq to read what a later release wrote."
+                "keras_seq2seq to read files of a later release."
             )
         given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**given)  # type: ignore[arg-type]
@@ -200,8 +201,13 @@ class Strategy(abc.ABC):
 
     @property
     def adjusts(self) -> bool:
-        """True if what was chosen before changes what may be chosen."""
+        """True if the tokens chosen so far change the scores of the next ones."""
         return self.repetition_penalty != 1 or self.no_repeat_ngram_size > 0
+
+    @property
+    def rescores(self) -> bool:
+        """True if tokens are compared by something else than their log-probabilities."""
+        return self.repetition_penalty != 1
 
     @property
     def leaves_a_token(self) -> bool:
@@ -209,7 +215,7 @@ class Strategy(abc.ABC):
         return not (self.adjusts or self.min_length or self.suppress)
 
     def _own_errors(self) -> list[str]:
-        """Returns what is wrong with the arguments of the class itself."""
+        """Returns the errors in the arguments that the class itself adds."""
         return []
 
     def _common_errors(self) -> list[str]:

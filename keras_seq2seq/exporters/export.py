@@ -53,9 +53,9 @@ def export(
 ) -> Parity:
     """Writes a model with its tokenizers and the search for every runtime, and verifies them.
 
-    Everything that can be checked is checked before anything is written. The folder appears
-    whole or not at all. Its `model.keras` is the reference that the others are compared with. Its
-    `REPORT.md` tells quality, sizes, latencies and parity.
+    Everything that can be checked is checked before anything is written. The folder appears whole
+    or not at all. Its `model.keras` is the reference that the others are compared with. Its
+    `REPORT.md` reports quality, sizes, latencies and parity.
 
     Args:
         model: A trained model with tokenizers.
@@ -63,35 +63,36 @@ def export(
         formats: Any of "saved_model", "litert" and "onnx".
         quantization: Extra weight formats of the LiteRT and ONNX files, besides float32: one or
             several of "float16" (half the bytes, float32 arithmetic), "dynamic_int8" (a quarter
-            of the bytes, products in int8) and, for LiteRT alone, "int8" (products of int8
+            of the bytes, products in int8) and, for LiteRT only, "int8" (products of int8
             numbers whose scales are fixed, measured on `sentences`); "float32" adds nothing.
-        gate: What quantised artefacts have to keep on evaluation pairs. One that loses more is
+        gate: How much quality quantised artefacts may lose on evaluation pairs. One that loses more
+            is
             refused: a warning names it, the manifest keeps its figures, its files are left out.
             With None nothing is refused.
         sentences: Source texts that are translated to compare the artefacts, now and by every
-            later `verify`; None makes 50 of random pieces. "int8" needs them, of the kind that
+            later `verify`; None makes 50 from random pieces. "int8" needs them, of the kind that
             will be translated.
         max_length: int > 0. Longest translation in tokens, eos included, fixed inside the
             files; None takes the configuration's.
-        beam: A beam search to put beside the greedy one inside every file, fixed there; None
-            writes none. On the host any beam search runs over the steps.
-        shortlist: Target ids by those of the source, see `Shortlist.learn`: every search of the
-            bundle chooses from them alone, and its output layer computes no others. Faster for
-            one sentence, at some loss of quality; None lets searches choose from all ids.
-        text_onnx: Write `translate_text_greedy.onnx` beside the other ONNX files: text in, text
-            out. It alone needs onnxruntime-extensions, wherever it runs.
+        beam: A beam search to write into every file besides the greedy one, with fixed options;
+            None writes none. On the host any beam search runs over the steps.
+        shortlist: Candidate target ids by source id, see `Shortlist.learn`: every search of the
+            bundle chooses only from them, and its output layer computes no others. Faster for one
+            sentence, at some loss of quality; with None searches choose from all ids.
+        text_onnx: Also write `translate_text_greedy.onnx`: text in, text out. Only this file needs
+            onnxruntime-extensions, wherever it runs.
         quality: Measured quality of the model for the manifest, such as what `evaluate`
             returned; plain values for JSON.
-        force: Replace a bundle that is there.
-        verbose: Show what is written, and a progress bar.
+        force: Replace an existing bundle.
+        verbose: Print what is written, and show a progress bar.
         **gate_options: The arguments of a `Gate` one by one, in place of `gate`: `evaluation`,
             `max_quality_drop`, `max_repetition_rise`, `quality_metric` and `bleu_tokenize`.
     Returns:
-        The parity of all artefacts that are in the bundle. A warning tells when it did not pass,
-        and which artefacts were refused.
+        The parity of all artefacts that are in the bundle. A warning reports artefacts that differ,
+        and those that were refused.
     Raises:
-        ValueError: With every error found before writing.
-        FileExistsError: If the folder exists and is not to be replaced.
+        ValueError: If the export cannot work; lists every error found before writing.
+        FileExistsError: If the folder exists and `force` is False, or it is not a bundle.
         ImportError: If a package is missing; the message names the extra.
     """
     output_dir = pathlib.Path(output_dir)
@@ -112,12 +113,12 @@ def export(
     partial = pathlib.Path(tempfile.mkdtemp(prefix=".partial-", dir=output_dir.parent))
     try:
         parity, refused = _write_bundle(partial, request, quality, verbose)
-        partial.chmod(0o755)
+        partial.chmod(0o755)  # `mkdtemp` makes it for its owner only
         _put(partial, output_dir)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     for verdict in refused:
-        warnings.warn(f"Refused, and not in {output_dir}: {verdict}", stacklevel=2)
+        warnings.warn(f"Left out of {output_dir}: {verdict}", stacklevel=2)
     if not parity.passed:
         warnings.warn(f"The artefacts in {output_dir} differ:\n{parity}", stacklevel=2)
     return parity
@@ -126,7 +127,7 @@ def export(
 def _write_bundle(
     folder: pathlib.Path, request: ExportRequest, quality: Mapping[str, Any] | None, verbose: bool
 ) -> tuple[Parity, list[Verdict]]:
-    """Fills the folder, has it judged and verified, and writes its manifest at the end."""
+    """Fills the folder, judges and verifies it, and writes its manifest at the end."""
     prepared = request.prepared
     assert prepared.tokenizers is not None  # checked
     texts = list(prepared.sentences) or _probe_sentences(prepared.tokenizers)
@@ -148,7 +149,7 @@ def _write_bundle(
         verdicts = judge(bundle, request.gate, runtimes, latencies, verbose=verbose)
         bundle = without_refused(bundle, verdicts)
     parity = verify(bundle, verbose=verbose, runtimes=runtimes)
-    runtimes.cache_clear()  # a file that is open cannot be renamed everywhere
+    runtimes.cache_clear()  # not every system can rename an open file
 
     manifest = bundle.manifest
     manifest["quantization"] = [verdict.to_dict() for verdict in verdicts]
@@ -163,7 +164,7 @@ def _write_bundle(
 def _write_artefacts(
     folder: pathlib.Path, request: ExportRequest, verbose: bool
 ) -> dict[str, dict[str, Any]]:
-    """Writes the files of each format; returns what the manifest says of them."""
+    """Writes the files of each format; returns their entries for the manifest."""
     if verbose:
         print(f"writing {REFERENCE}")
     request.prepared.model.save(folder / MODEL_FILE)
@@ -181,7 +182,7 @@ def _write_artefacts(
 
 
 def _facts(prepared: PreparedExport, artefacts: dict[str, Any]) -> dict[str, Any]:
-    """Returns what a manifest says of the model and its artefacts."""
+    """Returns the manifest's entries about the model and its artefacts."""
     model, beam = prepared.model, prepared.beam
     assert prepared.tokenizers is not None  # checked
     sides = prepared.tokenizers.file_names
@@ -200,7 +201,7 @@ def _facts(prepared: PreparedExport, artefacts: dict[str, Any]) -> dict[str, Any
 
 
 def _put(partial: pathlib.Path, output_dir: pathlib.Path) -> None:
-    """Renames the finished folder; what was there is removed only when the new one stands."""
+    """Renames the finished folder; an old one is deleted only when the new one is in place."""
     if not output_dir.exists():
         partial.rename(output_dir)
         return

@@ -15,14 +15,14 @@ CALIBRATION_SENTENCES = 200
 
 @dataclasses.dataclass(frozen=True)
 class PreparedExport:
-    """A model with all that its files are to have inside.
+    """A model with everything that goes into its files.
 
     Args:
         model: The trained model.
         max_length: int > 0. Longest translation in tokens, eos included.
-        tokenizers: Go into the files that take texts; None writes files over ids alone.
-        beam: A beam search beside the greedy one, or None.
-        shortlist: What the searches choose from; None lets them choose from all ids.
+        tokenizers: Tokenizers inside the files that take texts; with None all files take ids.
+        beam: A beam search besides the greedy one, or None.
+        shortlist: Candidates of the searches; with None they choose from all ids.
         sentences: Source texts of the kind that will be translated: for warm-up and calibration.
         text_onnx: Whether to write an ONNX file from text to text.
     """
@@ -42,12 +42,12 @@ class PreparedExport:
 
     @functools.cached_property
     def fixed(self) -> Signatures:
-        """The functions for formats whose shapes must stay."""
+        """The functions for formats with fixed shapes."""
         return self._signatures(dynamic=False)
 
     @property
     def calibration(self) -> list[list[int]]:
-        """Source ids of sentences, eos included, that ranges of values are measured on."""
+        """Source ids of the sentences, eos included, on which ranges of values are measured."""
         if self.tokenizers is None:
             return []
         return self.tokenizers.source.encode(self.sentences[:CALIBRATION_SENTENCES], add_eos=True)

@@ -1,4 +1,4 @@
-"""What an export is asked for, checked before anything is written."""
+"""The request of an export, checked before anything is written."""
 
 import dataclasses
 import pathlib
@@ -18,13 +18,13 @@ TEXT_EXTRA, TEXT_PACKAGES = "onnx-text", ("onnxruntime_extensions",)
 
 @dataclasses.dataclass(frozen=True)
 class ExportRequest:
-    """What an export is asked for, checked.
+    """A checked request of an export.
 
     Args:
-        prepared: The model with what its files are to have inside.
-        formats: Which to write.
-        quantizations: What to write besides float32, where a format can have it.
-        gate: What quantised files have to keep, or None.
+        prepared: The model with everything that goes into its files.
+        formats: Formats to write.
+        quantizations: Weight formats besides float32, for the formats that have them.
+        gate: How much quality quantised files may lose, or None.
     """
 
     prepared: PreparedExport
@@ -42,13 +42,13 @@ def check(
     gate: Gate | None,
     force: bool,
 ) -> ExportRequest:
-    """Checks all that can be known before writing.
+    """Checks everything that can be checked before writing.
 
     Args:
-        prepared: With a `max_length` of 0 where the model does not tell one.
-        The others are those of `export`.
+        prepared: What to write; its `max_length` is 0 if the model does not define one.
+        The others: See `export`.
     Raises:
-        ValueError, ImportError, FileExistsError: As of `export`.
+        ValueError, ImportError, FileExistsError: See `export`.
     """
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
@@ -77,15 +77,15 @@ def check(
 def _format_errors(formats: Sequence[str]) -> list[str]:
     errors = []
     if unknown := [name for name in formats if name not in EXPORTED]:
-        errors.append(f"`formats` must be of {EXPORTED}. Received: {unknown}.")
+        errors.append(f"`formats` must be among {EXPORTED}. Received: {unknown}.")
     if not formats or len(set(formats)) != len(formats):
-        errors.append(f"`formats` must name each once, and at least one. Received: {formats}.")
+        errors.append(f"`formats` must name at least one, each only once. Received: {formats}.")
     return errors
 
 
 def _quantization_errors(quantizations: Sequence[str], sentences: Sequence[str]) -> list[str]:
     if unknown := [name for name in quantizations if name not in QUANTIZATIONS]:
-        return [f"`quantization` must be of {QUANTIZATIONS}. Received: {unknown}."]
+        return [f"`quantization` must be among {QUANTIZATIONS}. Received: {unknown}."]
     if "int8" in quantizations and not sentences:
         return [
             "`quantization` 'int8' measures its scales on `sentences`; pass some of the corpus. "
@@ -95,7 +95,7 @@ def _quantization_errors(quantizations: Sequence[str], sentences: Sequence[str])
 
 
 def _model_errors(prepared: PreparedExport) -> list[str]:
-    """Returns what keeps a model, its searches and its shortlist from being exported together."""
+    """Returns the errors that keep a model, its searches and its shortlist from being exported."""
     model, checks = prepared.model, []
     if model.tokenizers is None:
         checks.append("`model.tokenizers` must be set: a bundle holds them. Received: None.")

@@ -1,4 +1,4 @@
-"""The functions that every artefact holds, written once over a model's two parts."""
+"""The functions of every artefact, written once over the two parts of a model."""
 
 import dataclasses
 from collections.abc import Callable, Iterable
@@ -24,10 +24,10 @@ from keras_seq2seq.text.vocabulary import PAD_ID
 
 @dataclasses.dataclass(frozen=True)
 class ExportedModels:
-    """The models that the functions of an artefact are made of.
+    """The models behind the functions of an artefact.
 
     Args:
-        encoder: Maps `source_ids` to what the decoder needs of the source.
+        encoder: Maps `source_ids` to what the decoder needs from the source.
         decoder: The decoder over a whole target.
         decoder_step: The decoder for one token.
         search_encoder: The encoder of the searches, see `search_models`.
@@ -49,7 +49,7 @@ class ExportedModels:
         Args:
             model: The trained model.
             dynamic: Whether shapes may change in the loop of a search.
-            shortlist: What the searches choose from; None lets them choose from all ids.
+            shortlist: Candidates of the searches; with None they choose from all ids.
         """
         searching = search_models(
             model.encoder, model.decoder_step, dynamic=dynamic, shortlist=shortlist
@@ -57,7 +57,7 @@ class ExportedModels:
         return cls(model.encoder, model.decoder, model.decoder_step, *searching)
 
     def replaced(self, **replacements: Callable[[keras.Model], keras.Model]) -> "ExportedModels":
-        """Returns the same with models replaced, each once, by the name of the field."""
+        """Returns a copy with models replaced by field name; an equal model is replaced once."""
         made: dict[tuple[int, int], keras.Model] = {}
         changed = {}
         for name, replace in replacements.items():
@@ -73,9 +73,9 @@ class Signatures:
     """`encode`, `decode_step`, `translate_greedy` and, with a beam, `translate_beam`.
 
     Args:
-        models: What the functions are made of.
+        models: The models that the functions call.
         max_length: int > 0. Longest translation in tokens, eos included.
-        beam: What `translate_beam` searches for; None leaves it out of `functions`.
+        beam: The beam search of `translate_beam`; None leaves it out of `functions`.
         dynamic: Whether shapes may change in the loop of a search.
     """
 
@@ -95,7 +95,7 @@ class Signatures:
         self.source_names = source_names(models.decoder_step)
 
     def over(self, models: ExportedModels) -> "Signatures":
-        """Returns the same functions made of other models."""
+        """Returns the same functions over other models."""
         return Signatures(models, self.max_length, self.beam, dynamic=self.dynamic)
 
     @property
@@ -110,7 +110,7 @@ class Signatures:
         # Two names may hold one tensor (keys and memory): a file needs two outputs.
         result = {n: tf.identity(outputs[n]) for n in (*self.source_names, *self.state_names)}
         for name, tensor in result.items():
-            # A Dense over an open length forgets the batch size.
+            # A Dense over an open length loses the static batch size.
             shape = self.models.decoder_step.input[name].shape
             tensor.set_shape((source_ids.shape[0], *shape[1:]))
         return result
@@ -132,12 +132,12 @@ class Signatures:
 
         Args:
             source_ids: int32, shape (batch, source_length).
-            sizes: Override those of `beam`.
+            sizes: Sizes that override those of `beam`.
         """
         return self._translate(source_ids, self.beam or BeamSearch(), sizes)
 
     def score(self, source_ids: Any, target_ids: Any) -> dict[str, Any]:
-        """Returns how probable `target_ids` (batch, length), ended by eos, are.
+        """Returns the log-probabilities of `target_ids` (batch, length), ended by eos.
 
         `token_log_probs` (batch, length), their sum `scores` (batch,) and `perplexities` (batch,).
         """
@@ -169,7 +169,7 @@ class Signatures:
 
         Args:
             function: One of `functions`.
-            batch_size: Fixed number of rows; None leaves it open. Lengths are always open.
+            batch_size: Fixed number of rows; None leaves the number open. Lengths are always open.
         """
         if function != "decode_step":
             return {"source_ids": tf.TensorSpec((batch_size, None), tf.int32, "source_ids")}

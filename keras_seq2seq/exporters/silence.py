@@ -15,7 +15,7 @@ def silence() -> Iterator[None]:
     """Hides warnings, log lines and what C++ writes to standard error.
 
     An error that leaves the block carries the last 2,000 characters of what was hidden. Other
-    threads are silent too while the block runs, as the process has one standard error.
+    threads are silent too while the block runs, because a process has only one standard error.
     """
     with tempfile.TemporaryFile() as hidden:
         try:

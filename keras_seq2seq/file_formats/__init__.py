@@ -1,1 +1,1 @@
-"""The formats of others, as far as writers and inspectors share their reading."""
+"""Third-party file formats that both writers and inspectors read."""

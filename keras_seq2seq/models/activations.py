@@ -1,4 +1,4 @@
-"""Activations that every export can write."""
+"""Activations that every export format can hold."""
 
 from typing import Any
 
@@ -11,7 +11,9 @@ ops = keras.ops
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Gelu(keras.layers.Layer):
-    """Computes x * Phi(x) by its tanh form, as neither ONNX nor LiteRT has the exact one.
+    """Computes x * Phi(x) in its tanh form.
+
+    The exact form has no operator in ONNX and LiteRT files.
 
     Call arguments:
         values: float, any shape.
@@ -32,7 +34,8 @@ class Gelu(keras.layers.Layer):
 class SwishGate(keras.layers.Layer):
     """Multiplies values by gate * sigmoid(gate).
 
-    Not keras.ops.silu, whose gradient of TensorFlow's own cannot be saved in a SavedModel.
+    It does not use keras.ops.silu: TensorFlow gives that a custom gradient, which a SavedModel
+    cannot hold.
 
     Call arguments:
         gate: float, any shape.

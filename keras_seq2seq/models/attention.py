@@ -13,8 +13,9 @@ from keras_seq2seq.models.two_forms import TwoForms
 class Attention(TwoForms):
     """Attends from decoder states s_t to memory positions h_i and returns the context c_t.
 
-    a_t = softmax_i(score(s_t, h_i)) over real positions, c_t = sum_i a_ti h_i. What of the score
-    depends on the source alone is the argument `keys`, computed once per sentence by the encoder:
+    a_t = softmax_i(score(s_t, h_i)) over real positions, c_t = sum_i a_ti h_i. The part of the
+    score that depends only on the source is the argument `keys`, which the encoder computes once
+    per sentence:
 
     - "dot": s_t . h_i; "scaled": the same over sqrt(units); keys = memory.
     - "general": s_t . (W h_i); keys = W memory.
@@ -59,7 +60,7 @@ class Attention(TwoForms):
     def call(self, query: Any, keys: Any, memory: Any, source_mask: Any) -> tuple[Any, Any]:
         scores = self._scores(query, keys)
         scores = mask_scores(scores, source_mask[:, None, :])
-        # Keras warns of a softmax over one position, whose weight is 1.
+        # Keras warns about a softmax over a single position; its weight is always 1.
         is_single = scores.shape[-1] == 1
         weights = keras.ops.ones_like(scores) if is_single else keras.ops.softmax(scores, axis=-1)
         return keras.ops.matmul(weights, memory), weights

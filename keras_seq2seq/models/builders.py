@@ -24,19 +24,19 @@ def build_embedding(config: Seq2SeqConfig, side: str) -> keras.layers.Layer:
 def build_encoder(
     config: Seq2SeqConfig, embedding: keras.layers.Layer | None = None
 ) -> keras.Model:
-    """Builds the encoder: h_1..h_S = f(x_1..x_S) and everything a decoder needs of the source.
+    """Builds the encoder: h_1..h_S = f(x_1..x_S) and all that a decoder needs from it.
 
-    What depends on the source alone (attention keys and values, the fixed context, the initial
-    states or empty caches of the decoder) is computed here, once per sentence. Padded positions
-    of the memory are zero and change nothing else.
+    Everything that depends only on the source (attention keys and values, the fixed context, the
+    initial states or empty caches of the decoder) is computed here, once per sentence. Padded
+    positions of the memory are zero and change nothing else.
 
     Args:
         config: The description of the model.
         embedding: The layer that embeds source ids; None makes one.
     Returns:
         A functional model. Input: `source_ids`, int32, shape (batch, source_length). Outputs by
-        name: the inputs of the decoder but `target_ids`, among them with attention
-        `source_mask`, bool, (batch, source_length), and `state_0`, `state_1`, ...
+        name: the inputs of the decoder except `target_ids`. These are `state_0`, `state_1`, ...
+        and, with attention, `source_mask`, bool, (batch, source_length), among others.
     Reference:
         Sutskever et al. 2014 (last state); Bahdanau et al. 2015 (memory); Vaswani et al. 2017.
     """
@@ -58,7 +58,7 @@ def build_decoder(
 ) -> keras.Model:
     """Builds the decoder: P(y_t | y_<t, c) = softmax(logits_t).
 
-    It reads a whole target, as in training; `build_decoder_step` makes the one for a token of it.
+    It reads a whole target, as in training; `build_decoder_step` makes the form for one token.
 
     Args:
         config: The description of the model.

@@ -1,4 +1,4 @@
-"""Where a decoder layer keeps the keys and values of its tokens: of fixed length, or growing."""
+"""Caches for the keys and values of a decoder layer: of fixed length, or growing."""
 
 import abc
 from typing import Any
@@ -10,7 +10,7 @@ Shape = tuple[int | None, ...]
 
 
 class Cache(abc.ABC):
-    """Says how keys and values of the tokens so far are laid out, and how one token joins them."""
+    """Defines how keys and values of the tokens so far are stored, and how a token is added."""
 
     @abc.abstractmethod
     def shapes(self, num_heads: int, head_size: int, max_length: int) -> tuple[Shape, Shape]:
@@ -29,19 +29,19 @@ class Cache(abc.ABC):
         Args:
             keys, values: As the cache lays them out.
             new_keys, new_values: float, shape (batch, num_heads, 1, head_size).
-            position: int32, shape (batch, 1). Tokens that are there already.
+            position: int32, shape (batch, 1). Number of tokens already in the cache.
         Returns:
-            keys, values: With the token.
+            keys, values: The cache with the token added.
             columns: float, shape (batch, num_heads, head_size, length). Keys to multiply by.
-            visible: bool, broadcast to (batch, num_heads, 1, length); None means all of them.
+            visible: bool, broadcast to (batch, num_heads, 1, length); None means all are.
         """
 
 
 class FixedCache(Cache):
-    """Keys and values of `max_length` positions, zero where no token is yet: shapes that stay.
+    """Keys and values of `max_length` positions, with zeros for tokens still to come.
 
-    Keys are (batch, num_heads, head_size, max_length), values (batch, num_heads, max_length,
-    head_size).
+    The shapes never change. Keys are (batch, num_heads, head_size, max_length), values (batch,
+    num_heads, max_length, head_size).
     """
 
     def shapes(self, num_heads: int, head_size: int, max_length: int) -> tuple[Shape, Shape]:
@@ -56,7 +56,7 @@ class FixedCache(Cache):
         self, keys: Any, values: Any, new_keys: Any, new_values: Any, position: Any
     ) -> tuple[Any, Any, Any, Any]:
         places = ops.arange(values.shape[2], dtype="int32")[None, :]
-        # Caches are zero where nothing was written: a sum is cheaper than a choice.
+        # Unwritten positions are zero, so a sum is enough; it is cheaper than `where`.
         here = ops.cast(places == position, keys.dtype)[:, None]
         keys = keys + here[:, :, None, :] * ops.transpose(new_keys, (0, 1, 3, 2))
         values = values + here[:, :, :, None] * new_values
@@ -64,10 +64,10 @@ class FixedCache(Cache):
 
 
 class GrowingCache(Cache):
-    """Keys and values of the tokens that are there and no others: a search reads and copies less.
+    """Keys and values of the tokens so far and no others: a search reads and copies less.
 
-    Both are (batch, num_heads, length, head_size). The length changes with each token, which not
-    every backend and format can loop over.
+    Both are (batch, num_heads, length, head_size). The length grows with each token, and not every
+    backend and format allows that in a loop.
     """
 
     def shapes(self, num_heads: int, head_size: int, max_length: int) -> tuple[Shape, Shape]:
@@ -76,7 +76,7 @@ class GrowingCache(Cache):
     def empty(self, source_ids: Any, shapes: tuple[Shape, Shape], dtype: str) -> tuple[Any, Any]:
         batch, length = ops.shape(source_ids)
         num_heads, _, head_size = shapes[0]
-        # A length that the backend does not know before it runs may change in a loop.
+        # `length * 0`, not 0: a length that is unknown before the run may change in a loop.
         nothing = ops.zeros((batch, num_heads, length * 0, head_size), dtype)
         return nothing, nothing
 

@@ -1,4 +1,4 @@
-"""The one description of a model: a frozen dataclass that reports all its faults at once."""
+"""The description of a model: a frozen dataclass that reports all its errors at once."""
 
 import dataclasses
 import typing
@@ -36,12 +36,14 @@ class Seq2SeqConfig:
         source_vocabulary_size: int, 4 to 1,000,000. Source ids are below it.
         target_vocabulary_size: int, 4 to 1,000,000. Target ids are below it.
         encoder: "recurrent" or "transformer" (Vaswani et al. 2017).
-        decoder: The same; any encoder goes with any decoder.
-        cell: Of a recurrent part: "simple_rnn" (Elman 1990), "gru" (Cho et al. 2014) or "lstm"
-            (Hochreiter and Schmidhuber 1997).
-        decoder_cell: Of a recurrent decoder, if not `cell`: the same, or "ssru" (Kim et al. 2019),
-            whose matrix products do not wait for the previous state; "" means `cell`.
-        embedding_dim: int, 1 to 16,384. Size of a token's vector; `units` with a Transformer.
+        decoder: "recurrent" or "transformer"; any encoder works with any decoder.
+        cell: Cell of the recurrent parts: "simple_rnn" (Elman 1990), "gru" (Cho et al. 2014) or
+            "lstm" (Hochreiter and Schmidhuber 1997).
+        decoder_cell: Cell of a recurrent decoder, if it differs from `cell`: one of the above, or
+            "ssru" (Kim et al. 2019), whose matrix products do not wait for the previous state; ""
+            means `cell`.
+        embedding_dim: int, 1 to 16,384. Size of a token's vector; equals `units` with a
+            Transformer.
         units: int, 1 to 16,384. Size of a decoder state and of one memory position; each
             direction of a bidirectional encoder has half of it.
         num_encoder_layers: int, 1 to 64.
@@ -66,14 +68,14 @@ class Seq2SeqConfig:
         normalization: "pre" (before each sublayer, Xiong et al. 2020) or "post" (Vaswani et al.
             2017).
         activation: "relu", "gelu" or "swiglu" (Shazeer 2020), of the feed-forward layers.
-        positions: "sinusoidal" or "learned"; of these there are `max_length`.
+        positions: "sinusoidal", or "learned" (`max_length` of them).
         attention_dropout: float, 0 <= attention_dropout < 1. Share of a Transformer's attention
             weights dropped in fit.
-        activation_dropout: float, 0 <= activation_dropout < 1. The same of the inner values of
-            its feed-forward layers.
+        activation_dropout: float, 0 <= activation_dropout < 1. Share of the inner values of its
+            feed-forward layers dropped in fit.
 
     Raises:
-        ValueError: With every fault found, one a line.
+        ValueError: If values are invalid; lists every error, one per line.
     """
 
     source_vocabulary_size: int
@@ -126,14 +128,14 @@ class Seq2SeqConfig:
 
     @property
     def longest_target(self) -> int | None:
-        """Most tokens that the decoder can take, end of sentence included; None for any."""
+        """Longest target in tokens, end of sentence included; None means no limit."""
         return self.max_length if self.decoder == "transformer" else None
 
     @classmethod
     def from_preset(
         cls, name: str, source_vocabulary_size: int, target_vocabulary_size: int, **options: Any
     ) -> "Seq2SeqConfig":
-        """Returns an architecture by name.
+        """Returns the configuration of a named architecture.
 
         Args:
             name: "gru_small", "lstm_small", "transformer_tiny", "transformer_small",
@@ -141,7 +143,7 @@ class Seq2SeqConfig:
                 output.
             source_vocabulary_size, target_vocabulary_size: Equal, unless `options` has
                 share_embeddings=False.
-            **options: Go before the preset.
+            **options: Fields that override the preset.
         Raises:
             ValueError: If there is no such preset, or an option is out of its range.
         Example:
@@ -183,7 +185,7 @@ class Seq2SeqConfig:
 
 
 def _type_faults(config: Seq2SeqConfig) -> dict[str, str]:
-    """Returns by name the faults of the values of a wrong type, which no other check reads."""
+    """Returns the errors of values of a wrong type, by name; other checks skip these values."""
     return {
         name: f"`{name}` must be of type {wanted.__name__}. Received: {getattr(config, name)!r}."
         for name, wanted in typing.get_type_hints(Seq2SeqConfig).items()
@@ -290,7 +292,7 @@ def _transformer_faults(config: Seq2SeqConfig) -> list[str]:
         )
     if config.embedding_dim != config.units:
         faults.append(
-            "`embedding_dim` must be `units` with a Transformer. "
+            "`embedding_dim` must equal `units` with a Transformer. "
             f"Received: {config.embedding_dim} and {config.units}."
         )
     if config.decoder == "transformer" and (config.context != "attention" or config.input_feeding):
@@ -305,6 +307,6 @@ def _transformer_faults(config: Seq2SeqConfig) -> list[str]:
         )
     if config.encoder == "transformer" and config.context == "last":
         faults.append(
-            "A Transformer encoder has no last state; take context='attention', 'mean' or 'max'."
+            "A Transformer encoder has no last state; use context='attention', 'mean' or 'max'."
         )
     return faults

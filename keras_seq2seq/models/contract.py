@@ -11,15 +11,15 @@ STATE_PREFIX = "state_"
 
 
 class TrainedModel(Protocol):
-    """What runtimes and translators need of a model; `Seq2Seq` has it.
+    """The part of a model that runtimes and translators use; `Seq2Seq` has it.
 
     Args:
         config: Describes its parts, or None.
         encoder: Its encoder, which keeps the contract.
         decoder: Its decoder over a whole target, which keeps the contract.
         decoder_step: The same for one token, over the same weights.
-        variables: Those of both parts, seeds of dropout among them.
-        weights: The same without those seeds.
+        variables: Variables of both parts, dropout seeds included.
+        weights: The variables without the dropout seeds.
         tokenizers: Text to ids and back, or None.
     """
 
@@ -36,7 +36,7 @@ class TrainedModel(Protocol):
     def tokenizers(self) -> TokenizerPair | None: ...
 
     def check_max_length(self, max_length: int) -> None:
-        """Checks that the decoder can take so many tokens."""
+        """Checks that the decoder can take `max_length` tokens."""
 
     def save(self, path: Any) -> None:
         """Writes the model to a `.keras` file."""
@@ -49,18 +49,18 @@ def state_names(decoder: keras.Model) -> list[str]:
 
 
 def source_names(decoder: keras.Model) -> list[str]:
-    """Returns the names of what the decoder reads of the source and never changes, sorted."""
+    """Returns the sorted names of decoder inputs that come from the source and never change."""
     states = {"target_ids", *state_names(decoder)}
     return sorted(name for name in decoder.input if name not in states)
 
 
 def target_vocabulary_size(decoder: keras.Model) -> int:
-    """Returns the number of target ids, which the logits have columns for."""
+    """Returns the number of target ids: the last axis of the logits."""
     return decoder.output["logits"].shape[-1]
 
 
 def attends(decoder: keras.Model) -> bool:
-    """Returns True if a search can keep the decoder's attention, which is as long as its mask."""
+    """Returns True if the decoder returns attention over the positions of a `source_mask`."""
     return "attention" in decoder.output and "source_mask" in decoder.input
 
 
@@ -68,12 +68,12 @@ def check_contract(encoder: keras.Model, decoder: keras.Model) -> None:
     """Checks that the decoder can be fed by the encoder and steps through its own states.
 
     Args:
-        encoder: A functional model from `source_ids` to named tensors, among them every
-            decoder input but `target_ids`.
+        encoder: A functional model from `source_ids` to named tensors, which include every decoder
+            input except `target_ids`.
         decoder: A functional model from `target_ids` and named tensors to `logits`, the same
             `state_i` and, optionally, `attention`.
     Raises:
-        ValueError: With every fault found, one a line.
+        ValueError: If the parts do not fit; lists every error, one per line.
     """
     if not isinstance(encoder.output, dict) or not isinstance(decoder.output, dict):
         raise ValueError(

@@ -221,7 +221,7 @@ class InputFeeding(TwoForms):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class ZeroState(keras.layers.Layer):
-    """Makes a state of zeros for as many rows as its input has.
+    """Makes a zero state with as many rows as its input.
 
     Args:
         units: int > 0. Size of the state.
@@ -248,7 +248,7 @@ class ZeroState(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_seq2seq")
 class JoinContext(TwoForms):
-    """Joins the fixed context to every decoder input.
+    """Concatenates the fixed context to every decoder input.
 
     Call arguments:
         inputs: float, shape (batch, target_length, size).

@@ -9,7 +9,7 @@ from keras_seq2seq.models.decoder_cells import Attentional
 from keras_seq2seq.models.multi_head_attention import CachedSelfAttention
 from keras_seq2seq.models.two_forms import OneToken, TwoForms
 
-# Layers that compute each position alone, with or without an axis of length.
+# Layers that compute each position alone, with or without a length axis.
 POSITION_WISE = (
     keras.layers.Add,
     keras.layers.Dense,
@@ -26,11 +26,11 @@ POSITION_WISE = (
 
 
 def build_decoder_step(decoder: keras.Model) -> keras.Model:
-    """Returns the decoder for one token: the same layers and weights, no axis of length.
+    """Returns the decoder for one token: the same layers and weights, no length axis.
 
-    A decoder whose layers have two forms, or compute each position alone, is built anew from
-    these. Any other, such as one with layers of a user's own, offers the form over a whole target
-    alone, and is stepped through with targets of length one: the same numbers, more operations.
+    A decoder whose layers have two forms, or compute each position alone, is rebuilt from these
+    layers. Any other decoder, such as one with custom layers, only reads whole targets: it gets
+    targets of length one, which gives the same numbers with more operations.
 
     Args:
         decoder: What `build_decoder` returned, or a decoder that keeps its contract.
@@ -56,7 +56,7 @@ def build_decoder_step(decoder: keras.Model) -> keras.Model:
 
 
 class AddLength(keras.layers.Layer):
-    """Gives ids (batch,) an axis of length: (batch, 1)."""
+    """Adds a length axis to ids: (batch,) becomes (batch, 1)."""
 
     def call(self, ids: Any) -> Any:
         return ids[:, None]
@@ -66,12 +66,12 @@ class AddLength(keras.layers.Layer):
 
 
 class DropLength(keras.layers.Layer):
-    """Drops the axis of length, which is one.
+    """Removes the length axis, whose size is one.
 
     Call arguments:
         values: any dtype, shape (batch, 1, size).
-        like: bool, shape (batch, size), or None. Its shape is given to the result: a layer of the
-            user's may have forgotten it, and a loop requires that it stays the same.
+        like: bool, shape (batch, size), or None. The result gets its shape: a custom layer may have
+            lost the static shape, and a loop needs one that stays the same.
     Returns:
         Shape (batch, size).
     """
@@ -85,17 +85,17 @@ class DropLength(keras.layers.Layer):
 
 
 class LengthOneSelfAttention(keras.layers.Layer):
-    """Steps a self-attention inside a decoder that keeps an axis of length, which is one.
+    """Steps a self-attention inside a decoder that keeps its length axis, of size one.
 
-    Over a whole target it reads that target alone; here it reads its cache.
+    Over a whole target the layer reads only that target; here it reads its cache.
 
     Args:
         layer: The layer, built; its weights are shared.
     Call arguments:
         inputs: float, shape (batch, 1, size).
-        keys, values, position: As of `CachedSelfAttention`.
+        keys, values, position: See `CachedSelfAttention`.
     Returns:
-        As `CachedSelfAttention`.
+        What `CachedSelfAttention` returns.
     """
 
     def __init__(self, layer: CachedSelfAttention) -> None:

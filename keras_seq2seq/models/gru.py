@@ -1,4 +1,4 @@
-"""A gated recurrent unit whose gradient is written out, to train on."""
+"""A GRU layer with a hand-written gradient, for faster training."""
 
 from typing import Any
 
@@ -9,17 +9,18 @@ from keras_seq2seq.models.masks import PACKAGE
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class GRU(keras.layers.GRU):
-    """keras.layers.GRU with its gradient written out: the same layer, faster steps of training.
+    """keras.layers.GRU with a hand-written gradient: the same layer, faster training steps.
 
-    Differentiated piece by piece, a step of the loop is many small operators backwards; written
-    out it is one matrix product and what joins it. That is done in training, on TensorFlow without
-    a GPU (with one, Keras calls cuDNN) and on JAX, for tanh and sigmoid, both biases, the reset
-    gate after the product, no dropout inside, neither stateful nor unrolled, `use_cudnn` "auto".
-    All else, with it inference and every export, is left to Keras.
+    Automatic differentiation makes many small operators of each backward step; written by hand it
+    is one matrix product and a few elementwise operators. This gradient is used in training, on
+    TensorFlow without a GPU (with one, Keras calls cuDNN) and on JAX, for layers with tanh and
+    sigmoid, both biases, the reset gate after the product, no dropout, neither stateful nor
+    unrolled, `use_cudnn` "auto". Everything else, inference and every export included, is left to
+    Keras.
 
-    A padded step repeats the state, and its output with it, or gives zero where Bidirectional asks
-    for that. (At padding before the first real position Keras on TensorFlow gives zero, whatever
-    the initial state. So a mask with go_backwards and without those zeros is left to Keras too.)
+    At a padded step the state stays; the output repeats it, or is zero where Bidirectional asks for
+    that. (At padding before the first real position Keras on TensorFlow gives zero, whatever the
+    initial state. So a mask with go_backwards and without those zeros is left to Keras too.)
 
     Args:
         As keras.layers.GRU.
@@ -46,7 +47,7 @@ class GRU(keras.layers.GRU):
         if mask is not None and self.zero_output_for_mask:
             outputs = keras.ops.where(mask[:, :, None], outputs, 0)
         if self.go_backwards:
-            # In the order in which the positions were read, as Keras.
+            # Keras returns outputs in the order in which it read the positions.
             outputs = keras.ops.flip(outputs, axis=1)
         return outputs[:, -1], outputs, [state]
 
@@ -61,7 +62,7 @@ class GRU(keras.layers.GRU):
             and self.reset_after
             and not (self.dropout or self.recurrent_dropout or self.stateful or self.unroll)
             and self.use_cudnn == "auto"
-            # Read backwards, padding on the right is before the first real position.
+            # Backwards, padding on the right comes before the first real position.
             and (mask is None or self.zero_output_for_mask or not self.go_backwards)
         )
 
@@ -76,7 +77,7 @@ def run_gru(
     *,
     reverse: bool = False,
 ) -> tuple[Any, Any]:
-    """Computes a GRU over sequences, with a gradient of its own.
+    """Computes a GRU over sequences, with a hand-written gradient.
 
     h_t = z_t * h_{t-1} + (1 - z_t) * n_t with the update gate z_t = sigmoid(W_z x_t + U_z h_{t-1}),
     the reset gate r_t = sigmoid(W_r x_t + U_r h_{t-1}) and the candidate
@@ -86,9 +87,9 @@ def run_gru(
     Args:
         sequences: float, shape (batch, length, size).
         state: float, shape (batch, units). h_0.
-        kernel: float, shape (size, 3 * units). [W_z; W_r; W_n], as those that follow.
+        kernel: float, shape (size, 3 * units). [W_z; W_r; W_n]; the next two have the same order.
         recurrent_kernel: float, shape (units, 3 * units). U.
-        bias: float, shape (2, 3 * units). That of W and that of U.
+        bias: float, shape (2, 3 * units). Biases of W and of U.
         mask: bool, shape (batch, length), False at padding; None means no padding.
         reverse: Read from the last position to the first.
     Returns:
@@ -100,7 +101,7 @@ def run_gru(
     if mask is not None:
         padded = keras.ops.logical_not(keras.ops.transpose(mask))[:, :, None]
 
-    # The mask is closed over: it has no gradient.
+    # The mask is not an argument, because it has no gradient.
     @keras.ops.custom_gradient
     def run(sequences: Any, state: Any, kernel: Any, recurrent_kernel: Any, bias: Any) -> Any:
         batch, length, size = keras.ops.shape(sequences)
@@ -131,7 +132,7 @@ def run_gru(
 
         return (keras.ops.transpose(states, (1, 0, 2)), last), gradient
 
-    # Tensors: TensorFlow would ask for the gradients of variables in another way.
+    # Copied to tensors: TensorFlow asks for the gradients of variables in another way.
     weights = (keras.ops.copy(value) for value in (kernel, recurrent_kernel, bias))
     return run(sequences, state, *weights)
 
@@ -145,7 +146,7 @@ def _read(
         projected: float, shape (length, batch, 3 * units). W x_t and its bias.
         padded: bool, shape (length, batch, 1), or None.
         state, recurrent_kernel, reverse: Those of `run_gru`.
-        bias: float, shape (3 * units). Of the recurrent product.
+        bias: float, shape (3 * units). Bias of the recurrent product.
     Returns:
         last: float, shape (batch, units).
         states: float, shape (length, batch, units). h_t.
@@ -165,11 +166,11 @@ def _read(
             update = keras.ops.where(padded[t], 1, update)
         candidate = keras.ops.tanh(given + reset * recalled)
         after = update * before + (1 - update) * candidate
-        # On TensorFlow a scan gives what it carries and nothing else.
+        # On TensorFlow a scan can only return what it carries.
         carry = after, keras.ops.concatenate([update, reset, candidate, recalled], axis=-1)
         return carry, carry
 
-    # Scanned are positions, not the inputs themselves: nothing is copied before the loop.
+    # The scan runs over positions, not inputs: nothing is copied before the loop.
     nothing = keras.ops.zeros((batch, 4 * units), projected.dtype)
     (last, _), (states, steps) = keras.ops.scan(
         step, (state, nothing), keras.ops.arange(length), reverse=reverse
@@ -182,14 +183,14 @@ def _read_back(
 ) -> tuple[Any, Any, Any]:
     """Runs the loop backwards.
 
-    How each product changes h_t is known from the way forwards for all positions at once; the loop
-    is left with the gradient of h_t alone.
+    The derivatives of h_t by each product come from the forward pass, for all positions at once;
+    the loop only computes the gradient of h_t.
 
     Args:
         d_states: float, shape (length, batch, units). Gradient of each output.
         d_last: float, shape (batch, units). Gradient of the final state.
         before: float, shape (length, batch, units). h_{t-1}.
-        steps: Of `_read`.
+        steps: What `_read` returned.
         recurrent_kernel, reverse: Those of `run_gru`.
     Returns:
         d_state: float, shape (batch, units). Gradient of h_0.

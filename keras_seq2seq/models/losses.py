@@ -41,7 +41,7 @@ class MaskedCrossentropy(keras.losses.Loss):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         if sample_weight is not None:
-            # Keras would spread one weight a row over the positions, not over the rows.
+            # Keras would apply one weight per row to the positions, not to the rows.
             sample_weight = keras.ops.convert_to_tensor(sample_weight)
             if len(sample_weight.shape) == 1:
                 sample_weight = sample_weight[:, None]
@@ -50,7 +50,7 @@ class MaskedCrossentropy(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         losses = self.token_losses(y_true, y_pred)
         mask = token_mask(y_true)
-        # Keras takes the mean over all positions: scaled so that it is the mean over real ones.
+        # Keras averages over all positions; the factor makes it the mean over real ones.
         total = keras.ops.cast(keras.ops.size(mask), "float32")
         real = keras.ops.maximum(keras.ops.sum(mask), 1.0)
         return losses * mask * (total / real)
@@ -67,10 +67,10 @@ class MaskedCrossentropy(keras.losses.Loss):
 class RDrop(MaskedCrossentropy):
     """Adds to the cross-entropy the divergence between two passes over the same pair.
 
-    Dropout makes the passes differ, and the loss draws their distributions p and q together: for
-    each token alpha / 2 * (KL(p || q) + KL(q || p)) / 2 beside the mean of both cross-entropies,
-    half of the paper's loss, which takes their sum. Rows 2i and 2i + 1 of a batch are one pair
-    (`PairBatches(copies=2)`).
+    Dropout makes the passes differ, and the loss pulls their distributions p and q together. For
+    each token it is alpha / 2 * (KL(p || q) + KL(q || p)) / 2 plus the mean of both
+    cross-entropies: half of the paper's loss, which takes their sum. Rows 2i and 2i + 1 of a batch
+    are one pair (`PairBatches(copies=2)`).
 
     Args:
         alpha: float >= 0. Weight of the divergence.
@@ -116,8 +116,8 @@ def token_mask(labels: Any) -> Any:
 def token_crossentropy(labels: Any, logits: Any, label_smoothing: float = 0.0) -> Any:
     """Returns -sum_v q_v log softmax(logits)_v for each position, float32, shape of `labels`.
 
-    Its gradient, softmax(logits) - q, is written out: logits are the largest tensor of a training
-    step, and differentiating piece by piece reads and writes them three times as often.
+    Its gradient, softmax(logits) - q, is written by hand: logits are the largest tensor of a
+    training step, and automatic differentiation reads and writes them three times as often.
 
     Args:
         labels: int32, shape (batch, target_length).
@@ -157,7 +157,7 @@ def token_crossentropy(labels: Any, logits: Any, label_smoothing: float = 0.0) -
 def pass_divergence(logits: Any) -> Any:
     """Returns (KL(p || q) + KL(q || p)) / 2 of each position of rows 2i and 2i + 1, in both.
 
-    Its gradient is written out, as that of `token_crossentropy`.
+    Its gradient is written by hand, like that of `token_crossentropy`.
 
     Args:
         logits: float, shape (batch, target_length, vocabulary_size); batch is even.

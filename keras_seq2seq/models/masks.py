@@ -1,4 +1,4 @@
-"""What is padding and what is not, and the layers that heed it."""
+"""Padding masks, and the layers that apply them."""
 
 from typing import Any
 
@@ -10,21 +10,22 @@ PACKAGE = "keras_seq2seq"
 
 
 def mask_scores(scores: Any, visible: Any) -> Any:
-    """Returns scores with a value at hidden places that no softmax or maximum ever picks.
+    """Returns scores that are so low at hidden places that no softmax or maximum picks them.
 
     Args:
         scores: float, any shape.
         visible: bool, broadcast to the shape of `scores`. False hides a place.
     """
     dtype = keras.backend.standardize_dtype(scores.dtype)
-    # Added, not chosen by `where`: the mask is small, the sum is one cheap pass over the scores.
+    # A sum, not `where` on the scores: the mask is small, and the sum is one cheap pass.
+    # float16 cannot hold -1e9.
     lowest = -6e4 if dtype == "float16" else -1e9
     return scores + keras.ops.cast(keras.ops.where(visible, 0.0, lowest), dtype)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class PaddingMask(keras.layers.Layer):
-    """Tells real tokens from padding.
+    """Computes the mask of real tokens.
 
     Call arguments:
         ids: int32, shape (batch, length), padded with 0.

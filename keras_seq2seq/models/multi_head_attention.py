@@ -1,4 +1,4 @@
-"""Attention over several heads; that of a decoder keeps its keys and values."""
+"""Multi-head attention; in a decoder it keeps its keys and values."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ ops = keras.ops
 
 
 class _Heads(keras.layers.Layer):
-    """What every attention over several heads shares: projections, scores, the weighted sum."""
+    """The shared part of multi-head attention: projections, scores, the weighted sum."""
 
     def __init__(self, num_heads: int, dropout: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -32,42 +32,43 @@ class _Heads(keras.layers.Layer):
         return dense
 
     def _split(self, values: Any, size: int, *, transposed: bool = False) -> Any:
-        """Returns (batch, heads, length, head size), or the last two axes changed over."""
+        """Returns (batch, heads, length, head size), or with the last two axes swapped."""
         shape = ops.shape(values)
         heads = ops.reshape(values, (*shape[:2], self.num_heads, size // self.num_heads))
         return ops.transpose(heads, (0, 2, 3, 1) if transposed else (0, 2, 1, 3))
 
     def _merge(self, heads: Any) -> Any:
-        """Returns (batch, length, size) of (batch, heads, length, head size)."""
+        """Merges (batch, heads, length, head size) to (batch, length, size)."""
         side_by_side = ops.transpose(heads, (0, 2, 1, 3))
         shape = ops.shape(side_by_side)
         return ops.reshape(side_by_side, (*shape[:2], heads.shape[1] * heads.shape[3]))
 
     def _split_token(self, values: Any, parts: int) -> list[Any]:
-        """Returns the parts, which lie side by side, each (batch, heads, 1, head size)."""
+        """Splits one token's values into parts, each (batch, heads, 1, head size)."""
         head_size = values.shape[-1] // (parts * self.num_heads)
         heads = ops.reshape(values, (_batch(values), parts * self.num_heads, 1, head_size))
         return ops.split(heads, parts, axis=1) if parts > 1 else [heads]
 
     def _merge_token(self, heads: Any) -> Any:
-        """Returns (batch, size) of (batch, heads, 1, head size)."""
+        """Merges (batch, heads, 1, head size) to (batch, size)."""
         return ops.reshape(heads, (_batch(heads), heads.shape[1] * heads.shape[3]))
 
     def _attend(
         self, query: Any, keys: Any, values: Any, visible: Any, training: Any
     ) -> tuple[Any, Any]:
-        """Returns what the heads read and the weights.
+        """Returns the weighted sum of each head and the weights.
 
         Args:
             query: float, shape (batch, heads, length, head size).
             keys: float, shape (batch, heads, head size, memory_length).
             values: float, shape (batch, heads, memory_length, head size).
-            visible: bool, broadcast to (batch, heads, length, memory_length); None is everything.
+            visible: bool, broadcast to (batch, heads, length, memory_length); None means
+                everything is visible.
         """
         scores = ops.matmul(query, keys) * query.shape[-1] ** -0.5
         if visible is not None:
             scores = mask_scores(scores, visible)
-        # Keras warns of a softmax over one position, whose weight is 1.
+        # Keras warns about a softmax over a single position; its weight is always 1.
         is_single = scores.shape[-1] == 1
         weights = ops.ones_like(scores) if is_single else ops.softmax(scores, axis=-1)
         return ops.matmul(self.drop(weights, training=training), values), weights
@@ -75,14 +76,14 @@ class _Heads(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class SelfAttention(_Heads):
-    """Lets every source position read every real one.
+    """Lets every source position attend to every real one.
 
     Args:
         num_heads: int > 0. Divides the size.
         dropout: float, 0 <= dropout < 1. Share of the weights dropped in fit.
     Call arguments:
         inputs: float, shape (batch, length, size).
-        source_mask: bool, shape (batch, length). False is never read.
+        source_mask: bool, shape (batch, length). No position attends to a False one.
     Returns:
         float, shape (batch, length, size).
     Reference:
@@ -112,10 +113,11 @@ class SelfAttention(_Heads):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class CachedSelfAttention(_Heads, TwoForms):
-    """Lets every target position read itself and those before it.
+    """Lets every target position attend to itself and those before it.
 
-    A whole target starts at position 0 and reads itself. One token reads what `keys` and `values`
-    hold of the positions before `position`, and joins them: a step projects one token.
+    `call` takes a whole target from position 0, which attends only to itself. `step` takes one
+    token: it attends to the tokens before `position`, whose `keys` and `values` are cached, and
+    adds its own. So a step projects only one token.
 
     Args:
         num_heads: int > 0. Divides the size.
@@ -124,10 +126,10 @@ class CachedSelfAttention(_Heads, TwoForms):
         inputs: float, shape (batch, target_length, size).
         keys: float, shape (batch, num_heads, head_size, max_length).
         values: float, shape (batch, num_heads, max_length, head_size).
-        position: int32, shape (batch, 1). Tokens before the first of `inputs`; below max_length.
+        position: int32, shape (batch, 1). Number of tokens before `inputs`; below max_length.
     Returns:
         outputs: float, like `inputs`.
-        keys, values: As given, with the tokens of `inputs`.
+        keys, values: The caches with the tokens of `inputs` added.
     Reference:
         Vaswani et al. 2017, section 3.2.3.
     """
@@ -169,7 +171,7 @@ class CachedSelfAttention(_Heads, TwoForms):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class SourceKeysValues(_Heads):
-    """Projects a memory to what one decoder layer attends to, once for each sentence.
+    """Projects the memory to the keys and values of one decoder layer, once per sentence.
 
     Args:
         num_heads: int > 0. Divides `size`.
@@ -208,14 +210,14 @@ class SourceKeysValues(_Heads):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class CrossAttention(_Heads, TwoForms):
-    """Lets every target position read every real source position.
+    """Lets every target position attend to every real source position.
 
     Args:
         num_heads: int > 0. Divides the size.
         dropout: float, 0 <= dropout < 1. Share of the weights dropped in fit.
     Call arguments:
         inputs: float, shape (batch, target_length, size).
-        keys, values: Of `SourceKeysValues`.
+        keys, values: What `SourceKeysValues` returned.
         source_mask: bool, shape (batch, source_length).
     Returns:
         outputs: float, like `inputs`.
@@ -251,17 +253,17 @@ class CrossAttention(_Heads, TwoForms):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class EmptyCache(keras.layers.Layer):
-    """Makes the caches of one `CachedSelfAttention` before the first token.
+    """Makes the empty caches of one `CachedSelfAttention`, before the first token.
 
     Args:
         num_heads: int > 0.
         head_size: int > 0.
-        max_length: int > 0. Most tokens of a target.
-        cache: Their kind; a file keeps those of fixed length.
+        max_length: int > 0. Longest target in tokens.
+        cache: Kind of the caches; not saved, so a `.keras` file has those of fixed length.
     Call arguments:
         source_ids: int32, shape (batch, source_length).
     Returns:
-        keys, values: float, as the cache lays them out; of fixed length they are zeros.
+        keys, values: float, in the layout of the cache; zeros if of fixed length.
     """
 
     def __init__(

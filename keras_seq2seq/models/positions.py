@@ -1,4 +1,4 @@
-"""Where each token stands: positions added to embeddings, and the decoder's own."""
+"""Position encodings of embeddings, and the position counter of a decoder."""
 
 import math
 from typing import Any
@@ -14,15 +14,15 @@ ops = keras.ops
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class PositionEncoding(TwoForms):
-    """Scales embeddings by the square root of their size and adds where each token stands.
+    """Scales embeddings by the square root of their size and adds position encodings.
 
     Args:
-        kind: "sinusoidal" (any length) or "learned" (up to `max_length`; later positions are
-            taken for the last).
-        max_length: int > 0. Number of learned positions, and of those of single tokens.
+        kind: "sinusoidal" (any length) or "learned" (up to `max_length`; later positions use the
+            last one).
+        max_length: int > 0. Number of learned positions, and of positions that `step` takes.
     Call arguments:
         embeddings: float, shape (batch, length, size).
-        start: int32, shape (batch, 1). Position of the first token; None is 0.
+        start: int32, shape (batch, 1). Position of the first token; None means 0.
     Returns:
         float, like `embeddings`.
     Raises:
@@ -54,8 +54,9 @@ class PositionEncoding(TwoForms):
 
     def step(self, embeddings: Any, start: Any) -> Any:
         scale = embeddings.shape[-1] ** 0.5
-        # Rows of a table that is the same at every step, and so computed before a search. The sum
-        # comes first: LiteRT would store another table of embeddings that are scaled.
+        # The table is the same at every step, so it is computed once, before a search. The sum
+        # comes before the scaling: otherwise LiteRT would store a second, scaled table of
+        # embeddings.
         table = self._encodings(ops.arange(self.max_length, dtype="int32"), embeddings) / scale
         return (embeddings + ops.take(table, start[:, 0], axis=0)) * scale
 
@@ -80,7 +81,7 @@ class PositionEncoding(TwoForms):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class FirstPosition(keras.layers.Layer):
-    """Gives each row the position 0.
+    """Returns position 0 for each row.
 
     Call arguments:
         source_ids: int32, shape (batch, source_length).
@@ -97,7 +98,7 @@ class FirstPosition(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class NextPosition(TwoForms):
-    """Moves the position on by as many tokens as are read.
+    """Advances the position by the number of tokens read.
 
     Call arguments:
         position: int32, shape (batch, 1).

@@ -1,4 +1,4 @@
-"""The recurrent part of an encoder and of a decoder, under the step contract."""
+"""Recurrent encoders and decoders that keep the step contract."""
 
 from typing import Any
 
@@ -43,14 +43,14 @@ def read(config: Seq2SeqConfig, x: Any, source_mask: Any) -> tuple[Any, list[lis
 def hand_over(
     config: Seq2SeqConfig, memory: Any, source_mask: Any, source_ids: Any, finals: list[list[Any]]
 ) -> dict[str, Any]:
-    """Returns what the decoder needs of a source: attention keys, context, initial states.
+    """Returns what the decoder needs from a source: attention keys, context, initial states.
 
     Args:
         config: The description of the model.
         memory: float, shape (batch, source_length, units), zero where padded.
         source_mask: bool, shape (batch, source_length).
         source_ids: int32, shape (batch, source_length).
-        finals: Of `read`.
+        finals: What `read` returned.
     """
     outputs: dict[str, Any] = {}
     summary = finals[-1]
@@ -69,7 +69,7 @@ def hand_over(
 
 
 def decoder_inputs(config: Seq2SeqConfig) -> dict[str, Any]:
-    """Returns the inputs of the decoder beside `target_ids`, by name."""
+    """Returns the inputs of the decoder besides `target_ids`, by name."""
     inputs: dict[str, Any] = {}
     if config.context == "attention":
         for name in ("memory", "keys"):
@@ -151,7 +151,7 @@ def _encoder_layer(
 
 
 def _keys(config: Seq2SeqConfig, memory: Any) -> Any:
-    """Returns what the attention score needs of each memory position."""
+    """Returns the attention keys of the memory positions."""
     if config.attention in ("general", "additive"):
         return keras.layers.Dense(config.units, use_bias=False, name="keys")(memory)
     return memory
@@ -160,9 +160,10 @@ def _keys(config: Seq2SeqConfig, memory: Any) -> Any:
 def _bridge(config: Seq2SeqConfig, summary: list[Any], finals: list[list[Any]]) -> list[Any]:
     """Returns the initial decoder states, layer by layer.
 
-    "copy" hands layer i its own encoder state (a pooled context goes to every state), "dense"
-    computes tanh(W h) of the summary for each, "zero" starts at zero. An LSTM hands its h alone to
-    a cell of one state, and takes both of its states from the only one of another cell.
+    "copy" gives layer i the state of encoder layer i (a pooled context goes to every state),
+    "dense" computes tanh(W h) of the summary for each, "zero" starts at zero. An LSTM encoder gives
+    only its h to a cell with one state; an LSTM decoder takes both states from the single state of
+    another cell.
     """
     per_layer = config.states_per_layer
     if config.bridge == "copy":

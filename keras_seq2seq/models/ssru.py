@@ -31,7 +31,7 @@ class SSRUCell(keras.layers.Layer):
         self.state_size = units
 
     def build(self, inputs_shape: Any, states_shape: Any = None) -> None:
-        # W_f beside W: one product gives both.
+        # W_f and W share one kernel: one product gives both.
         self.kernel = self.add_weight(
             shape=(inputs_shape[-1], 2 * self.units), initializer="glorot_uniform", name="kernel"
         )
@@ -46,7 +46,7 @@ class SSRUCell(keras.layers.Layer):
         return keras.ops.matmul(inputs, self.kernel)
 
     def advance(self, projected: Any, state: Any) -> Any:
-        """Returns c_t of what `project` gave of x_t, shape (batch, 2 * units), and of c_{t-1}."""
+        """Returns c_t from `project(x_t)`, shape (batch, 2 * units), and c_{t-1}."""
         forget, candidate = keras.ops.split(projected, 2, axis=1)
         forget = keras.ops.sigmoid(forget + self.bias)
         return candidate + forget * (state - candidate)
@@ -60,9 +60,9 @@ class SSRUCell(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class SSRU(keras.layers.Layer):
-    """Computes the simpler simple recurrent unit over a sequence, as a recurrent layer of Keras.
+    """Computes the simpler simple recurrent unit over a sequence, like a Keras recurrent layer.
 
-    All matrix products are one; what is left of each position is elementwise.
+    One matrix product serves all positions; the rest of each step is elementwise.
 
     Args:
         units: int > 0. Size of the state and of each output.
@@ -89,7 +89,8 @@ class SSRU(keras.layers.Layer):
             state = self.cell.advance(projected, state)
             return state, state
 
-        # The gates are computed inside the loop: what fits the cache is read once.
+        # The gates are computed inside the loop, where their inputs still fit the processor's
+        # cache.
         projected = self.cell.project(keras.ops.transpose(inputs, (1, 0, 2)))
         state, states = keras.ops.scan(step, initial_state[0], projected)
         return keras.ops.relu(keras.ops.transpose(states, (1, 0, 2))), state

@@ -1,4 +1,4 @@
-"""The Transformer's part of an encoder and of a decoder, under the step contract."""
+"""Transformer encoders and decoders that keep the step contract."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def read(config: Seq2SeqConfig, x: Any, source_mask: Any) -> tuple[Any, list[lis
 def hand_over(
     config: Seq2SeqConfig, memory: Any, source_mask: Any, source_ids: Any
 ) -> dict[str, Any]:
-    """Returns what the decoder needs of a source: keys and values of each layer, empty caches.
+    """Returns what the decoder needs from a source: keys and values of each layer, empty caches.
 
     Args:
         config: The description of the model.
@@ -67,7 +67,7 @@ def hand_over(
 
 
 def decoder_inputs(config: Seq2SeqConfig) -> dict[str, Any]:
-    """Returns the inputs of the decoder beside `target_ids`, by name."""
+    """Returns the inputs of the decoder besides `target_ids`, by name."""
     heads, size, longest = config.num_heads, _head_size(config), config.max_length
     inputs = {"source_mask": keras.Input((None,), dtype="bool", name="source_mask")}
     shapes: dict[str, tuple[Any, ...]] = {}

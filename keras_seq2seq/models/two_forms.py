@@ -7,26 +7,26 @@ import keras
 
 
 class TwoForms(keras.layers.Layer, abc.ABC):
-    """A layer of a decoder that looks at more than one position, in two forms over its weights.
+    """A decoder layer that looks at more than one position, in two forms over one set of weights.
 
     `call` computes a whole target, tensors (batch, target_length, ...), as in training; `step`
-    computes one token, without the axis of length, from the state that the token before it left.
-    Both give the same numbers, as a recurrent layer of Keras and its cell do.
+    computes one token, without the length axis, from the state after the previous token. Both give
+    the same numbers, like a Keras recurrent layer and its cell.
     """
 
     @abc.abstractmethod
     def step(self, *tensors: Any, **options: Any) -> Any:
-        """Computes one token; takes and returns what `call` does, without the axis of length."""
+        """Computes one token; takes and returns what `call` does, without the length axis."""
 
 
 class OneToken(keras.layers.Layer):
-    """Computes one token of a layer of two forms.
+    """Computes one token with a layer that has two forms.
 
     Args:
         layer: The layer, built; its weights are shared.
-        **options: Handed to `step`, such as the kind of a cache.
+        **options: Options of `step`, such as the kind of a cache.
     Call arguments:
-        *tensors: As of the layer's `step`.
+        *tensors: Arguments of the layer's `step`.
     Returns:
         What its `step` returns.
     """

@@ -1,1 +1,1 @@
-"""Runs bundles: one file per runtime, none but `keras_model` needs Keras."""
+"""Runs bundles: one file per runtime; only `keras` needs Keras."""

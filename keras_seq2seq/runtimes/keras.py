@@ -28,8 +28,8 @@ class KerasRuntime(Runtime):
 
     Args:
         model: The trained model.
-        max_length: int > 0. Longest translation of `search`, end of sentence included.
-        shortlist: What `search` chooses from; None lets it choose from all ids.
+        max_length: int > 0. Longest translation of `search` in tokens, eos included.
+        shortlist: Candidates that `search` chooses from; with None it chooses from all ids.
     """
 
     name = "keras"
@@ -43,7 +43,7 @@ class KerasRuntime(Runtime):
         self.source_names = source_names(model.decoder)
         self._encode = _compiled(model, model.encoder, _SOURCES)
         self._step = _compiled(model, model.decoder_step, model.decoder_step.input)
-        # JAX wants shapes that stay.
+        # JAX needs fixed shapes.
         self._dynamic = keras.backend.backend() != "jax"
         self._searching = search_models(
             model.encoder, model.decoder_step, dynamic=self._dynamic, shortlist=shortlist
@@ -96,9 +96,9 @@ class KerasRuntime(Runtime):
 def _compiled(
     model: TrainedModel, function: Callable[[Any], Any], inputs: Any
 ) -> Callable[[Any], Any]:
-    """Returns the function as a graph of the backend that follows the model's weights.
+    """Compiles a function on the current backend; it sees later changes of the weights.
 
-    On TensorFlow it is one graph for every length, on JAX one for each.
+    TensorFlow compiles one graph for all lengths, JAX one for each length.
     """
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf

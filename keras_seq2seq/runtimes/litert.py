@@ -1,4 +1,4 @@
-"""Runs a LiteRT file with ai-edge-litert alone: neither TensorFlow nor Keras."""
+"""Runs a LiteRT file with ai-edge-litert only, without TensorFlow and Keras."""
 
 import threading
 from collections.abc import Sequence
@@ -19,18 +19,19 @@ FUNCTIONS = ("encode", "decode_step", "translate_greedy")
 class LiteRTRuntime(Runtime):
     """Runs the signatures of a `.tflite` file, one source at a time, of any length.
 
-    Safe to share between threads, which then wait for each other, as an interpreter does one
-    thing at a time; to run in parallel, make one runtime for each thread. What a call returns is
-    the caller's: no later call changes it.
+    Threads may share it, but wait for each other, because an interpreter does one thing at a time;
+    to run in parallel, make one runtime for each thread. No later call changes what a call
+    returned.
 
     Args:
         path: The file.
-        beam: What the signature `translate_beam` searches for, or None.
+        beam: The beam search of the signature `translate_beam`, or None.
         num_threads: int > 0. Threads of one operator.
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         ImportError: If ai-edge-litert is not installed.
-        ValueError: If the file is not such a model, or `num_threads` is not positive.
+        ValueError: If the file cannot be read or misses a signature, or `num_threads` is not
+            positive.
     """
 
     name = "litert"
@@ -88,7 +89,7 @@ def _runners(path: Path, names: Sequence[str], num_threads: int) -> dict[str, An
     except ImportError as error:
         raise missing_package("LiteRT needs ai-edge-litert", "litert", error) from error
     if not path.is_file():
-        raise FileNotFoundError(f"No LiteRT file at {path}.")
+        raise FileNotFoundError(f"{path} does not exist. Export the model to LiteRT again.")
     try:
         # XNNPACK, the default delegate of ai-edge-litert 2.3, translates some sentences to garbage
         # in an interpreter that met another length before; see docs/bundle.md.
@@ -99,6 +100,6 @@ def _runners(path: Path, names: Sequence[str], num_threads: int) -> dict[str, An
         return {name: interpreter.get_signature_runner(name) for name in names}
     except (ValueError, RuntimeError) as error:
         raise ValueError(
-            f"A LiteRT file must be whole and have the signatures {names}. "
-            f"Received: {path} ({error})."
+            f"{path} cannot be read as a LiteRT file with the signatures {names}: {error}. "
+            "Export the model to LiteRT again."
         ) from error

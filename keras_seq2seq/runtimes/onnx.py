@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from keras_seq2seq.decoding.hypothesis import Arrays
-from keras_seq2seq.decoding.strategies import BeamSearch
+from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
 from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.installed import missing_package
 from keras_seq2seq.runtimes.runtime import ArtefactFiles, Runtime, TextAnswer
 from keras_seq2seq.text.lines import Text, clean_text
 
-# ONNX values have one name each: the next value of the input `state_0` is `next_state_0`.
+# Names are unique in an ONNX graph: the next value of the input `state_0` is `next_state_0`.
 NEXT_PREFIX = "next_"
 REMEDY = "Export the model to ONNX again."
 TEXT_FUNCTION = "translate_text_greedy"
@@ -27,7 +27,7 @@ class OnnxRuntime(Runtime):
     Args:
         files: The file of each function: `encode`, `decode_step`, `translate_greedy` and, with
             `beam`, `translate_beam`; `translate_text_greedy` for `translate_texts`.
-        beam: What `translate_beam` searches for, or None.
+        beam: The beam search of `translate_beam`, or None.
         num_threads: int > 0. Threads of one operator.
     Raises:
         ImportError: If onnxruntime is not installed.
@@ -74,12 +74,12 @@ class OnnxRuntime(Runtime):
         return [best.text for best, *_ in self.answer_texts(texts)]
 
     def answer_texts(self, texts: Sequence[Text]) -> list[list[TextAnswer]]:
-        """Translates texts by the tokenizers and the greedy search inside a file, one for each.
+        """Translates texts with the tokenizers and the greedy search inside a file.
 
-        A translation ends before a NUL, of which onnxruntime-extensions makes no text.
+        A translation ends before its first NUL, because onnxruntime-extensions cannot decode that.
 
         Args:
-            texts: One call of the file for all.
+            texts: Source texts; all go into one call of the file.
         Raises:
             ValueError: If there is no such file.
             ImportError: If onnxruntime-extensions is not installed.
@@ -95,6 +95,13 @@ class OnnxRuntime(Runtime):
         found = self._files[TEXT_FUNCTION].run({"text": given})
         answers = zip(found["translation"].tolist(), found["score"].tolist(), strict=True)
         return [[TextAnswer(text, score)] for text, score in answers]
+
+    def answers_by_text(
+        self, texts: Sequence[str], strategy: Strategy, default: Strategy
+    ) -> dict[str, list[list[TextAnswer]]]:
+        if not self.takes_texts or strategy != GREEDY:
+            return {}
+        return {"text": self.answer_texts(texts)}
 
     def _search(self, source_ids: np.ndarray, strategy: Strategy) -> Arrays:
         function = "translate_beam" if strategy == self.beam else "translate_greedy"
@@ -118,7 +125,7 @@ class _File:
         self._session: Any = None
 
     def run(self, inputs: Arrays) -> Arrays:
-        """Returns all outputs by name; takes of the inputs those that the file has."""
+        """Returns all outputs by name; ignores inputs that the file does not have."""
         if self._session is None:
             self._session = _open(self.path, self.num_threads, self.has_texts)
             self._inputs = [value.name for value in self._session.get_inputs()]
@@ -134,14 +141,14 @@ def _open(path: pathlib.Path, num_threads: int, has_texts: bool) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors; warnings speak of the optimizer's own work
+    options.log_severity_level = 3  # errors only; warnings are about the optimizer's own work
     if has_texts:
         options.register_custom_ops_library(_text_operators())
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     # onnxruntime has a family of errors without a public base class.
     except Exception as error:
-        raise ValueError(f"Not a readable ONNX file: {path}. {REMEDY} {error}") from error
+        raise ValueError(f"{path} cannot be read as an ONNX file. {REMEDY} {error}") from error
 
 
 def _onnxruntime() -> Any:
@@ -155,8 +162,9 @@ def _onnxruntime() -> Any:
 def _text_operators() -> str:
     """Returns the path of the library that has the operators for texts.
 
-    TensorFlow offers its symbols to every library that is loaded after it, some of the same names
-    as those of the extension, which then crashes: loaded here, the extension prefers its own.
+    TensorFlow exposes its symbols to every library that is loaded after it. Some have the same
+    names as symbols of the extension, which then crashes; loaded here, the extension prefers its
+    own.
     """
     flags = sys.getdlopenflags() if hasattr(sys, "getdlopenflags") else None
     try:

@@ -1,9 +1,9 @@
-"""The one face of every runtime: encode, step, search over NumPy arrays."""
+"""The interface of every runtime: encode, step and search over NumPy arrays."""
 
 import abc
 import dataclasses
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -15,12 +15,12 @@ from keras_seq2seq.decoding.strategy import Strategy
 
 @dataclasses.dataclass(frozen=True)
 class TextAnswer:
-    """One translation by an artefact that takes texts.
+    """One translation from an artefact that takes texts.
 
     Args:
         text: The translation.
         score: Sum of the log-probabilities of its tokens, in nats.
-        ranking: What a beam search orders by; None of a greedy one.
+        ranking: What a beam search sorts by; None from a greedy search.
     """
 
     text: str
@@ -30,16 +30,16 @@ class TextAnswer:
 
 @dataclasses.dataclass(frozen=True)
 class ArtefactFiles:
-    """What a runtime is opened from: one artefact of a bundle.
+    """The files of one artefact of a bundle, from which its runtime is opened.
 
     Args:
         path: The folder of the format in the bundle, or its one file.
-        files: What the manifest lists of the quantization: a name below `path`, a name for each
-            function, or "" where `path` is the file.
+        files: Entry of the quantization in the manifest: a file name below `path`, a file name for
+            each function, or "" if `path` is the file.
         beam: The beam search inside the files, or None.
-        num_threads: int > 0. Threads of one operator, where the runtime lets us choose.
-        max_length: int > 0. Longest translation, for a search that is not inside a file.
-        shortlist: What searches choose from, for the same; None lets them choose from all ids.
+        num_threads: int > 0. Threads of one operator, if the runtime has a choice.
+        max_length: int > 0. Longest translation in tokens, for a search that is not inside a file.
+        shortlist: Candidates of such a search; with None it chooses from all ids.
     """
 
     path: pathlib.Path
@@ -56,11 +56,11 @@ class ArtefactFiles:
 
 
 class Runtime(abc.ABC):
-    """Runs one artefact. Arrays in, arrays out; texts are the translator's business.
+    """Runs one artefact: arrays in, arrays out; `Translator` adds texts.
 
     Attributes:
         name: "keras", "saved_model", "litert" or "onnx".
-        max_batch_size: Most rows of one call, or None for any number.
+        max_batch_size: Largest number of rows in one call; None means any number.
         beam: The beam search inside the artefact, or None.
     """
 
@@ -92,11 +92,11 @@ class Runtime(abc.ABC):
         """
 
     def has(self, strategy: Strategy) -> bool:
-        """Returns True if the artefact has this very search inside."""
+        """Returns True if the artefact has exactly this search inside."""
         return strategy in (GREEDY, self.beam)
 
     def search(self, source_ids: np.ndarray, strategy: Strategy = GREEDY) -> list[list[Hypothesis]]:
-        """Translates by a search inside the artefact.
+        """Translates with a search inside the artefact.
 
         Args:
             source_ids: int32, shape (batch, source_length), ended by eos, padded with 0.
@@ -104,7 +104,7 @@ class Runtime(abc.ABC):
         Returns:
             For each row its hypotheses, the best first.
         Raises:
-            ValueError: If the artefact does not have it, or the model gives NaN.
+            ValueError: If the artefact does not have it, or the model returns NaN.
         """
         if not self.has(strategy):
             inside = [GREEDY, *([self.beam] if self.beam else [])]
@@ -114,6 +114,21 @@ class Runtime(abc.ABC):
             )
         found = self._search(source_ids.astype("int32", copy=False), strategy)
         return cut(**found) if found["target_ids"].ndim == 3 else cut_single(**found)
+
+    def answers_by_text(
+        self, texts: Sequence[str], strategy: Strategy, default: Strategy
+    ) -> dict[str, list[list[TextAnswer]]]:
+        """Translates texts with the tokenizers inside the artefact, where it has them.
+
+        Args:
+            texts: Source texts.
+            strategy: The search that is asked for.
+            default: The search of a bundle where nobody asks for one.
+        Returns:
+            The answers by the name of each way that has this search: "text" for one translation
+            of each text, "beam text" for all hypotheses.
+        """
+        return {}
 
     @abc.abstractmethod
     def _search(self, source_ids: np.ndarray, strategy: Strategy) -> Arrays:

@@ -20,12 +20,12 @@ SIZES = ("beam_size", "num_hypotheses", "alpha")
 
 
 class SavedModelRuntime(Runtime):
-    """Runs the signatures of a SavedModel; safe to share between threads.
+    """Runs the signatures of a SavedModel; threads may share it.
 
     A SavedModel is a program: load one only from where you would run a program from.
 
     Args:
-        folder: A folder of numbered versions, of which the latest is taken, or one version.
+        folder: A folder of numbered versions, whose latest is used, or one version.
         beam: The beam search of the signatures `translate` and `translate_ids`; they take its
             `beam_size`, `num_hypotheses` and `alpha` with each call. None leaves it unused.
     Raises:
@@ -67,7 +67,7 @@ class SavedModelRuntime(Runtime):
         return self._run("translate_ids", {"source_ids": source_ids, **sizes})
 
     def translate_texts(self, texts: Sequence[Text]) -> list[str]:
-        """Translates texts by the tokenizer and the default search inside the SavedModel.
+        """Translates texts with the tokenizers and the default search inside the SavedModel.
 
         Raises:
             ValueError: If the SavedModel was written without tokenizers.
@@ -77,12 +77,12 @@ class SavedModelRuntime(Runtime):
     def answer_texts(
         self, texts: Sequence[Text], *, n_best: bool = False
     ) -> list[list[TextAnswer]]:
-        """Returns what the SavedModel answers to texts, one or several for each, the best first.
+        """Returns one or several translations of each text by the SavedModel, the best first.
 
         Args:
             texts: The texts.
-            n_best: Ask the signature `translate`, by the sizes of `beam`, for all hypotheses;
-                else the default search for one.
+            n_best: True asks the signature `translate`, with the sizes of `beam`, for all
+                hypotheses; False asks the default search for one.
         Raises:
             ValueError: If the SavedModel was written without tokenizers, or `n_best` without
                 `beam`.
@@ -110,6 +110,16 @@ class SavedModelRuntime(Runtime):
             ]
             for row in rows
         ]
+
+    def answers_by_text(
+        self, texts: Sequence[str], strategy: Strategy, default: Strategy
+    ) -> dict[str, list[list[TextAnswer]]]:
+        if strategy != default:
+            return {}
+        answers = {"text": self.answer_texts(texts)}
+        if strategy != GREEDY:
+            answers["beam text"] = self.answer_texts(texts, n_best=True)
+        return answers
 
     def _run(self, signature: str, inputs: dict[str, Any]) -> Arrays:
         tensors = {n: self._tensorflow.convert_to_tensor(value) for n, value in inputs.items()}
@@ -143,9 +153,7 @@ def _load(folder: Path) -> tuple[Any, Any]:
     try:
         loaded = tf.saved_model.load(str(folder))
     except Exception as error:
-        raise ValueError(f"{folder}: must be a whole SavedModel. Received: {error}.") from error
+        raise ValueError(f"{folder} cannot be read as a SavedModel: {error}.") from error
     if missing := sorted(wanted - set(loaded.signatures)):
-        raise ValueError(
-            f"{folder}: must have the signatures {sorted(wanted)}. Missing: {missing}."
-        )
+        raise ValueError(f"{folder} must have the signatures {sorted(wanted)}. Missing: {missing}.")
     return tf, loaded

@@ -19,7 +19,7 @@ class CorpusParts:
         train: Pairs (source_text, target_text).
         validation: The same, never in `train`.
         test: The same; empty if the recipe names none.
-        report: What the readers counted, one line a file; empty if nothing was wrong.
+        report: Counts of the readers, one line per part; empty for the phrasebook.
     """
 
     train: Pairs
@@ -31,8 +31,8 @@ class CorpusParts:
 def read_parts(recipe: Recipe) -> CorpusParts:
     """Reads what the recipe names.
 
-    Without a validation part, 1,000 training pairs (a tenth, if that is fewer) are held out: an
-    even spread, as files are often sorted.
+    Without a validation part, 1,000 training pairs (a tenth, if that is fewer) are held out, evenly
+    spread, because files are often sorted.
 
     Raises:
         CorpusError: If a file is faulty and the policy is "refuse".

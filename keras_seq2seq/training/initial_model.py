@@ -15,7 +15,7 @@ from keras_seq2seq.training.recipe import Recipe, read_settings
 from keras_seq2seq.training.recipe_sections import TokenizerRecipe
 from keras_seq2seq.training.run_folder import RunFolder
 
-# What no weight depends on: a run may be taken up with another value.
+# No weight depends on these: fine-tuning may use other values.
 WEIGHTLESS = {"dropout", "attention_dropout", "activation_dropout"}
 
 
@@ -25,15 +25,15 @@ def begin(
     fine_tune: str | pathlib.Path | None,
     folder: RunFolder | None,
 ) -> tuple[TokenizerPair, Seq2Seq]:
-    """Returns the tokenizers and the model that a run begins with.
+    """Returns the tokenizers and the model that a run starts from.
 
     Args:
-        recipe: Of the run.
+        recipe: The recipe of the run.
         pairs: The training part, which new tokenizers are trained on.
         fine_tune: Folder of a run whose weights and tokenizers are taken; None makes new ones.
-        folder: Of a run that goes on, whose tokenizers are read if they are there.
+        folder: Folder of a run that continues; its tokenizers are read if it has a state.
     Raises:
-        ValueError: If the recipe is of another model than the run to begin from.
+        ValueError: If the recipe does not match the run to start from.
     """
     if fine_tune is not None:
         return _from_run(recipe, RunFolder(pathlib.Path(fine_tune)))
@@ -59,7 +59,7 @@ def train_tokenizers(recipe: TokenizerRecipe, pairs: Pairs) -> TokenizerPair:
 
 @contextlib.contextmanager
 def dtype_policy(name: str) -> Iterator[None]:
-    """Builds layers with a policy of Keras, then puts the former one back."""
+    """Sets the dtype policy of Keras for a block, then restores the former one."""
     former = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
     try:
@@ -75,12 +75,12 @@ def _new_model(recipe: Recipe, tokenizers: TokenizerPair) -> Seq2Seq:
 def _from_run(recipe: Recipe, run: RunFolder) -> tuple[TokenizerPair, Seq2Seq]:
     if not run.model.exists():
         raise FileNotFoundError(
-            f"A run to begin from must hold model.keras. Received: {run.path}, which does not."
+            f"{run.path} has no model.keras to start from. Train that run first, or name another."
         )
     given = load_model(run.model, compile=False)
     if given.config is None or given.tokenizers is None:
         raise ValueError(
-            "A run to begin from needs a model with a configuration and tokenizers. "
+            "A run to start from needs a model with a configuration and tokenizers. "
             f"Received: {run.model}."
         )
     tokenizers = given.tokenizers
@@ -100,7 +100,7 @@ def _from_run(recipe: Recipe, run: RunFolder) -> tuple[TokenizerPair, Seq2Seq]:
     ]
     if faults:
         raise ValueError(
-            "A recipe that begins from a run must have its model and tokenizers. "
+            "A recipe that starts from a run must have its model and tokenizers. "
             f"Received: {run.path} with other values:\n- " + "\n- ".join(faults)
         )
     model = _new_model(recipe, tokenizers)

@@ -1,4 +1,4 @@
-"""A recipe: one TOML file that says all of a training run, checked before anything starts."""
+"""A recipe: one TOML file that describes a whole training run, checked before it starts."""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ VOCABULARY_KEYS = ("source_vocabulary_size", "target_vocabulary_size")
 
 
 class RecipeError(ValueError):
-    """A recipe with faults; the message lists every one of them."""
+    """A recipe with errors; the message lists all of them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Recipe:
     Args:
         data: Where the pairs are.
         tokenizer: How text becomes ids.
-        model: Arguments of `Seq2SeqConfig` but the vocabulary sizes, which the tokenizer gives;
-            `preset` names an architecture, which the others override.
+        model: Arguments of `Seq2SeqConfig` except the vocabulary sizes, which come from the
+            tokenizer; `preset` names an architecture, which the others override.
         training: How the model is trained.
     Raises:
-        RecipeError: With every fault found, one a line.
+        RecipeError: If values are invalid; lists every error, one per line.
     """
 
     data: DataRecipe = dataclasses.field(default_factory=DataRecipe)
@@ -47,7 +47,7 @@ class Recipe:
     def __post_init__(self) -> None:
         faults = [*_value_faults(self), *_data_faults(self.data), *_model_faults(self)]
         if faults:
-            raise RecipeError("The recipe has faults:\n- " + "\n- ".join(faults))
+            raise RecipeError("The recipe has errors:\n- " + "\n- ".join(faults))
 
     def config(self, source_vocabulary_size: int, target_vocabulary_size: int) -> Seq2SeqConfig:
         """Returns the model's configuration for the sizes of the trained tokenizers."""
@@ -64,7 +64,7 @@ class Recipe:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Every value by "section.key", those of the model with its preset filled in."""
+        """Every value by "section.key"; the model's include its preset."""
         found = {
             f"{name}.{key}": value
             for name in SECTIONS
@@ -87,15 +87,16 @@ class Recipe:
 
         Args:
             path: The file.
-            settings: "section.key=value" that override the file, value in TOML or a bare word.
+            settings: "section.key=value" that override the file; the value is TOML or a bare word.
         Raises:
-            RecipeError: With every fault found: unknown keys, wrong types, missing files.
+            RecipeError: If there are unknown keys, wrong values or missing files; lists all of
+                them.
         """
         try:
             text = pathlib.Path(path).read_text("utf-8")
             tables = tomllib.loads(text)
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise RecipeError(f"A recipe must be a TOML file. Received: {path}: {error}.") from None
+            raise RecipeError(f"{path} cannot be read as a TOML recipe: {error}.") from None
         return cls.from_tables(tables, settings)
 
     @classmethod
@@ -127,17 +128,17 @@ class Recipe:
             head, _, rest = str(error).partition("\n")
             raise RecipeError(f"{head}\n{listed}{rest}") from None
         if faults:
-            raise RecipeError("The recipe has faults:\n- " + "\n- ".join(faults))
+            raise RecipeError("The recipe has errors:\n- " + "\n- ".join(faults))
         return recipe
 
 
 def read_settings(path: pathlib.Path) -> dict[str, Any]:
-    """Returns the settings of the recipe that a run keeps; a missing one has its default.
+    """Returns the settings of the recipe that a run keeps; missing ones have their defaults.
 
-    The files that it names are not looked for: a run may lie on another machine than its data.
+    Data files are not looked for: a run may be on another machine than its data.
 
     Raises:
-        RecipeError: If it is no recipe, or a later release wrote a key that is unknown here.
+        RecipeError: If it is not a recipe, or a later release wrote a key that is unknown here.
     """
     try:
         tables = tomllib.loads(path.read_text("utf-8"))
@@ -149,8 +150,8 @@ def read_settings(path: pathlib.Path) -> dict[str, Any]:
         return found | _model_settings(tables.get("model", {}))
     except (OSError, ValueError, TypeError) as error:
         raise RecipeError(
-            f"{path} must be the recipe of a run of this release or an earlier one. "
-            f"Received: {error}."
+            f"{path} cannot be read as the recipe of a run of this release or an earlier one: "
+            f"{error}."
         ) from None
 
 
@@ -172,7 +173,7 @@ def _config(model: Mapping[str, Any], source_size: int, target_size: int) -> Seq
 
 
 def _apply(tables: dict[str, Any], settings: Iterable[str]) -> list[str]:
-    """Puts "section.key=value" settings into the tables; returns the faults."""
+    """Puts "section.key=value" settings into the tables; returns the errors."""
     faults = []
     for setting in settings:
         target, equals, text = setting.partition("=")
@@ -250,10 +251,10 @@ def _fits(value: Any, wanted: Any) -> bool:
 
 def _data_faults(data: DataRecipe) -> list[str]:
     if data.format not in FORMATS or not isinstance(data.folder, str):
-        return []  # told already
+        return []  # already reported
     parts = {part: getattr(data, part) for part in ("train", "validation", "test")}
     if not all(_fits(names, tuple) for names in parts.values()):
-        return []  # told already
+        return []  # already reported
     if data.format == "phrasebook":
         given = [f"data.{part}" for part, names in parts.items() if names]
         return [f"The phrasebook takes no files. Received: {given}."] if given else []
@@ -269,13 +270,13 @@ def _data_faults(data: DataRecipe) -> list[str]:
     if "$" in folder:
         return [
             *faults,
-            "`data.folder` must be an existing folder: set the variable in the environment or "
-            f"pass --set data.folder=PATH. Received: {data.folder!r}.",
+            f"`data.folder` must be an existing folder. Received: {data.folder!r}; set the "
+            "variable in the environment or pass --set data.folder=PATH.",
         ]
     named = [name for names in parts.values() for name in names]
     missing = [n for n in named if not (pathlib.Path(folder).expanduser() / n).is_file()]
     if missing:
-        faults.append(f"Every data file must exist in {folder!r}. Received: missing {missing}.")
+        faults.append(f"These data files do not exist in {folder!r}: {missing}.")
     return faults
 
 

@@ -38,12 +38,12 @@ class DataRecipe:
         train: File names of the training part: two for "parallel", else one.
         validation: The same for the part that chooses the best epoch; empty: 1,000 training
             pairs, an even spread, are held out.
-        test: The same for the part that is reported at the end; empty: none is.
+        test: The same for the part that is reported at the end; empty: no test.
         source_field: Field name, for "jsonl".
         target_field: Field name, for "jsonl".
-        policy: "refuse" a faulty corpus or "drop" its faulty pairs.
-        seed: int >= 0. Of the phrasebook.
-        size: int > 0. Pairs of the phrasebook.
+        policy: "refuse" a corpus with errors, or "drop" its faulty pairs.
+        seed: int >= 0. Seed of the phrasebook.
+        size: int > 0. Number of pairs of the phrasebook.
     """
 
     format: str = _one_of("phrasebook", FORMATS)
@@ -64,9 +64,9 @@ class TokenizerRecipe:
 
     Args:
         joint: One model for both sides.
-        vocabulary_size: int >= 0. Of the joint or the source model; 0 takes every character or
+        vocabulary_size: int >= 0. Size of the joint or the source model; 0 takes every character or
             word.
-        target_vocabulary_size: int >= 0. Of the target model; 0 as above.
+        target_vocabulary_size: int >= 0. Size of the target model; 0 as above.
         source_level: "subword", "character" or "word".
         target_level: The same for the target; ignored with `joint`.
         sampling_alpha: float, 0 <= sampling_alpha <= 1. Subword sampling in training; 0 is off.
@@ -85,14 +85,14 @@ class TrainingRecipe:
     """How the model is trained.
 
     Args:
-        epochs: int > 0. Most passes over the data.
-        seed: int >= 0. Of weights, order and dropout.
-        tokens_per_batch: int > 0. Most positions of a batch, padding included.
-        num_shapes: int > 0. Most different batch shapes.
-        learning_rate: float > 0. Of Adam, at its peak.
-        schedule: "constant", "cosine" (down to 0 at the last step) or "inverse_sqrt" (down with
-            the root of the step).
-        warmup_steps: int >= 0. Steps from 0 to the peak.
+        epochs: int > 0. Largest number of passes over the data.
+        seed: int >= 0. Seed of weights, order and dropout.
+        tokens_per_batch: int > 0. Most positions in a batch, padding included.
+        num_shapes: int > 0. Largest number of different batch shapes.
+        learning_rate: float > 0. Peak learning rate of Adam.
+        schedule: "constant", "cosine" (falls to 0 at the last step) or "inverse_sqrt" (falls with
+            the square root of the step).
+        warmup_steps: int >= 0. Steps in which the learning rate rises from 0 to its peak.
         beta_1: float, 0 <= beta_1 <= 0.999. Of Adam.
         beta_2: float, 0 <= beta_2 <= 0.9999. Of Adam.
         epsilon: float > 0. Of Adam.
@@ -101,24 +101,24 @@ class TrainingRecipe:
         metric: What chooses the best epoch: "bleu", "chrf" or "exact_match" of real
             translations, or "loss" on the validation part.
         evaluate_every: int > 0. Epochs between two evaluations by translation.
-        evaluate_size: int > 0. Most validation pairs translated in one.
+        evaluate_size: int > 0. Most validation pairs that an evaluation translates.
         bleu_tokenize: How BLEU splits words: "13a", or "none" for tokenised texts.
-        average_last: int >= 0. Epochs at the end whose weights are averaged to the model of the
+        average_last: int >= 0. Number of last epochs whose weights are averaged to the model of the
             run; 0 takes the best epoch as it is.
-        average_best: int >= 0. The same of the best epochs; not both.
-        ema_momentum: float, 0 <= ema_momentum < 1. Of the moving average of the weights, with
-            which each epoch is evaluated and saved; 0 is off.
-        weight_decay: float >= 0. Of AdamW, which it takes in place of Adam; 0 is off.
-        accumulation_steps: int > 0. Batches whose gradients make one update.
-        r_drop: float >= 0. Weight of the divergence between two passes with other dropout, each
-            batch holding every pair twice (Liang et al. 2021); 0 is off.
-        precision: "float32", or what layers compute in beside float32 weights:
-            "mixed_bfloat16" or "mixed_float16".
-        save_every: int > 0. Steps between two states, from which a killed training goes on.
-        test_beam_size: int > 0. Beam of a second figure on the test part; 1 is greedy only.
-        patience: int >= 0. Evaluations without gain before training stops; 0 never stops.
+        average_best: int >= 0. The same for the best epochs; only one of the two may be set.
+        ema_momentum: float, 0 <= ema_momentum < 1. Momentum of the moving average of the weights;
+            each epoch is evaluated and saved with the average; 0 is off.
+        weight_decay: float >= 0. Weight decay of AdamW, which then replaces Adam; 0 is off.
+        accumulation_steps: int > 0. Number of batches whose gradients make one update.
+        r_drop: float >= 0. Weight of the divergence between two passes with different dropout; each
+            batch then holds every pair twice (Liang et al. 2021); 0 is off.
+        precision: "float32", or "mixed_bfloat16" or "mixed_float16": what layers compute in, with
+            float32 weights.
+        save_every: int > 0. Steps between two saved states; a killed run resumes from the last.
+        test_beam_size: int > 0. Beam size of a second result on the test part; 1 is greedy only.
+        patience: int >= 0. Evaluations without improvement before training stops; 0 never stops.
         jit_compile: Compile with XLA.
-        steps_per_execution: int > 0. Batches of one call of the compiled step.
+        steps_per_execution: int > 0. Batches per call of the compiled step.
     """
 
     epochs: int = 10

@@ -1,4 +1,4 @@
-"""The folder of a training run: what lies where, and whether a run may go on in it."""
+"""The folder of a training run: its files, and whether a run may continue in it."""
 
 import dataclasses
 import json
@@ -27,7 +27,7 @@ class RunFolder:
 
     @property
     def model(self) -> pathlib.Path:
-        """The model that the run gives."""
+        """The trained model."""
         return self.path / "model.keras"
 
     @property
@@ -37,7 +37,7 @@ class RunFolder:
 
     @property
     def state(self) -> pathlib.Path:
-        """Where the training stands."""
+        """The state that an interrupted run resumes from."""
         return self.path / "state.npz"
 
     @property
@@ -67,19 +67,19 @@ class RunFolder:
 
     @property
     def tensorboard(self) -> pathlib.Path:
-        """Folder of TensorBoard's files."""
+        """Folder with the files of TensorBoard."""
         return self.path / "tensorboard"
 
     @property
     def report(self) -> pathlib.Path:
-        """What came of the run, as JSON."""
+        """The results of the run, as JSON."""
         return self.path / "report.json"
 
     def goes_on(self, recipe: Recipe, *, force: bool) -> bool:
-        """Tells whether the folder holds a run that goes on by a recipe; changes nothing.
+        """Returns True if the folder holds a run that a recipe continues; changes nothing.
 
-        An unfinished run goes on by its own recipe, and any by one with more epochs, where the
-        learning rate does not depend on how many there are.
+        An unfinished run continues with its own recipe. Any run continues with a recipe that only
+        has more epochs, unless the learning rate depends on their number.
 
         Raises:
             FileExistsError: If it holds another run, and `force` is False.
@@ -90,12 +90,12 @@ class RunFolder:
         return True
 
     def prepare(self, *, goes_on: bool) -> None:
-        """Makes the folder ready for a run that goes on, or for a new one: then it is emptied."""
+        """Prepares the folder for a run that continues, or empties it for a new one."""
         if goes_on:
             self.report.unlink(missing_ok=True)
             self._cut_to(completed_epochs(self.state) if self.state.exists() else 0)
             return
-        # The recipe first: without it the folder holds no run, whatever else is left of one.
+        # The recipe first: without it the folder holds no run, whatever else is left.
         for file in (self.recipe, self.state, self.history, self.samples, self.report):
             file.unlink(missing_ok=True)
         for folder in (self.epochs, self.tensorboard):
@@ -103,10 +103,10 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
 
     def write_start(self, recipe: Recipe, sources: Iterable[str]) -> None:
-        """Writes what a run has from its start, each file whole or not at all, the recipe last.
+        """Writes the first files of a run, each whole or not at all, the recipe last.
 
         Args:
-            recipe: Of the run.
+            recipe: The recipe of the run.
             sources: Texts that an export is verified on.
         """
         _replace(self.sources, "".join(f"{source}\n" for source in sources))
@@ -127,20 +127,20 @@ class RunFolder:
         )
         if finished:
             raise FileExistsError(
-                f"{self.path} holds a finished run. Name another folder, raise training.epochs "
-                "alone to go on (of a schedule that is not cosine), or pass --force (force=True) "
-                "to write over it."
+                f"{self.path} holds a finished run. Name another folder, raise only "
+                "training.epochs to continue it (not with the cosine schedule), or pass --force "
+                "(force=True) to overwrite it."
             )
         if changed:
             listed = [f"{name} = {value!r}, was {kept[name]!r}" for name, value in changed.items()]
             raise FileExistsError(
-                f"{self.path} holds an unfinished run, which goes on by its own recipe. The recipe "
-                f"received differs: {'; '.join(listed)}. Name another folder, or pass --force "
+                f"{self.path} holds an unfinished run, which continues only with its own recipe. "
+                f"This recipe differs: {'; '.join(listed)}. Name another folder, or pass --force "
                 "(force=True) to start over."
             )
 
     def _cut_to(self, epochs: int) -> None:
-        """Drops what was told of epochs that the state does not hold: they come again."""
+        """Drops the records of epochs that the state does not hold: these run again."""
         if self.history.exists():
             rows = self.history.read_text("utf-8").splitlines(keepends=True)
             _replace(self.history, "".join(rows[: epochs + 1]) if epochs else "")

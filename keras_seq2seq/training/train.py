@@ -1,4 +1,4 @@
-"""A training run: from a recipe to a folder with the model and everything that tells of it."""
+"""A training run: from a recipe to a folder with the model, its history and its report."""
 
 import os
 import pathlib
@@ -54,31 +54,31 @@ def train(
     fine_tune: str | pathlib.Path | None = None,
     force: bool = False,
 ) -> dict[str, Any]:
-    """Trains a model as the recipe says.
+    """Trains the model that a recipe describes.
 
-    Killed at any moment and started again, a run goes on from its last state, to the end that it
-    would have had (`resumable_fit`). Ctrl-C or SIGTERM ends the training, not the run: the best
-    model so far stays, the report tells, and the same call goes on. So does a finished run whose
-    recipe has got more epochs, but for one with a cosine schedule.
+    A run may be killed at any moment. Started again, it resumes from its last state and ends as it
+    would have ended anyway (`resumable_fit`). Ctrl-C or SIGTERM ends the training early: the best
+    model so far is kept, the report is written, and the same call resumes the run. A finished run
+    also continues if its recipe has more epochs, except with a cosine schedule.
 
     Args:
-        recipe: All of the run.
-        run_folder: Folder to make: `model.keras` (the best epoch, or the average of some where
+        recipe: The recipe of the run.
+        run_folder: Folder to create: `model.keras` (the best epoch, or the average of some where
             the recipe says so), the tokenizers, `recipe.toml` with every default, `state.npz`,
             `epochs/` (weights to average), `history.csv`, `history.png`, `samples.txt`,
             `sources.txt` (validation sources that an export is verified on), `tensorboard/`,
             `report.json`.
-        fine_tune: Folder of a run to begin from: its model's weights and its tokenizers. The
-            recipe's [model] and [tokenizer] must agree with it but for what no weight depends on.
-        force: Write into a folder that holds a run already.
+        fine_tune: Folder of a run to start from, with its weights and its tokenizers. The recipe's
+            [model] and [tokenizer] must agree with it, except where no weight depends on them.
+        force: Overwrite a run in the folder.
     Returns:
         The report: quality on the test part, tokens per second, wall time, versions.
     Raises:
-        FileExistsError: If the folder holds a run that does not go on by this recipe, and `force`
+        FileExistsError: If the folder holds a run that this recipe does not continue, and `force`
             is False.
-        StateError, TrainingDiverged: As `resumable_fit`.
+        StateError, TrainingDiverged: See `resumable_fit`.
         ValueError: If pairs are longer than the model takes and the recipe's policy is "refuse",
-            or the model to begin from is another one than the recipe's.
+            or the model to start from does not match the recipe.
     """
     folder = RunFolder(pathlib.Path(run_folder))
     started = time.perf_counter()
@@ -93,7 +93,7 @@ def train(
     _check_lengths(recipe, batches)
     _compile(model, recipe, len(batches))
     folder.prepare(goes_on=goes_on)
-    if not folder.state.exists():  # a state belongs to the files that lie there
+    if not folder.state.exists():  # a state belongs to the tokenizers already there
         tokenizers.save(folder.path)
     folder.write_start(recipe, (source for source, _ in parts.validation[:KEPT_SOURCES]))
     interrupted = _fit(model, recipe, parts, batches, folder)
@@ -169,7 +169,7 @@ def _compile(model: Seq2Seq, recipe: Recipe, steps_per_epoch: int) -> None:
 def _fit(
     model: Seq2Seq, recipe: Recipe, parts: CorpusParts, batches: PairBatches, folder: RunFolder
 ) -> bool:
-    """Fits the model; returns True if Ctrl-C ended it. The run folder holds a model after."""
+    """Fits the model and leaves one in the run folder; returns True if Ctrl-C ended it."""
     training = recipe.training
     monitor = f"val_{training.metric}"
     mode = METRICS[training.metric]

@@ -30,9 +30,9 @@ def measured_latencies(
         runtimes: Gives the runtime of an artefact by its name and quantization.
         verbose: Show a progress bar.
     Returns:
-        By runtime and quantization the median milliseconds of one sentence alone, tokenisation
-        excluded. ONNX and LiteRT run as `runtimes` set them up, Keras and the SavedModel by the
-        threads of TensorFlow.
+        By runtime and quantization, the median milliseconds of a sentence on its own, without
+        tokenisation. ONNX and LiteRT use the threads that `runtimes` gives them, Keras and the
+        SavedModel those of TensorFlow.
     """
     encode = bundle.tokenizers.source.encode
     batches = [pad_batch([encode(text, add_eos=True)]) for text in texts[:TIMED_SENTENCES]]
@@ -55,12 +55,12 @@ def measured_latencies(
 def latency_entries(
     latencies: Latencies, held: Sequence[tuple[str, str]], sentences: int
 ) -> list[dict[str, Any]]:
-    """Returns what a manifest says of the latencies of the artefacts that a bundle holds.
+    """Returns the latency entries of a manifest, for the artefacts that the bundle holds.
 
     Args:
         latencies: What `measured_latencies` found.
         held: (runtime, quantization) of each.
-        sentences: How many texts there were; at most 20 of them were timed.
+        sentences: Number of texts; at most 20 of them were timed.
     """
     return [
         {

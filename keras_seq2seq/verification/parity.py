@@ -1,4 +1,4 @@
-"""The proof that every artefact of a bundle says the same words."""
+"""Checks that every artefact of a bundle gives the same translations as the Keras model."""
 
 import dataclasses
 import functools
@@ -15,30 +15,28 @@ from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.decoding.strategies import GREEDY
 from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.formats import EXACT, REFERENCE
-from keras_seq2seq.runtimes.onnx import OnnxRuntime
 from keras_seq2seq.runtimes.runtime import Runtime, TextAnswer
-from keras_seq2seq.runtimes.saved_model import SavedModelRuntime
 from keras_seq2seq.text.lines import read_texts
 from keras_seq2seq.translation import Translation
 from keras_seq2seq.translator import SEARCHES, Translator
 
 SENTENCES_FILE = "verify.txt"
 LISTED_DIFFERENCES = 20
-# Nats that a score may differ from that of Keras, divided by the tokens; docs/bundle.md says why.
+# Allowed difference from the score of Keras, in nats per token; docs/bundle.md says why.
 TOLERANCES = {"float32": 1e-4, "float16": 1e-2}
 TOLERANCE_OF_INT8 = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """One sentence that an artefact translates unlike the reference.
+    """One sentence that an artefact translates differently from the reference.
 
     Args:
         source: The source text.
-        expected: What Keras says.
-        found: What the artefact says.
-        gap: Absolute difference of the two scores, sums of log-probabilities; NaN where there is
-            no score.
+        expected: The translation by Keras.
+        found: The translation by the artefact.
+        gap: Absolute difference of the two scores, sums of log-probabilities; NaN if there is no
+            score.
     """
 
     source: str
@@ -49,20 +47,20 @@ class Difference:
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
-    """How one way to translate agrees with Keras.
+    """How one combination of runtime and search agrees with Keras.
 
     Args:
         runtime: "keras", "saved_model", "litert" or "onnx".
         quantization: "float32" or another that the bundle holds.
         search: "in_file", "host", or "text" (text in, text out: in the SavedModel by its default
-            search, in ONNX, where there is such a file, greedy); "beam in_file" or "beam host" for
-            the beam search of a bundle that has one inside, by all its hypotheses, and "beam text"
-            for the SavedModel's n-best texts.
+            search, in the ONNX text file, if there is one, greedy). If the bundle has a beam search
+            inside, also "beam in_file" and "beam host", which compare all hypotheses, and "beam
+            text" for the SavedModel's n-best texts.
         sentences: Number of sentences.
-        differences: Those translated differently.
-        largest_gap: Largest difference of scores, in nats, over the sentences translated alike.
+        differences: Sentences translated differently.
+        largest_gap: Largest difference of scores, in nats, over sentences with equal translations.
         largest_gap_per_token: The same, each divided by the tokens of its hypothesis, eos included.
-        largest_ranking_gap: Largest difference of what a beam search orders by.
+        largest_ranking_gap: Largest difference of the rankings of a beam search.
         hypotheses: Number of hypotheses whose scores were compared.
     """
 
@@ -78,7 +76,7 @@ class Agreement:
 
     @property
     def identical(self) -> int:
-        """Number of sentences with the same words."""
+        """Number of sentences with the same translation."""
         return self.sentences - len(self.differences)
 
     @property
@@ -88,7 +86,7 @@ class Agreement:
 
     @property
     def passed(self) -> bool:
-        """True if all words are the same and the scores within the tolerance."""
+        """True if all translations are equal and all scores within the tolerance."""
         # Written so that NaN does not pass.
         return not self.differences and self.largest_gap_per_token <= self.tolerance
 
@@ -103,8 +101,8 @@ class Parity:
     """What `verify` found; `str` gives a table.
 
     Args:
-        agreements: One for each artefact and each way to search.
-        altered_files: Files whose checksum is not the manifest's.
+        agreements: One for each combination of artefact and search.
+        altered_files: Files whose checksum differs from the manifest.
     """
 
     agreements: tuple[Agreement, ...]
@@ -151,14 +149,14 @@ class Parity:
         exact = [a for a in self.agreements if a.quantization == EXACT]
         quantised = [a for a in self.agreements if a.quantization != EXACT]
         lines = [
-            f"float32: {sum(a.passed for a in exact)} of {len(exact)} ways give the words of Keras "
-            "and its scores within the tolerance"
+            f"float32: {sum(a.passed for a in exact)} of {len(exact)} combinations of runtime and "
+            "search give the translations of Keras, with scores within the tolerance"
         ]
         if quantised:
             worst = min(quantised, key=lambda a: a.identical / a.sentences)
             lines.append(
                 f"quantised, reported only: {sum(a.passed for a in quantised)} of "
-                f"{len(quantised)} ways do; fewest same words: {worst.identical} of "
+                f"{len(quantised)} do; fewest same translations: {worst.identical} of "
                 f"{worst.sentences} ({worst.runtime} {worst.quantization} {worst.search})"
             )
         lines.append("passed" if self.passed else "FAILED: a float32 artefact or a file differs")
@@ -172,16 +170,17 @@ def verify(
     verbose: bool = True,
     runtimes: Callable[[str, str], Runtime] | None = None,
 ) -> Parity:
-    """Translates the same sentences in every artefact, by both searches, and compares.
+    """Translates the same sentences with every artefact and both searches, and compares.
 
-    The reference is the Keras model in the bundle with its in-graph search. A bundle with a beam
-    search inside is compared by that too, on all hypotheses and in their order. The scores of
-    hypotheses with the same words are compared within the tolerance of the weights.
+    The reference is the Keras model in the bundle with its in-graph search. If the bundle has a
+    beam search inside, that is compared too, on all hypotheses and in their order. Scores of equal
+    hypotheses must agree within the tolerance of the weights.
 
     Args:
         bundle: The exported folder, or one that is open.
-        sentences: Texts, or the path of a UTF-8 file with one a line; None takes those that the
-            bundle brings, `verify.txt`.
+        sentences: Texts, or the path of a UTF-8 file with one per line; None takes the bundle's
+            own,
+            `verify.txt`.
         verbose: Show a progress bar.
         runtimes: Gives the runtime of an artefact by its name and quantization; None loads
             each once from the bundle.
@@ -214,14 +213,14 @@ def verify(
             shortlist=shortlist,
         )
         found = list(translator.iterate(texts, verbose=False))
-        # The first way of each strategy is Keras with the search in its graph.
+        # The first of each strategy is the reference: Keras with the search in its graph.
         expected = references.setdefault(strategy, found)
         name = search if strategy == GREEDY else f"beam {search}"
         way = (runtime, quantization, name)
         said = [[[_said(one) for one in row] for row in rows] for rows in (expected, found)]
         agreements.append(_compare(way, texts, *said))
         if search == "in_file":
-            for name, answers in _answers(engine, texts, strategy, default).items():
+            for name, answers in engine.answers_by_text(texts, strategy, default).items():
                 agreements.append(_compare_texts((runtime, EXACT, name), texts, expected, answers))
         progress.add(1)
     return Parity(tuple(agreements), tuple(opened.altered_files()))
@@ -240,7 +239,7 @@ def _texts(bundle: Bundle, sentences: str | pathlib.Path | Sequence[str] | None)
 
 
 class _Said(NamedTuple):
-    """What is compared of one hypothesis: `words` by equality, the numbers by their gaps."""
+    """The compared parts of one hypothesis: `words` by equality, the numbers by their gaps."""
 
     words: Any
     text: str
@@ -273,7 +272,7 @@ def _compare(
             differences.append(Difference(text, first.text, other.text, gap))
         else:
             gaps += [_gaps(a, b) for a, b in pairs]
-    largest, per_token, of_ranking = np.max(gaps, axis=0).tolist()  # NaN if one is
+    largest, per_token, of_ranking = np.max(gaps, axis=0).tolist()  # NaN if any is
     return Agreement(
         *way,
         sentences=len(texts),
@@ -286,25 +285,11 @@ def _compare(
 
 
 def _gaps(wanted: _Said, got: _Said) -> tuple[float, float, float]:
-    """Returns how far a score, the same per token, and a ranking are from those of Keras."""
+    """Returns the gaps to Keras: of the score, of the score per token, and of the ranking."""
     gap = abs(wanted.score - got.score)
     if wanted.ranking is None or got.ranking is None:
         return gap, gap / wanted.tokens, 0.0
     return gap, gap / wanted.tokens, abs(wanted.ranking - got.ranking)
-
-
-def _answers(
-    engine: Runtime, texts: list[str], strategy: Strategy, default: Strategy
-) -> dict[str, list[list[TextAnswer]]]:
-    """Returns what an artefact that takes texts answers by this search, by the name of the way."""
-    if isinstance(engine, SavedModelRuntime) and strategy == default:
-        ways = {"text": engine.answer_texts(texts)}
-        if strategy != GREEDY:
-            ways["beam text"] = engine.answer_texts(texts, n_best=True)
-        return ways
-    if isinstance(engine, OnnxRuntime) and engine.takes_texts and strategy == GREEDY:
-        return {"text": engine.answer_texts(texts)}
-    return {}
 
 
 def _compare_texts(
@@ -313,7 +298,7 @@ def _compare_texts(
     expected: list[list[Translation]],
     answers: list[list[TextAnswer]],
 ) -> Agreement:
-    """Compares by text; the way "text" gives the best hypothesis alone."""
+    """Compares by text; the search "text" gives only the best hypothesis."""
     count = 1 if way[2] == "text" else None
     wanted = [[_said(one)._replace(words=one.text) for one in row[:count]] for row in expected]
     found = [[_Said(one.text, one.text, one.score, one.ranking) for one in row] for row in answers]

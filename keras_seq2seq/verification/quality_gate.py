@@ -27,22 +27,22 @@ FORMER_OPTIONS = {
     "bleu_tokenize": "tokenize",
 }
 LOWER_IS_BETTER = ("ter", "wer", "cer")
-# A sequence of at most so many tokens that stands at least three times in a row is a repetition.
+# A repetition is a sequence of at most this many tokens, at least three times in a row.
 LONGEST_REPEATED = 4
 
 
 @dataclasses.dataclass(frozen=True)
 class Gate:
-    """What a quantised artefact has to keep.
+    """How much quality a quantised artefact may lose.
 
     Args:
         evaluation: Pairs of a source text and its reference.
         metric: "bleu", "chrf", "exact_match", or "ter", "wer", "cer" (lower is better).
-        max_quality_drop: float >= 0. Most points of the metric that may be lost.
-        max_repetition_rise: float >= 0. Most points of the repetition rate that may be gained.
-        tokenize: How "bleu" splits words, as of `evaluate`.
+        max_quality_drop: float >= 0. Largest allowed loss, in points of the metric.
+        max_repetition_rise: float >= 0. Largest allowed rise of the repetition rate, in points.
+        tokenize: How "bleu" splits words, see `evaluate`.
     Raises:
-        ValueError: With every fault found.
+        ValueError: If values are invalid; lists every error.
     """
 
     evaluation: Sequence[tuple[str, str]]
@@ -53,17 +53,17 @@ class Gate:
 
     @classmethod
     def from_options(cls, gate: "Gate | None", options: Mapping[str, Any]) -> "Gate | None":
-        """Returns the gate that `export` was given, whole or by its former separate arguments.
+        """Returns the gate that `export` was given, whole or as its former separate arguments.
 
         Raises:
-            TypeError: If an option is unknown, or comes beside a whole gate.
-            ValueError: As the class.
+            TypeError: If an option is unknown, or given together with a gate.
+            ValueError: See the class.
         """
         if unknown := sorted(set(options) - set(FORMER_OPTIONS)):
             raise TypeError(f"`export` has no such argument. Received: {unknown}.")
         if gate is not None and options:
             raise TypeError(
-                "`export` takes `gate` or its separate arguments. "
+                "`export` takes either `gate` or its separate arguments. "
                 f"Received: both, {sorted(options)}."
             )
         given = {FORMER_OPTIONS[name]: value for name, value in options.items()}
@@ -84,14 +84,14 @@ class Gate:
 
 @dataclasses.dataclass(frozen=True)
 class Quality:
-    """What one artefact does with the evaluation pairs.
+    """How one artefact translates the evaluation pairs.
 
     Args:
         scores: What `evaluate` gave.
         repetition_rate: 0 to 100, per cent of translations in which a sequence of one to four
-            tokens stands three times in a row.
-        latency_ms: Median milliseconds of one sentence alone, as `measured_latencies` says.
-        bytes: Of its files.
+            tokens occurs three times in a row.
+        latency_ms: Median milliseconds of a sentence on its own, see `measured_latencies`.
+        bytes: Size of its files.
     """
 
     scores: dict[str, Any]
@@ -106,12 +106,12 @@ class Verdict:
 
     Args:
         runtime: "litert" or "onnx".
-        quantization: Of the artefact that is judged.
-        before: Of the float32 artefact.
-        after: Of the quantised one.
+        quantization: Weight format of the artefact that is judged.
+        before: Quality of the float32 artefact.
+        after: Quality of the quantised one.
         identical: 0 to 100, per cent of the sentences that both translate to the same tokens.
         faults: Why it is refused; empty if it is not.
-        metric: What it was judged by.
+        metric: Metric that it was judged by.
     """
 
     runtime: str
@@ -138,13 +138,13 @@ def judge(
     *,
     verbose: bool = True,
 ) -> list[Verdict]:
-    """Translates the evaluation pairs by every quantised artefact and its float32 counterpart.
+    """Translates the evaluation pairs with every quantised artefact and its float32 form.
 
     The search is the bundle's own: its beam if it has one inside, else greedy.
 
     Args:
-        bundle: With quantised artefacts.
-        gate: What they have to keep.
+        bundle: A bundle with quantised artefacts.
+        gate: How much quality they may lose.
         runtimes: Gives the runtime of an artefact by its name and quantization.
         latencies: What `measured_latencies` found.
         verbose: Show a progress bar.
@@ -217,7 +217,7 @@ def _translate(
 
 
 def repeats(ids: Sequence[int]) -> bool:
-    """Returns True if a sequence of one to four ids stands three times in a row."""
+    """Returns True if a sequence of one to four ids occurs three times in a row."""
     array = np.asarray(ids)
     for size in range(1, LONGEST_REPEATED + 1):
         run = 0
@@ -229,20 +229,20 @@ def repeats(ids: Sequence[int]) -> bool:
 
 
 def losses(gate: Gate, before: Quality, after: Quality) -> list[str]:
-    """Returns what an artefact loses that the gate does not allow, a sentence for each."""
+    """Returns the losses that the gate does not allow, a sentence for each."""
     old, new = before.scores[gate.metric], after.scores[gate.metric]
     drop = new - old if gate.metric in LOWER_IS_BETTER else old - new
     faults = []
     # Written so that NaN does not pass.
     if not drop <= gate.max_quality_drop:
         faults.append(
-            f"{gate.metric} may be {gate.max_quality_drop:g} points worse. "
-            f"Received: {drop:.2f} (from {old:.2f} to {new:.2f})."
+            f"{gate.metric} is {drop:.2f} points worse (from {old:.2f} to {new:.2f}); "
+            f"at most {gate.max_quality_drop:g} are allowed."
         )
     rise = after.repetition_rate - before.repetition_rate
     if not rise <= gate.max_repetition_rise:
         faults.append(
-            f"The repetition rate may rise by {gate.max_repetition_rise:g} points. Received: "
-            f"{rise:.2f} (from {before.repetition_rate:.2f} to {after.repetition_rate:.2f})."
+            f"The repetition rate rose by {rise:.2f} points (from {before.repetition_rate:.2f} "
+            f"to {after.repetition_rate:.2f}); at most {gate.max_repetition_rise:g} are allowed."
         )
     return faults

@@ -18,8 +18,8 @@ def write_report(folder: pathlib.Path, manifest: dict[str, Any]) -> list[str]:
     """Writes `REPORT.md` and, where matplotlib is installed, `report.png`.
 
     Args:
-        folder: That of the bundle.
-        manifest: As `manifest.json` will hold it, but for these two files.
+        folder: Folder of the bundle.
+        manifest: Content of `manifest.json`, still without these two files.
     Returns:
         The names of the files that were written.
     """
@@ -37,18 +37,18 @@ def markdown(manifest: dict[str, Any], *, plotted: bool) -> str:
     """Returns the report of a bundle as Markdown.
 
     Args:
-        manifest: What `manifest.json` says.
-        plotted: Whether `report.png` lies beside it.
+        manifest: Content of `manifest.json`.
+        plotted: Whether there is a `report.png` next to it.
     """
     picture = (
         f"![Size, latency and quality of each artefact]({PLOT_FILE})"
         if plotted
-        else f"There is no plot, which needs matplotlib: {how_to_install('train')}."
+        else f"There is no plot: it needs matplotlib, {how_to_install('train')}."
     )
     parts = [
         "# Report",
-        f"Written by keras_seq2seq {manifest['versions']['keras_seq2seq']} when the bundle was. "
-        "The figures are those of `manifest.json`.",
+        f"Written by keras_seq2seq {manifest['versions']['keras_seq2seq']} with the bundle. "
+        "`manifest.json` holds the same figures.",
         "## Quality of the model",
         *_quality(manifest["quality"]),
         "## Artefacts",
@@ -58,15 +58,15 @@ def markdown(manifest: dict[str, Any], *, plotted: bool) -> str:
         *_parity(manifest["parity"]),
         "## Versions",
         _table(("package", "version"), manifest["versions"].items()),
-        "## To measure it again",
-        "BUNDLE is this folder, SOURCE and REFERENCE are files with one sentence a line.",
+        "## Measure again",
+        "BUNDLE is this folder, SOURCE and REFERENCE are files with one sentence per line.",
         "\n".join(["```", *commands(manifest), "```"]),
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def commands(manifest: dict[str, Any]) -> list[str]:
-    """Returns the commands that measure again what the report says, one a line."""
+    """Returns the commands that repeat the measurements of the report, one per line."""
     options = _beam_options(manifest["beam"])
     scores = [verdict["before"]["scores"] for verdict in manifest["quantization"]]
     signatures = [given.get("bleu_signature") for given in (*scores, manifest["quality"] or {})]
@@ -93,14 +93,14 @@ def _beam_options(beam: dict[str, Any] | None) -> str:
     defaults = BeamSearch().to_dict()
     given = BeamSearch.from_dict(beam).to_dict()
     changed = {n: v for n, v in given.items() if n == "beam_size" or v != defaults[n]}
-    changed.pop("suppress", None)  # the command line has none
+    changed.pop("suppress", None)  # the command line has no such option
     given = {name: value for name, value in changed.items() if value is not None}
     return "".join(f" --{name.replace('_', '-')} {value}" for name, value in given.items())
 
 
 def _quality(quality: dict[str, Any] | None) -> list[str]:
     if not quality:
-        return ["Not measured: nothing was given to the export."]
+        return ["Not measured: the export was given no figures."]
     values = {name: v for name, v in quality.items() if not name.endswith("_signature")}
     lines = [
         (name, f"{v:.2f}" if isinstance(v, float) else v, quality.get(f"{name}_signature"))
@@ -128,9 +128,9 @@ def _artefacts(manifest: dict[str, Any]) -> list[str]:
     timed = max((entry["sentences"] for entry in manifest.get("latencies", ())), default=0)
     parts = [
         _table(heads, lines),
-        f"Milliseconds are the median of {timed} sentences, each alone, by the search inside the "
-        f"artefact, {search}, tokenisation excluded. ONNX and LiteRT had one thread, Keras and the "
-        "SavedModel those of TensorFlow.",
+        f"Milliseconds are the median of {timed} sentences, one per call, with the search inside "
+        f"the artefact ({search}), without tokenisation. ONNX and LiteRT used one thread, Keras "
+        "and the SavedModel the threads of TensorFlow.",
     ]
     judged = [
         f"- {v['runtime']} {v['quantization']}: {v['identical']:.1f} % of the sentences as in "
@@ -158,8 +158,8 @@ def _parity(parity: dict[str, Any]) -> list[str]:
     ]
     heads = ("runtime", "weights", "search", "same words", "score gap per token", "tolerance")
     return [
-        f"{'Passed' if parity['passed'] else 'FAILED'}: each artefact beside the Keras model on "
-        "the sentences of `verify.txt`. Quantised ones are reported and fail nothing.",
+        f"{'Passed' if parity['passed'] else 'FAILED'}: each artefact compared with the "
+        "Keras model on the sentences of `verify.txt`. Quantised ones are only reported.",
         _table((*heads, "as Keras"), lines),
     ]
 

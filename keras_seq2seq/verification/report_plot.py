@@ -32,7 +32,7 @@ def plot_png(rows: Sequence[ReportRow], metric: str | None) -> bytes:
     _set_axes(axes)
     timed = [row for row in rows if row.latency_ms is not None]
     scores = [row.score for row in timed if row.score is not None]
-    # Of one score alone the colours still need a range.
+    # With a single score the colours still need a range.
     norm = Normalize(min(scores, default=0) - 0.1, max(scores, default=0) + 0.1)
     colours = colormaps["viridis"]
     for row in timed:
@@ -63,7 +63,7 @@ def _set_axes(axes: Any) -> None:
 
 
 def _label(figure: Any, axes: Any, rows: Sequence[ReportRow], metric: str | None) -> None:
-    """Writes a name beside each point, from the lowest up; one that would overlap moves up."""
+    """Writes a name next to each point, from the lowest up; one that would overlap moves up."""
     figure.draw_without_rendering()
     right = axes.get_window_extent().x1
     drawn: list[Any] = []

@@ -1,4 +1,4 @@
-"""What a report says of each artefact, read from the manifest."""
+"""The rows of a report, one for each artefact, read from the manifest."""
 
 import dataclasses
 import pathlib
@@ -10,15 +10,15 @@ from keras_seq2seq.formats import EXACT
 
 @dataclasses.dataclass(frozen=True)
 class ReportRow:
-    """What a report says of one artefact.
+    """The figures of one artefact in a report.
 
     Args:
         runtime: "keras", "saved_model", "litert" or "onnx".
         quantization: "float32" or another.
-        bytes: Of its files.
-        share: Of the bytes of float32 in the same format, 0 to 1 and more.
+        bytes: Size of its files.
+        share: Size divided by that of float32 in the same format; may exceed 1.
         latency_ms: Median milliseconds of one sentence, or None if it was not timed.
-        score: By the metric of `metric`, or None if it was not measured.
+        score: Its score by `metric`, or None if it was not measured.
         refused: Why it is not in the bundle; empty if it is.
     """
 
@@ -59,5 +59,5 @@ def report_rows(manifest: dict[str, Any]) -> list[ReportRow]:
 
 
 def metric(manifest: dict[str, Any]) -> str | None:
-    """Returns what the quantised artefacts were judged by, or None if they were not."""
+    """Returns the metric that judged the quantised artefacts, or None if none did."""
     return next((verdict["metric"] for verdict in manifest["quantization"]), None)

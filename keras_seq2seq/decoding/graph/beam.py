@@ -24,7 +24,7 @@ ops = keras.ops
 
 @dataclasses.dataclass(frozen=True)
 class BeamSizes:
-    """What of a `BeamSearch` may be a scalar tensor, so that a caller of the graph chooses it.
+    """The options of a `BeamSearch` that a caller of the graph may set as scalar tensors.
 
     Args:
         beam_size: int or int32 scalar, 1 to 64.
@@ -59,7 +59,7 @@ def beam_search(
     when the search of every row has ended.
 
     Args:
-        step, state, source_ids, max_length, source, vocabulary_size, dynamic: As of
+        step, state, source_ids, max_length, source, vocabulary_size, dynamic: See
             `Strategy.search_graph`; a step has batch * beam_size rows, and `source` has
             `source_mask`, bool, (batch, memory_length), for a coverage penalty.
         strategy: What to search for.
@@ -68,9 +68,9 @@ def beam_search(
         target_ids: int32, shape (batch, num_hypotheses, max_length), the best first, end of
             sentence included, then zeros.
         scores: float32, shape (batch, num_hypotheses). Sum of the log-probabilities of the
-            tokens; -1e9 or less where there are fewer hypotheses than were asked for, NaN where
-            the model gave NaN.
-        rankings: float32, shape (batch, num_hypotheses). What the hypotheses are ordered by.
+            tokens; -1e9 or less where there are fewer hypotheses than were asked for, NaN where the
+            model returned NaN.
+        rankings: float32, shape (batch, num_hypotheses). What the hypotheses are sorted by.
         finished: bool, shape (batch, num_hypotheses). False where the translation was cut.
         token_log_probs: float32, shape (batch, num_hypotheses, max_length).
         attention: float32, shape (batch, num_hypotheses, max_length, memory_length); absent
@@ -84,12 +84,12 @@ def beam_search(
         state = {**state, "coverage": state["attention"]}
     if "attention" in state:
         tokens = search["target_ids"]
-        # The beam that took each token: whose attention it has.
+        # The beam that each token came from, to look up its attention at the end.
         search["places"] = search["finished_places"] = tokens
         history = ops.cast(tokens, "float32")[:, :, :, None]
         search["history"] = history * state["attention"][:, None, None]
-    # A beam stays with its source: that is repeated once and never reordered. Not by ops.repeat,
-    # whose reshape ONNX takes otherwise where a cache is still of length 0.
+    # A beam stays with its source, so source tensors are repeated once and never reordered. Not
+    # with ops.repeat: ONNX reads its reshape differently while a cache has length 0.
     rows = ops.arange(ops.shape(source_ids)[0] * sizes.beam_size, dtype="int32") // sizes.beam_size
     state, source = (
         {name: ops.take(value, rows, axis=0) for name, value in tensors.items()}
@@ -137,7 +137,7 @@ def _start(width: Any, source_ids: Any, max_length: int) -> Tensors:
         **{f"finished_{name}": value for name, value in live.items()},
         "ids": zeros + BOS_ID,
         "going": ops.logical_not(is_empty),
-        # All live hypotheses start alike: one of them is enough.
+        # All live hypotheses start equal, so one of them is enough.
         "totals": ops.where(is_first, 0.0, nothing),
         "rankings": ops.where(ops.logical_and(is_empty[:, None], is_first), 0.0, nothing),
         "num_finished": zeros[:, 0],
@@ -165,11 +165,12 @@ class _Beams:
     def advance(
         self, i: Any, search: Tensors, log_probs: Any, coverage: Any, columns: Columns
     ) -> tuple[Tensors, Any]:
-        """Takes one step; returns, for each flat row, which one it goes on from."""
+        """Takes one step; returns the search and, for each flat row, the row it continues."""
         width, count = self.width, columns.count
         tokens = ops.reshape(search["target_ids"], (-1, search["target_ids"].shape[-1]))
         adjusted = adjust(self.strategy, log_probs, tokens, i, columns)
         totals = search["totals"][:, :, None] + self._by_row(adjusted, count)
+        # Twice the width: each beam has one eos, so at least `width` candidates go on.
         totals, ranked = ops.top_k(ops.reshape(totals, (self.batch, width * count)), 2 * width)
         ranked = ops.cast(ranked, "int32")
         beams = ranked // count
@@ -193,7 +194,7 @@ class _Beams:
         if coverage is not None:
             rankings = rankings + pick(coverage, parents)
         finished = self._finish(search, candidates, totals, rankings, is_eos)
-        # The order of those that go on is kept: they are ranked already.
+        # Candidates that go on keep their order: they are ranked already.
         places = ops.arange(2 * width, dtype="int32")[None, :]
         _, kept = ops.top_k(-ops.where(is_eos, places + 2 * width, places), width)
         kept = self.rows * (2 * width) + ops.cast(kept, "int32")
@@ -204,13 +205,13 @@ class _Beams:
             "totals": pick(totals, kept),
         }
         new["done"] = self._nothing_left(new)
-        # A row may hold NaN in one live hypothesis only: it is seen before the best are chosen.
+        # NaN may be in a single live hypothesis, so look before the best are chosen.
         is_live = search["totals"] > FORBIDDEN / 2
         wrong = ops.logical_and(is_live, is_nan(self._by_row(log_probs, count)[:, :, 0]))
         broken = ops.logical_and(search["going"], ops.any(wrong, axis=1))
         nothing = ops.logical_or(broken, totals[:, 0] <= FORBIDDEN / 2)
         moves = ops.logical_and(search["going"], ops.logical_not(nothing))
-        # What has ended is frozen.
+        # Rows that have ended no longer change.
         frozen = {name: self._where(moves, new[name], search[name]) for name in new}
         frozen["broken"] = ops.where(broken, i, search["broken"])
         ended = ops.logical_or(new["done"], i + 1 >= search["limits"])
@@ -252,7 +253,7 @@ class _Beams:
     def _finish(
         self, search: Tensors, candidates: Tensors, totals: Any, rankings: Any, is_eos: Any
     ) -> Tensors:
-        """Returns the finished hypotheses after the `beam_size` best candidates are looked at."""
+        """Returns the finished hypotheses, with the best candidates that end now added."""
         width = self.width
         ends = ops.logical_and(is_eos, totals > FORBIDDEN / 2)[:, :width]
         ending = ops.where(ends, rankings[:, :width], FORBIDDEN)
@@ -269,7 +270,8 @@ class _Beams:
         return {**finished, "rankings": best, "num_finished": count}
 
     def _nothing_left(self, search: Tensors) -> Any:
-        # A live hypothesis only loses log-probability, and the longest is penalized least.
+        # The best ranking still possible: log-probability only falls, the longest is penalized
+        # least.
         highest = search["totals"][:, 0] / ops.take(self.penalties, self.limits)
         worst = search["rankings"][:, self.sizes.num_hypotheses - 1]
         ended = ops.logical_and(worst > FORBIDDEN / 2, worst >= highest)
@@ -287,7 +289,7 @@ class _Beams:
         return self.strategy.coverage_penalty * ops.reshape(total, (self.batch, self.width))
 
     def _attention(self, history: Any, places: Any, target_ids: Any) -> Any:
-        """Returns the attention of each token, from the beam that took it at its step."""
+        """Returns the attention of each token, from the beam that it came from."""
         longest, memory_length = target_ids.shape[-1], ops.shape(history)[3]
         flat = ops.reshape(history, (-1, memory_length))
         steps = (self.rows[:, :, None] * self.width + places) * longest + self.positions

@@ -8,7 +8,7 @@ import keras
 from keras_seq2seq.decoding.strategy import Tensors
 
 ops = keras.ops
-# Takes the number of the step, int32, scalar, and both of what a step changes.
+# Takes the step number, int32 scalar, `search` and `state`; returns the new `search` and `state`.
 Advance = Callable[[Any, Tensors, Tensors], tuple[Tensors, Tensors]]
 Begin = Callable[[Tensors, Tensors], Advance]
 
@@ -22,19 +22,19 @@ def run_search(
     dynamic: bool = False,
     width: Any = 1,
 ) -> Tensors:
-    """Takes steps until no row goes on.
+    """Takes steps until every row has ended.
 
     Args:
-        begin: Takes `search` and `source`; returns what takes one step of so many rows.
-        search: What the rows have found: tensors (rows, ...), among them `going`, bool, (rows,)
+        begin: Takes `search` and `source`; returns the function that takes one step of these rows.
+        search: Results of the rows so far: tensors (rows, ...), among them `going`, bool, (rows,)
             or (rows, 1).
-        state: What a step of the decoder changes: tensors (rows * width, ...).
-        source: What it reads and never changes: tensors (rows * width, ...).
-        dynamic: Go on with the rows that have not ended alone, each time that a quarter of them
-            have; for backends and formats whose shapes may change in a loop.
-        width: int or int32 scalar > 0. Hypotheses of a row.
+        state: What a decoder step changes: tensors (rows * width, ...).
+        source: What a decoder step reads and never changes: tensors (rows * width, ...).
+        dynamic: Drop ended rows from the batch, each time a quarter of its rows have ended; for
+            backends and formats whose shapes may change in a loop.
+        width: int or int32 scalar > 0. Hypotheses per row.
     Returns:
-        `search` of all rows at their ends.
+        `search` of all rows, each as it ended.
     """
 
     def advance(begun: Advance) -> Callable[[Any, Tensors, Tensors], Any]:

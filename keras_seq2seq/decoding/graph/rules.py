@@ -1,4 +1,4 @@
-"""What a search may choose next, in keras.ops: the rules that every strategy can be told."""
+"""Which tokens a search may choose next, in keras.ops: the rules of every strategy."""
 
 import dataclasses
 from typing import Any
@@ -19,7 +19,7 @@ def is_empty_source(source_ids: Any) -> Any:
 
 
 def length_limits(strategy: Strategy, source_ids: Any, max_length: int) -> Any:
-    """Returns the most tokens of each row's translation, int32, shape (batch,)."""
+    """Returns the longest translation of each row in tokens, int32, shape (batch,)."""
     zeros = ops.zeros_like(source_ids[:, 0], dtype="int32")
     if strategy.max_length_factor is None:
         return zeros + max_length
@@ -34,7 +34,7 @@ class Columns:
 
     Args:
         vocabulary_size: int > 0. Number of target ids.
-        candidates: int32, shape (rows, columns), rising, of a shortlist; None if the columns are
+        candidates: int32, shape (rows, columns), ascending, of a shortlist; None if the columns are
             the ids.
     """
 
@@ -49,13 +49,13 @@ class Columns:
         return ops.shape(self.candidates)[1]
 
     def ids(self, rows: Any, columns: Any) -> Any:
-        """Returns the ids of columns, int32, like both: of flat rows."""
+        """Returns the ids of `columns` in flat `rows`, int32, with the shape of both."""
         if self.candidates is None:
             return columns
         return ops.take(ops.reshape(self.candidates, (-1,)), rows * self.count + columns)
 
     def read(self, by_id: Any) -> Any:
-        """Returns values (1 or rows, vocabulary_size) of ids for the columns, (rows, columns)."""
+        """Turns values by id, (1 or rows, vocabulary_size), to (rows, columns)."""
         if self.candidates is None:
             return by_id
         if by_id.shape[0] == 1:
@@ -65,13 +65,13 @@ class Columns:
 
 
 def adjust(strategy: Strategy, log_probs: Any, tokens: Any, position: Any, columns: Columns) -> Any:
-    """Returns the log-probabilities as the search compares them, -1e9 for what is forbidden.
+    """Returns the log-probabilities as the search compares them, -1e9 if forbidden.
 
     Args:
         strategy: Its rules.
         log_probs: float32, shape (rows, columns).
-        tokens: int32, shape (rows, max_length). What each row has already, then zeros.
-        position: int32 scalar. Tokens that each row has.
+        tokens: int32, shape (rows, max_length). Tokens of each row so far, then zeros.
+        position: int32 scalar. Number of tokens so far.
         columns: What the columns stand for.
     """
     vocabulary = columns.vocabulary_size
@@ -81,9 +81,9 @@ def adjust(strategy: Strategy, log_probs: Any, tokens: Any, position: Any, colum
         adjusted = ops.where(seen, log_probs * strategy.repetition_penalty, log_probs)
     always = set(strategy.forbidden(vocabulary))
     if columns.candidates is not None:
-        always -= {PAD_ID, BOS_ID}  # which no shortlist has
+        always -= {PAD_ID, BOS_ID}  # no shortlist has these
     if always:
-        # Added, not chosen by `where`: one cheap pass over a constant.
+        # A sum, not `where`: one cheap pass with a constant.
         forbidden = [[FORBIDDEN if token in always else 0.0 for token in range(vocabulary)]]
         adjusted = adjusted + columns.read(ops.convert_to_tensor(forbidden))
     if strategy.min_length > 0:
@@ -111,7 +111,7 @@ def pick(values: Any, places: Any) -> Any:
 
 def is_nan(values: Any) -> Any:
     """Returns True where a value is NaN; LiteRT has no operator for that."""
-    # Two comparisons: TensorFlow makes of "not below" one that NaN does not pass.
+    # Two comparisons: TensorFlow rewrites `not a < b` as `a >= b`, which is False for NaN.
     return ops.logical_not(ops.logical_or(values <= 0, values > 0))
 
 
@@ -127,7 +127,7 @@ def _contains(ids: Any, vocabulary: int) -> Any:
 
 
 def _completing(tokens: Any, position: Any, size: int) -> Any:
-    """Returns the ids that would complete a sequence of `size` tokens that is there, else pad."""
+    """Returns the ids that would repeat a sequence of `size` tokens of the row, else pad."""
     length = tokens.shape[1]
     positions = ops.arange(length, dtype="int32")[None, :]
     starts = positions[:, : length - size + 1]

@@ -25,7 +25,7 @@ class Draw:
     def __call__(
         self, adjusted: Any, rows: Any, step: Any, columns: Columns, inputs: Tensors
     ) -> tuple[Any, Any]:
-        """Returns a column, int32, shape (rows, 1), and what it was compared by."""
+        """Returns a column, int32, shape (rows, 1), and its adjusted log-probability."""
         uniforms = ops.take(inputs["uniforms"], step, axis=1)
         count = min(self.top_k or columns.vocabulary_size, columns.vocabulary_size)
         if columns.candidates is not None:

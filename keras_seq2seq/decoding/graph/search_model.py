@@ -1,4 +1,4 @@
-"""A model as a search steps through it: caches that grow, an output layer of few columns."""
+"""The models that a search runs: caches may grow, the output layer may be a shortlist's."""
 
 import keras
 
@@ -21,12 +21,12 @@ def search_models(
     Args:
         encoder: The encoder of a `Seq2Seq`.
         decoder_step: Its decoder for one token.
-        dynamic: Let the caches of a Transformer be as long as what is in them, for backends and
-            formats whose shapes may change in a loop.
-        shortlist: Let the encoder give the `candidates` of each source, int32, (batch, columns),
-            and the `logits` be of these; None computes all.
+        dynamic: Let the caches of a Transformer grow with the tokens, for backends and formats
+            whose shapes may change in a loop.
+        shortlist: The encoder then returns the `candidates` of each source, int32, (batch,
+            columns), and the `logits` are of these; None computes all.
     Raises:
-        ValueError: If a shortlist is given for a decoder with an output layer of a user's own.
+        ValueError: If a shortlist is given for a decoder with a custom output layer.
     """
     if dynamic and any(map(_has_cache, decoder_step.layers)):
         encoder = keras.models.clone_model(encoder, clone_function=_without_cache)

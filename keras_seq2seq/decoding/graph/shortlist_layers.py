@@ -1,4 +1,4 @@
-"""The output layer of a search over the candidates of a shortlist in place of the vocabulary."""
+"""The output layer of a search over a shortlist's candidates instead of the vocabulary."""
 
 from typing import Any
 
@@ -13,19 +13,20 @@ ops = keras.ops
 def with_shortlist(
     encoder: keras.Model, decoder: keras.Model, shortlist: Shortlist
 ) -> tuple[keras.Model, keras.Model]:
-    """Returns parts of a search whose output layer has the columns of each source's candidates.
+    """Returns models of a search whose output layer has only the candidates of each source.
 
-    The columns are read once for each source, beside what else depends on it alone.
+    The columns are read once per source, with everything else that depends only on it.
 
     Args:
-        encoder: That of a search.
+        encoder: The encoder of a search.
         decoder: The decoder for one token that belongs to it.
-        shortlist: For its vocabularies.
+        shortlist: A shortlist for its vocabularies.
     Returns:
-        encoder: With the outputs `candidates`, int32, (batch, columns), rising; `candidate_mask`,
-            bool, (batch, columns), False where one comes again; `candidate_kernel`, float,
-            (batch, size, columns), and `candidate_bias`, float, (batch, columns), if there is one.
-        decoder: That takes these but `candidates`; its `logits` are (batch, columns).
+        encoder: With the outputs `candidates`, int32, (batch, columns), ascending;
+            `candidate_mask`, bool, (batch, columns), False where an id repeats;
+            `candidate_kernel`, float, (batch, size, columns), and `candidate_bias`, float,
+            (batch, columns), if there is one.
+        decoder: Takes these outputs except `candidates`; its `logits` are (batch, columns).
     Raises:
         ValueError: If the output layer is neither a Dense nor an embedding of the decoder.
     """
@@ -58,16 +59,16 @@ def with_shortlist(
 
 
 class Candidates(keras.layers.Layer):
-    """Looks up the target ids that each source calls for.
+    """Looks up the candidate target ids of each source.
 
     Args:
-        shortlist: Of as many source ids.
+        shortlist: A shortlist for the source ids.
     Call arguments:
         source_ids: int32, shape (batch, source_length), padded with 0.
     Returns:
-        candidates: int32, shape (batch, columns), rising; the number of columns depends on the
-            source's length alone.
-        mask: bool, shape (batch, columns). False at padding and where an id comes again.
+        candidates: int32, shape (batch, columns), ascending; the number of columns depends only on
+            the source's length.
+        mask: bool, shape (batch, columns). False at padding and where an id repeats.
     """
 
     def __init__(self, shortlist: Shortlist) -> None:
@@ -82,7 +83,7 @@ class Candidates(keras.layers.Layer):
         found = ops.reshape(found, (batch, length * number))
         nothing = ops.zeros_like(found[:, :1])
         both = ops.concatenate([found, nothing + ops.convert_to_tensor(self.always)], axis=1)
-        # The smallest first, as of equal log-probabilities the smallest id wins.
+        # Ascending, so that ties between log-probabilities still go to the smallest id.
         falling, _ = ops.top_k(-both, length * number + len(self.always))
         rising = -falling
         before = ops.concatenate([nothing, rising[:, :-1]], axis=1)
@@ -127,7 +128,7 @@ class Columns(keras.layers.Layer):
 
 
 class Turned(keras.layers.Layer):
-    """Changes rows (batch, columns, size) of an embedding to a kernel (batch, size, columns)."""
+    """Transposes embedding rows (batch, columns, size) to a kernel (batch, size, columns)."""
 
     def __init__(self) -> None:
         super().__init__(name="candidate_kernel")
@@ -142,7 +143,7 @@ class CandidateLogits(keras.layers.Layer):
     Call arguments:
         inputs: float, shape (batch, size).
         kernel: float, shape (batch, size, columns).
-        mask: bool, shape (batch, columns). False gives a logit that no search takes.
+        mask: bool, shape (batch, columns). False gives a logit too low to choose.
         bias: float, shape (batch, columns), or None.
     Returns:
         float, shape (batch, columns).
@@ -160,13 +161,13 @@ class CandidateLogits(keras.layers.Layer):
 
 
 class EmbeddingAlone(keras.layers.Layer):
-    """An embedding that embeds, and hands on what it would project.
+    """An embedding that only embeds: with reverse=True it returns its input.
 
     Args:
         embedding: keras.layers.ReversibleEmbedding, or a layer that is called like one.
     Call arguments:
         inputs: int32 ids, or float with reverse=True.
-        reverse: Whether to hand on.
+        reverse: True returns `inputs` unchanged.
     """
 
     def __init__(self, embedding: keras.layers.Layer) -> None:
@@ -185,12 +186,12 @@ def _output_layer(decoder: keras.Model) -> keras.layers.Layer:
         return layer
     raise ValueError(
         "A shortlist needs a decoder that a Seq2SeqConfig describes. "
-        f"Received: {decoder.name!r} with layers of its own."
+        f"Received: {decoder.name!r} with a custom output layer."
     )
 
 
 def _alone(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """Returns a layer that hands on what the output layer would project."""
+    """Returns the output layer without its projection."""
     if isinstance(layer, keras.layers.Dense):
         return keras.layers.Identity(name=layer.name)
     return EmbeddingAlone(layer)

@@ -19,15 +19,15 @@ from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 ops = keras.ops
 # Takes adjusted log-probabilities, (rows, columns), the numbers of the rows, (rows, 1), the step,
-# what the columns stand for, and what travels with the rows; returns a column for each row, int32,
-# (rows, 1), and the value that it was compared by.
+# what the columns stand for, and inputs by row; returns a column for each row, int32, (rows, 1),
+# and its adjusted log-probability.
 Choose = Callable[[Any, Any, Any, Columns, Tensors], tuple[Any, Any]]
 
 
 def highest(
     adjusted: Any, rows: Any, step: Any, columns: Columns, inputs: Tensors
 ) -> tuple[Any, Any]:
-    """Chooses the highest column of each row, of equal ones the smallest."""
+    """Chooses the highest column of each row; ties go to the smallest."""
     # Not argmax: Keras guards it with bitwise operators, which LiteRT does not have.
     compared, best = ops.top_k(adjusted, 1)
     return ops.cast(best, "int32"), compared
@@ -49,19 +49,19 @@ def single_search(
     """Takes one token at each step until every row has ended.
 
     The loop stops early when all rows have ended. Padding and begin of sentence are never
-    chosen; of equal log-probabilities the smallest id wins. A row is cut as it stands, and not
-    marked as finished, at its longest length, or where the rules leave it no token.
+    chosen; ties go to the smallest id. A row is cut as it stands, and not marked as finished, where
+    it reaches its longest length or the rules leave it no token.
 
     Args:
-        step, state, source_ids, max_length, source, vocabulary_size, dynamic: As of
+        step, state, source_ids, max_length, source, vocabulary_size, dynamic: See
             `Strategy.search_graph`.
         strategy: Its rules.
-        choose: Takes a column for each row.
-        **inputs: Tensors (batch, ...) for `choose`, which travel with their rows.
+        choose: Chooses a column for each row.
+        **inputs: Tensors (batch, ...) for `choose`, one row for each source.
     Returns:
         target_ids: int32, shape (batch, max_length), end of sentence included, then zeros.
-        scores: float32, shape (batch,). Sum of the log-probabilities of the tokens; NaN where
-            the model gave NaN, and so the token's log-probability.
+        scores: float32, shape (batch,). Sum of the log-probabilities of the tokens; NaN where the
+            model returned NaN, like the token's log-probability.
         finished: bool, shape (batch,). False where the translation was cut.
         token_log_probs: float32, shape (batch, max_length), zeros after the last token.
         attention: float32, shape (batch, max_length, memory_length), zeros after the last token;
@@ -79,7 +79,7 @@ def single_search(
             given = {name: search[f"input_{name}"] for name in inputs}
             best, compared = choose(adjusted, rows, i, columns, given)
             gained = compared
-            if strategy.repetition_penalty != 1:  # compared by something else than it gains
+            if strategy.rescores:
                 gained = pick(log_probs, rows * columns.count + best)
             ids = columns.ids(rows, best)
             if not strategy.leaves_a_token:
@@ -98,7 +98,7 @@ def single_search(
     search |= {f"input_{name}": value for name, value in inputs.items()}
     source = dict(source or {})
     if "attention" in state:
-        # No step reads that of the one before.
+        # No step reads the attention of the step before.
         source["attention"] = state["attention"]
     carried = {name: value for name, value in state.items() if name != "attention"}
     found = run_search(begin, search, carried, source, dynamic=dynamic)
@@ -107,7 +107,7 @@ def single_search(
 
 def _start(strategy: Strategy, source_ids: Any, max_length: int, attention: Any) -> Tensors:
     """Returns what the rows have found before the first token."""
-    # One value of each row keeps an axis of one, as `top_k` gives it and the tables take it.
+    # Values by row keep an axis of size one, as `top_k` returns it and the tables need it.
     zeros = ops.zeros_like(source_ids[:, 0], dtype="int32")[:, None]
     table = zeros * ops.arange(max_length, dtype="int32")[None, :]
     search = {
@@ -124,7 +124,7 @@ def _start(strategy: Strategy, source_ids: Any, max_length: int, attention: Any)
 
 
 def _found(search: Tensors, is_empty: Any) -> Tensors:
-    """Returns what a search has found, when every row has ended."""
+    """Returns the results of a search in which every row has ended."""
     tokens = search["target_ids"]
     found = {
         "target_ids": tokens,
@@ -139,12 +139,12 @@ def _found(search: Tensors, is_empty: Any) -> Tensors:
 
 
 def _taken(i: Any, search: Tensors, best: Any, gained: Any, positions: Any) -> Tensors:
-    """Returns what rows have found when those that go on have taken their best token.
+    """Returns the search after each row that goes on has taken its best token.
 
     Padding stands for a row that may take none.
     """
-    # NaN is taken, so that it is seen, and ends the row: no comparison holds for it. Nothing here
-    # is the negation of one, of which TensorFlow makes its opposite, which NaN does not pass.
+    # A NaN is kept, so that it is reported, and ends the row: no comparison with it is true. No
+    # comparison here is negated: TensorFlow would make the opposite one of it, False for NaN.
     going = search["going"]
     ids = ops.where(going, best, PAD_ID)
     gained = ops.where(going, gained, 0.0)

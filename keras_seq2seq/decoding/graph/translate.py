@@ -31,9 +31,9 @@ def translate(
         source_ids: int32, shape (batch, source_length), ended by eos, padded with 0.
         max_length: int > 0. Most tokens of a translation, end of sentence included.
         strategy: What to search for.
-        vocabulary_size: int > 0. Number of target ids, for an encoder with `candidates`: the logits
-            of the decoder are then of these.
-        dynamic: As of `run_search`.
+        vocabulary_size: int > 0. Number of target ids, needed for an encoder with `candidates`: the
+            logits of the decoder are then only of these.
+        dynamic: See `run_search`.
         **inputs: What the strategy's `graph_inputs` returned; `sizes`, a `BeamSizes` of tensors,
             overrides those of a beam search.
     Returns:

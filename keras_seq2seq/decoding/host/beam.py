@@ -22,23 +22,23 @@ def beam_search(
 ) -> list[list[Hypothesis]]:
     """Searches for the best-ranked translations of each row.
 
-    A row's search ends by itself, whatever else is in the batch. If the longest length leaves
-    fewer finished hypotheses than were asked for, the best live ones fill up, cut and marked as
-    not finished. Of equal candidates the one of the better beam, then the smaller id, wins.
+    The search of a row ends independently of the rest of the batch. If fewer hypotheses than asked
+    for finish within the longest length, the best live ones follow, cut and marked as not finished.
+    Ties go to the better beam, then to the smaller id.
 
     Args:
         step: One step of the decoder, over rows * beam_size rows.
-        state: Arrays by name, shape (batch, ...), after the source was read; `source_mask` among
-            them for a coverage penalty.
-        source_ids: int32, shape (batch, source_length). One without a real token gives one empty
-            translation.
+        state: Arrays by name, shape (batch, ...), after the source was read; a coverage penalty
+            needs `source_mask` among them.
+        source_ids: int32, shape (batch, source_length). A source without a real token gives one
+            empty translation.
         strategy: What to search for.
         max_length: int > 0. Most tokens of a translation, end of sentence included.
-        prefixes: Ids that each translation begins with, as `check_prefixes` wants them, or None.
+        prefixes: Ids that each translation begins with, as `check_prefixes` accepts them, or None.
     Returns:
         For each row its hypotheses, the best first: `num_hypotheses`, or as many as there are.
     Raises:
-        ValueError: If the model gives NaN; names the step.
+        ValueError: If the model returns NaN; names the step.
     Reference:
         Wu et al. 2016, section 7.
     """
@@ -71,7 +71,7 @@ def beam_search(
                 for place, i in enumerate(going)
             ]
         )
-        # A beam stays with its source: what the step did not change needs no new order.
+        # A beam stays with its source: arrays that the step did not change keep their order.
         state = {
             name: value if value is before.get(name) else value[parents]
             for name, value in state.items()
@@ -104,7 +104,7 @@ class _SourceBeam:
         self.weights: list[list[np.ndarray]] = [[] for _ in range(width)]
         # What the search compares: sums of adjusted log-probabilities.
         self.totals = np.full(width, -np.inf, "float32")
-        self.totals[0] = 0  # all start alike: one of them is enough
+        self.totals[0] = 0  # all start equal: one of them is enough
         nothing = np.zeros(0, "float32")
         self.finished = [Hypothesis((), 0.0, True, nothing, ranking=0.0)] if is_empty else []
 
@@ -125,12 +125,12 @@ class _SourceBeam:
     def advance(
         self, log_probs: np.ndarray, attention: np.ndarray | None, place: int
     ) -> np.ndarray:
-        """Takes one step; returns which beam each new live hypothesis goes on from.
+        """Takes one step; returns the beam that each new live hypothesis continues.
 
         Args:
             log_probs: float32, (rows * beam_size, vocabulary_size), of all rows.
             attention: float32, (rows * beam_size, memory_length), or None.
-            place: Which row of them this is.
+            place: Index of this row among them.
         """
         width = len(self.tokens)
         unmoved = np.arange(width)
@@ -142,6 +142,7 @@ class _SourceBeam:
         adjusted = adjust(self.strategy, log_probs, self.tokens)
         force(adjusted, log_probs, [self.prefix] * width, self.length)
         totals = (self.totals[:, None] + adjusted).ravel()
+        # Each beam has one eos, so of twice the width at least `width` candidates go on.
         ranked = _highest(totals, 2 * width)
         if not np.isfinite(totals[ranked[0]]):
             self.stuck = True
@@ -195,7 +196,8 @@ class _SourceBeam:
             return True
         if enough is not None and self.num_finished >= enough:
             return True
-        # A live hypothesis only loses log-probability, and the longest is penalized least.
+        # The best ranking still possible: log-probability only falls, the longest is penalized
+        # least.
         highest = float(self.totals[0] / self.penalties[-1])
         return len(self.finished) >= wanted and _ranking(self.finished[wanted - 1]) >= highest
 
@@ -215,7 +217,7 @@ def _hypothesis(
 
 
 def _highest(values: np.ndarray, count: int) -> np.ndarray:
-    """Returns the places of the `count` highest values, in order; of equal ones the first."""
+    """Returns the places of the `count` highest values, in order; ties go to the first."""
     if count < len(values):
         least = np.partition(values, len(values) - count)[len(values) - count]
         places = np.flatnonzero(values >= least)

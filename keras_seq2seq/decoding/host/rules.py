@@ -1,4 +1,4 @@
-"""What a search may choose next, in NumPy: the rules that every strategy can be told."""
+"""Which tokens a search may choose next, in NumPy: the rules of every strategy."""
 
 import math
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ def length_limits(
     max_length: int,
     prefixes: Sequence[Sequence[int]] | None = None,
 ) -> np.ndarray:
-    """Returns the most tokens of each row's translation, int, shape (batch,).
+    """Returns the longest translation of each row in tokens, int, shape (batch,).
 
-    A forced prefix is never cut, and has room for one more token, but for `max_length`.
+    A forced prefix is never cut, and one more token fits after it, within `max_length`.
     """
     limits = np.full(len(source_ids), max_length)
     if strategy.max_length_factor is not None:
@@ -35,12 +35,12 @@ def length_limits(
 
 
 def adjust(strategy: Strategy, log_probs: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-    """Returns the log-probabilities as the search compares them, -inf for what is forbidden.
+    """Returns the log-probabilities as the search compares them, -inf if forbidden.
 
     Args:
         strategy: Its rules.
         log_probs: float32, shape (rows, vocabulary_size).
-        tokens: int, shape (rows, length). What each row has already.
+        tokens: int, shape (rows, length). Tokens of each row so far.
     """
     adjusted = log_probs.copy()
     if strategy.repetition_penalty != 1:
@@ -61,11 +61,11 @@ def force(
     prefixes: Sequence[Sequence[int]] | None,
     position: int,
 ) -> np.ndarray:
-    """Leaves to each row whose prefix goes on at `position` that token alone.
+    """Allows only the token of the prefix in each row whose prefix reaches `position`.
 
     Args:
-        adjusted: float32, shape (rows, vocabulary_size), of `adjust`.
-        log_probs: The same before.
+        adjusted: float32, shape (rows, vocabulary_size), from `adjust`; changed in place.
+        log_probs: The same before `adjust`.
         prefixes: Ids of each row, or None.
         position: int >= 0.
     """
@@ -83,7 +83,7 @@ def check_prefixes(
 
     Raises:
         ValueError: If there is not one for each row, one is longer than `max_length`, or holds
-            pad, bos, eos, or an id that the vocabulary has not.
+            pad, bos, eos, or an id outside the vocabulary.
     """
     if len(prefixes) != rows:
         raise ValueError(
@@ -104,7 +104,7 @@ def check_prefixes(
 
 
 def _completing(tokens: np.ndarray, size: int) -> list[int]:
-    """Returns the ids that would complete a sequence of `size` tokens that is there already."""
+    """Returns the ids that would repeat a sequence of `size` tokens."""
     last = tuple(tokens[len(tokens) - size + 1 :])
     return [
         int(tokens[end])

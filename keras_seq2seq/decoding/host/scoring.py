@@ -35,13 +35,13 @@ def score(step: HostStep, state: Arrays, target_ids: np.ndarray) -> list[Score]:
     """Forces translations through the steps.
 
     Args:
-        step: The step contract, as of `single_search`.
+        step: One step of the decoder, see `Strategy.search_host`.
         state: Arrays by name, shape (batch, ...), after the source was read.
         target_ids: int32, shape (batch, length), eos at the end of each row, padded with 0.
     Returns:
         One score for each row.
     Raises:
-        ValueError: If the model gives NaN; names the step.
+        ValueError: If the model returns NaN; names the step.
     """
     rows = np.arange(len(target_ids))
     ids = np.full(len(target_ids), BOS_ID, "int32")

@@ -5,15 +5,15 @@ import numpy as np
 from keras_seq2seq.decoding.hypothesis import Arrays
 from keras_seq2seq.decoding.strategy import HostStep
 
-# Name of the mask among the arrays that the rows of a search take with them.
+# Name of the mask among the state arrays of a search.
 ALLOWED = "allowed_ids"
 
 
 def shortlist_step(step: HostStep) -> HostStep:
-    """Returns a step whose log-probabilities are over the allowed ids alone, -inf elsewhere.
+    """Returns a step whose log-probabilities are over the allowed ids only, -inf elsewhere.
 
     Args:
-        step: The step contract; the state has `ALLOWED`, bool, (rows, vocabulary_size).
+        step: One step of the decoder; its state has `ALLOWED`, bool, (rows, vocabulary_size).
     """
 
     def allowed_step(ids: np.ndarray, state: Arrays) -> tuple[np.ndarray, Arrays]:

@@ -14,13 +14,13 @@ from keras_seq2seq.decoding.hypothesis import Arrays, Hypothesis, check_numbers,
 from keras_seq2seq.decoding.strategy import HostStep, Prefixes, Strategy
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
-# Takes adjusted log-probabilities, (rows, vocabulary_size), which rows of the batch they are of,
+# Takes adjusted log-probabilities, (rows, vocabulary_size), the indices of these rows in the batch
 # and the position; returns an id for each row.
 Choose = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 
 
 def highest(adjusted: np.ndarray, rows: np.ndarray, position: int) -> np.ndarray:
-    """Returns the most probable id of each row, of equal ones the smallest."""
+    """Returns the most probable id of each row; ties go to the smallest."""
     return adjusted.argmax(-1)
 
 
@@ -37,19 +37,19 @@ def single_search(
     """Takes one token at each step until every row has ended.
 
     The rules are those of `keras_seq2seq.decoding.graph.single.single_search`. Rows that have ended
-    leave the batch when half of it has.
+    leave the batch when half of it has ended.
 
     Args:
-        step, state, source_ids, max_length, prefixes: As of `Strategy.search_host`.
+        step, state, source_ids, max_length, prefixes: See `Strategy.search_host`.
         strategy: Its rules.
-        choose: Takes a token for each row.
+        choose: Chooses a token for each row.
     Returns:
         A list of one hypothesis for each row.
     Raises:
-        ValueError: If the model gives NaN; names the step.
+        ValueError: If the model returns NaN; names the step.
     """
     rows = _Rows(source_ids, strategy, max_length, prefixes, choose)
-    kept = np.arange(len(source_ids))  # which row each row of `state` is
+    kept = np.arange(len(source_ids))  # the row of the batch in each row of `state`
     for position in range(max_length):
         going = rows.going(position)
         if not going.any():
@@ -77,7 +77,7 @@ def single_stream(
     """Yields the ids that `single_search` finds for one row, each as soon as it is known.
 
     Args:
-        step, state, source_ids, strategy, max_length, prefixes, choose: As of `single_search`,
+        step, state, source_ids, strategy, max_length, prefixes, choose: See `single_search`,
             for a batch of one.
     """
     rows = _Rows(source_ids, strategy, max_length, prefixes, choose)

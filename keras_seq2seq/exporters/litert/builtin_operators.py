@@ -1,13 +1,11 @@
-"""Holds LiteRT files to the operators that the stock runtime has."""
+"""Checks that LiteRT files use only operators of the stock runtime."""
 
 from pathlib import Path
 
 from keras_seq2seq.exporters.litert.packing import unpacked
 from keras_seq2seq.file_formats.litert_schema import litert_schema
 
-BUILTIN_ONLY = (
-    "A LiteRT file must need builtin operators only; replace the layers that need others."
-)
+BUILTIN_ONLY = "A LiteRT file must use builtin operators only; replace the layers that need others."
 
 
 def check_builtin_only(content: bytes, path: Path) -> None:
@@ -15,7 +13,7 @@ def check_builtin_only(content: bytes, path: Path) -> None:
 
     Args:
         content: The .tflite file.
-        path: Its name, for the error.
+        path: Path of the file, for the error.
     Raises:
         ValueError: If it cannot; names the operators.
     """

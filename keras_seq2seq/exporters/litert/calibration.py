@@ -1,4 +1,4 @@
-"""Measures between what values each tensor of a LiteRT file lies, in its loops too."""
+"""Measures the range of each tensor of a LiteRT file, loops included."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -14,14 +14,14 @@ Ranges = dict[str, tuple[float, float]]
 def measured_ranges(content: bytes, sources: Iterable[np.ndarray]) -> Ranges:
     """Runs every signature of a file and returns the least and greatest value of each tensor.
 
-    TensorFlow's converter calibrates by a runner that fails when the length of the source
-    changes and sees no loop. The profiler of ai-edge-litert sees every operator that runs.
+    TensorFlow's converter has a calibration runner of its own, which fails when the length of the
+    source changes and does not see into loops. The profiler of ai-edge-litert sees every operator.
 
     Args:
         content: The .tflite file, with the signatures of `Signatures`.
         sources: int32, shape (1, source_length) each, of any lengths.
     Returns:
-        (least, greatest) by the tensor's name, of all tensors that were computed or given.
+        (least, greatest) by the tensor's name, for all inputs and computed tensors.
     Raises:
         ImportError: If ai-edge-litert is not installed, or has no such profiler.
     """
@@ -46,7 +46,7 @@ class RangeProfiler:
     Args:
         content: The .tflite file.
     Raises:
-        ImportError: As of `measured_ranges`.
+        ImportError: See `measured_ranges`.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -59,7 +59,7 @@ class RangeProfiler:
         plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         self._python = Interpreter(model_content=content, experimental_op_resolver_type=plain)
         self._invoke = _pywrap_tfl_calibration.InvokeWithCalibration
-        # The profiler takes what only the layer below the public interpreter gives.
+        # The profiler needs the native interpreter, which the public one wraps.
         self._native: Any = self._python._interpreter
         self._signatures = self._python._get_full_signature_list()
         self.signatures = tuple(self._signatures)

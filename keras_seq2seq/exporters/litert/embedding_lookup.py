@@ -1,4 +1,4 @@
-"""Embeddings in the form of which the LiteRT converter reads single rows, in int8 too."""
+"""Embeddings in a form that the LiteRT converter turns into lookups of single rows."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from keras_seq2seq.decoding.graph.shortlist_layers import EmbeddingAlone
 
 
 def with_embedding_lookup(model: keras.Model) -> keras.Model:
-    """Returns a model over the same layers and weights with each embedding as one-hot vectors.
+    """Returns a model over the same layers and weights with embeddings as one-hot products.
 
-    Of them the converter makes an EMBEDDING_LOOKUP, which reads one row. Of a gather over an int8
-    table it makes a table that is dequantized whole at every step.
+    The converter makes an EMBEDDING_LOOKUP of each, which reads one row, in int8 too. A gather over
+    an int8 table would dequantize the whole table at every step.
 
     Args:
         model: A functional model.
@@ -36,7 +36,7 @@ class OneHotEmbedding(keras.layers.Layer):
         embedding: keras.layers.Embedding or a layer derived from it.
     Call arguments:
         ids: int32, shape (batch, length).
-        **kwargs: With any, such as `reverse`, the embedding itself is called.
+        **kwargs: If there are any, such as `reverse`, the embedding itself is called.
     Returns:
         float, shape (batch, length, size).
     """
@@ -50,7 +50,7 @@ class OneHotEmbedding(keras.layers.Layer):
         if kwargs:
             return self.embedding(ids, **kwargs)
         table = keras.ops.cast(self.embedding.embeddings, self.embedding.compute_dtype)
-        # Not keras.ops.one_hot: its int64 ids do not make the pattern that the converter knows.
+        # Not keras.ops.one_hot: with its int64 ids the converter does not recognize the pattern.
         one_hot = tf.one_hot(tf.reshape(ids, [-1]), table.shape[0], dtype=table.dtype)
         return tf.reshape(tf.matmul(one_hot, table), (*keras.ops.shape(ids), table.shape[1]))
 

@@ -1,4 +1,4 @@
-"""Turns a dynamic int8 LiteRT file into one whose products take and give int8 numbers."""
+"""Rewrites a dynamic int8 LiteRT file so that its products read and write int8."""
 
 import collections
 import dataclasses
@@ -13,23 +13,23 @@ from keras_seq2seq.exporters.litert.packing import packed, unpacked
 from keras_seq2seq.file_formats.litert_schema import litert_schema
 
 LEAST, LEVELS = -128, 255
-# What a loop puts before the names of its layers.
+# The prefix of a loop to the names of its layers.
 LOOPS = re.compile(r"while[_\d]*/")
-# The first versions of operators that know int8; FULLY_CONNECTED is already in a later one.
+# The first operator versions that support int8; FULLY_CONNECTED already has a later one.
 VERSIONS = {"QUANTIZE": 1, "DEQUANTIZE": 2, "BATCH_MATMUL": 2}
 
 
 @dataclasses.dataclass(frozen=True)
 class Int8Recipe:
-    """What a full int8 file computes from int8 numbers; everything else stays in float32.
+    """What a full int8 file computes in int8; everything else stays in float32.
 
     Args:
-        name: Stands in the description of the file.
-        operators: Of "FULLY_CONNECTED" (products with weights that are stored as int8) and
+        name: Name of the recipe, written into the description of the file.
+        operators: Any of "FULLY_CONNECTED" (products with weights that are stored as int8) and
             "BATCH_MATMUL" (products of attention).
-        projection: Whether the product that gives the logits is one of them; if not, its weights
-            are int8 and its input is quantised as it comes, as in dynamic int8.
-        dynamic_layers: Parts of the names of layers whose products stay in dynamic int8 too.
+        projection: Whether the product that gives the logits is included; if not, its weights are
+            int8 and its input is quantised at run time, as in dynamic int8.
+        dynamic_layers: Name parts of other layers whose products stay in dynamic int8.
     """
 
     name: str
@@ -38,10 +38,10 @@ class Int8Recipe:
     dynamic_layers: tuple[str, ...]
 
 
-# In float32 stay sums, normalisations, softmax, the gates and states of recurrent cells, the
-# activations (but a ReLU inside a product), caches, and the logits. What the second product of a
-# feed-forward layer gives has a few values a hundred times as large as the others: in 256 steps
-# the others are lost.
+# Sums, normalisations, softmax, the gates and states of recurrent cells, activations (except a ReLU
+# inside a product), caches and the logits stay in float32. The second product of a feed-forward
+# layer stays dynamic: a few of its outputs are a hundred times as large as the others, which 256
+# steps would lose.
 PRODUCTS = Int8Recipe(
     "products",
     ("FULLY_CONNECTED", "BATCH_MATMUL"),
@@ -57,11 +57,11 @@ def int8_content(
     vocabulary_size: int,
     recipe: Int8Recipe = PRODUCTS,
 ) -> bytes:
-    """Returns a file whose products are computed from int8 numbers of fixed scales.
+    """Returns a file whose products are computed in int8 with fixed scales.
 
     Args:
         content: A .tflite file in dynamic int8, with the signatures of `Signatures`.
-        sources: int32, shape (1, source_length) each; what the scales are measured on.
+        sources: int32, shape (1, source_length) each. The scales are measured on them.
         vocabulary_size: int > 0. Columns of the product that gives the logits.
         recipe: What is computed in int8.
     """
@@ -79,14 +79,14 @@ class Scale:
 
     @classmethod
     def of(cls, least: float, greatest: float) -> "Scale":
-        """Returns the finest that holds a range and zero."""
+        """Returns the finest scale that covers a range and zero."""
         least, greatest = min(least, 0.0), max(greatest, 0.0)
         scale = float(np.float32((greatest - least) / LEVELS or 1.0))
         return cls(scale, round(LEAST - least / scale))
 
 
 Scales = list[Scale]
-# Of a product: the buffer of its weights, or its layer, and which of that layer it is.
+# Identifies a product: the buffer of its weights, or its layer, and its number in that layer.
 Key = tuple[int | str, int]
 
 
@@ -124,7 +124,7 @@ class Int8Model:
         return self._names[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
     def has_int8_weights(self, graph: Any, operator: Any) -> bool:
-        """Returns True for a product of float numbers with int8 weights."""
+        """Returns True for a product of float inputs with int8 weights."""
         if self.name(operator) != "FULLY_CONNECTED":
             return False
         given, weights = (graph.tensors[index] for index in operator.inputs[:2])
@@ -132,7 +132,7 @@ class Int8Model:
         return (given.type, weights.type) == (types.FLOAT32, types.INT8)
 
     def code(self, name: str) -> int:
-        """Returns the index of an operator in the version that knows int8, added if missing."""
+        """Returns the index of an operator in its int8 version; adds it if missing."""
         number, version = getattr(self.schema.BuiltinOperator, name), VERSIONS[name]
         for index, code in enumerate(self.model.operatorCodes):
             if (code.builtinCode, code.version) == (number, version):
@@ -152,10 +152,10 @@ class Int8Model:
         return len(self.model.buffers) - 1
 
     def scales(self, operator: Any) -> Scales | None:
-        """Returns the scales of the float inputs and of the output, or None if they are unknown.
+        """Returns the scales of the float inputs and the output, or None if they are unknown.
 
-        A layer's product stands in several functions: it has the same scales in all, so that all
-        say the same words.
+        The product of a layer occurs in several functions. It has the same scales in all of them,
+        so that all give the same translations.
         """
         found = self._ranges.get(self._keys.get(id(operator)))
         return None if found is None else [Scale.of(*limits) for limits in found]
@@ -167,7 +167,7 @@ class Int8Model:
         return found if len(found) == len(names) and np.isfinite(found).all() else None
 
     def _drop_unread(self) -> None:
-        """Empties the constants that no operator reads any more: biases in float32."""
+        """Empties the constants that no operator reads any more: float32 biases."""
         read = {entry.buffer for entry in self.model.metadata}
         for graph in self.model.subgraphs:
             inputs = {int(i) for operator in graph.operators for i in operator.inputs if i >= 0}
@@ -203,8 +203,8 @@ class Int8Graph:
     """One function, or the body of one loop, of a model.
 
     Args:
-        model: The whole.
-        graph: A `SubGraphT` of it; it is changed.
+        model: The whole model.
+        graph: A `SubGraphT` of the model; it is changed.
     """
 
     def __init__(self, model: Int8Model, graph: Any) -> None:
@@ -256,7 +256,7 @@ class Int8Graph:
         self._give_float(operator, scales[-1])
 
     def _as_int8(self, index: int, scale: Scale) -> int:
-        """Returns the int8 form of a tensor: what a product gave, or a new one."""
+        """Returns the int8 form of a tensor: the output of a product, or a new tensor."""
         if index not in self._int8:
             self._int8[index] = self._int8_tensor(index, scale)
             self._add("QUANTIZE", index, self._int8[index])
@@ -277,7 +277,7 @@ class Int8Graph:
         return len(self.graph.tensors) - 1
 
     def _bias(self, bias: int, source: int, weights: int) -> int:
-        """Returns a bias as int32 in steps of a product of two int8 numbers."""
+        """Returns a bias as int32, in steps of the product of both int8 scales."""
         if bias < 0:
             return bias
         steps = self.graph.tensors[weights].quantization.scale.astype("float64")
@@ -317,7 +317,7 @@ class Int8Graph:
         self._operators.append(operator)
 
     def _without_unread(self) -> list[Any]:
-        """Returns the operators without the DEQUANTIZE whose float form nobody reads."""
+        """Returns the operators without each DEQUANTIZE whose output nothing reads."""
         read = {int(i) for operator in self._operators for i in operator.inputs}
         read |= {int(i) for i in self.graph.outputs}
         return [

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_seq2seq.file_formats.litert_schema import IDENTIFIER, litert_schema
 
-# Kernels may read constants 16 bytes at a time; the schema asks for it and Python does not do it.
+# Kernels may read constants 16 bytes at a time; the schema asks for it, Python does not do it.
 ALIGNMENT = 16
 
 
@@ -19,9 +19,9 @@ def unpacked(content: bytes) -> Any:
 def packed(model: Any) -> bytes:
     """Returns a model (`ModelT`) as the content of a .tflite file.
 
-    Every subgraph that reads an int8 table brings its scales and zero points, 12 bytes for each
-    row; the converter writes them again for each, and so constants of zeros. Here what is equal
-    is stored once, which any reader of the format takes.
+    Every subgraph that reads an int8 table has its scales and zero points, 12 bytes for each row.
+    The converter writes a copy for each subgraph, and of constants of zeros too. Here equal parts
+    are stored once, which any reader of the format accepts.
     """
     builder = SharingBuilder()
     builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)

@@ -1,4 +1,4 @@
-"""Writes one LiteRT file that holds every function over one copy of the weights."""
+"""Writes LiteRT files that hold every function over one copy of the weights."""
 
 import re
 import tempfile
@@ -36,8 +36,7 @@ def write_litert(
         folder: Where to write; made if missing.
         quantizations: Any of "float32", "float16" (weights in half precision, float32
             arithmetic), "dynamic_int8" (int8 weights, float32 arithmetic elsewhere) and "int8"
-            (products of int8 numbers by scales that are measured on the sentences, see
-            `PRODUCTS`).
+            (int8 products with scales that are measured on the sentences, see `PRODUCTS`).
     Returns:
         {"files": {quantization: file name}, "signatures": {name: {"inputs", "outputs"}}}, each a
         list of {"name", "dtype", "shape"} with None for an open axis.
@@ -74,7 +73,7 @@ def write_litert(
 
 
 def _looked_up(models: ExportedModels) -> ExportedModels:
-    # Steps are those of the searches, which keep every weight in one layout, and so once.
+    # Steps and searches read every weight in one layout, so the file holds it once.
     names = ("encoder", "decoder_step", "search_encoder", "search_step")
     return models.replaced(**dict.fromkeys(names, with_embedding_lookup))
 
@@ -82,8 +81,8 @@ def _looked_up(models: ExportedModels) -> ExportedModels:
 def _frozen(signatures: Signatures) -> dict[str, Any]:
     """Returns the functions with their weights as constants.
 
-    The converter, handed the variables of Keras 3, writes a file without weights that fails only
-    when it is run.
+    Given the variables of Keras 3, the converter writes a file without weights, which fails only
+    when it runs.
     """
     frozen = {}
     for name in signatures.functions:
@@ -97,7 +96,7 @@ def _frozen(signatures: Signatures) -> dict[str, Any]:
 
 
 def _named(function: Any, outputs: dict[str, Any]) -> Callable[..., Any]:
-    """Returns a frozen function, which knows neither names nor shapes, as one by name."""
+    """Gives a frozen function, which lost names and shapes, its names and shapes back."""
     inputs = [tensor.name.partition(":")[0] for tensor in function.inputs]
 
     def call(**tensors: Any) -> dict[str, Any]:

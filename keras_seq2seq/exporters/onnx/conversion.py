@@ -1,4 +1,4 @@
-"""Turns a traced function into a checked ONNX graph by tf2onnx."""
+"""Turns a traced function into a checked ONNX graph with tf2onnx."""
 
 import contextlib
 import logging
@@ -8,7 +8,7 @@ from typing import Any
 from keras_seq2seq.exporters import silence as standard_error
 from keras_seq2seq.runtimes.onnx import NEXT_PREFIX
 
-# Those of tf2onnx in its order, but for images and for graphs that are quantised already.
+# The optimizers of tf2onnx in its order, without those for images and quantised graphs.
 OPTIMIZERS = (
     "TransposeOptimizer",
     "ConstFoldOptimizer",
@@ -23,7 +23,7 @@ OPTIMIZERS = (
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Keeps to itself what the converter logs of every graph it does not wholly know."""
+    """Hides what the converter logs about every graph that it knows only in part."""
     logger = logging.getLogger("tf2onnx")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -62,9 +62,9 @@ def _translated(
 ) -> Any:
     """Returns a concrete function as an onnx.ModelProto.
 
-    The parts of `tf2onnx.convert.from_function` with `OPTIMIZERS` alone. They work on the graph
-    itself; should one fail on a layer of the user's, all work on copies, as there, and it is left
-    out. The copies are a third of the time.
+    These are the parts of `tf2onnx.convert.from_function`, with only `OPTIMIZERS`. They change the
+    graph in place, because copies take a third of the time. If one fails on a custom layer, all run
+    again on copies, as in tf2onnx, and that one is left out.
     """
     import tensorflow as tf
     from tf2onnx import optimizer, tf_loader, tfonnx
@@ -97,7 +97,7 @@ def _translated(
 
 
 def _positional(function: Callable[..., Any], names: list[str]) -> Callable[..., Any]:
-    """Returns the function with positional arguments, and outputs that no input is called."""
+    """Returns the function with positional arguments and outputs named unlike any input."""
 
     def call(*tensors: Any) -> dict[str, Any]:
         outputs = function(**dict(zip(names, tensors, strict=True)))
@@ -107,7 +107,7 @@ def _positional(function: Callable[..., Any], names: list[str]) -> Callable[...,
 
 
 def _write_where(graph: Any, node: Any, name: str, args: Any) -> None:
-    """Writes one Where, for which tf2onnx writes six nodes; logic for a choice of bools."""
+    """Writes one Where, where tf2onnx writes six nodes; for bools, logical operators."""
     from onnx import TensorProto
 
     condition, yes, no = node.input
@@ -136,7 +136,7 @@ def _check_operators(proto: Any, function: str) -> None:
         | {n.op_type for n in nodes(proto.graph) if n.op_type not in known}
     ):
         raise ValueError(
-            f"Every operator of `{function}` must be one that ONNX has. Received: {unknown}; "
+            f"Every operator of `{function}` must exist in ONNX. Received: {unknown}; "
             "rewrite the layer that uses it, or export to another format."
         )
 

@@ -9,14 +9,14 @@ FIRST_OPSET = 17
 
 
 class NativeNorms:
-    """Replaces layer normalisations by placeholders in a trace, and these by native ONNX nodes.
+    """Traces layer normalisations as placeholders, and writes these as native ONNX nodes.
 
     tf2onnx writes eleven nodes for one keras.layers.LayerNormalization. Here it is traced as one
     raw operator QuantizeAndDequantizeV2, which has the inputs of a normalisation and is never run;
     the handler then writes one LayerNormalization in its place.
 
-    Covered is a keras.layers.LayerNormalization over the last axis, with scale and centre.
-    Others stay as they are.
+    It covers keras.layers.LayerNormalization over the last axis, with scale and centre. Others stay
+    as they are.
     """
 
     def __init__(self) -> None:

@@ -20,13 +20,13 @@ GATE_ORDER = {"RNN": (0,), "GRU": (0, 1, 2), "LSTM": (0, 3, 1, 2)}
 
 
 class NativeRNNs:
-    """Replaces recurrent layers by placeholders in a trace, and these by native ONNX nodes.
+    """Traces recurrent layers as placeholders, and writes these as native ONNX nodes.
 
     tf2onnx turns a masked Keras RNN into a slow Loop. Here each recurrent layer is traced as one
     raw operator CudnnRNNV3, which is never run, so no GPU is needed; the handler then writes one
     native node with the lengths of the sources in its place.
 
-    Covered are SimpleRNN, GRU and LSTM of Keras and `models.gru.GRU` with tanh and sigmoid gates,
+    It covers SimpleRNN, GRU and LSTM of Keras and `models.gru.GRU` with tanh and sigmoid gates,
     alone or in a Bidirectional with merge_mode="concat". Other recurrent layers (other
     activations, go_backwards, stateful, other merge modes, subclasses) stay as they are and become
     a Loop: correct, but slower. Masks must be padding on the right; padded positions of the output
@@ -66,7 +66,7 @@ class NativeRNNs:
 
 @dataclasses.dataclass(frozen=True)
 class NativeNode:
-    """What one native node computes.
+    """The content of one native node.
 
     Args:
         kind: "RNN", "GRU" or "LSTM".
@@ -94,7 +94,7 @@ class NativeNode:
         return cls(kind, (w, r, b), attributes)
 
     def write(self, graph: Any, placeholder: Any) -> None:
-        """Writes the node, with its outputs batch first, in the place of a placeholder."""
+        """Writes the node in place of a placeholder, with its outputs batch first."""
         from tf2onnx.utils import make_name
 
         def add(kind: str, *inputs: str, **kwargs: Any) -> list[str]:
@@ -121,7 +121,7 @@ class NativeNode:
         flat = constant("shape", np.array([0, 0, size], "int64"))
         add("Reshape", by_row, flat, outputs=outputs[:1], shapes=shapes[:1], dtypes=dtypes[:1])
         for i, final in enumerate(finals, 1):
-            # The shape of a placeholder's cell state is not known to TensorFlow.
+            # TensorFlow does not know the shape of a placeholder's cell state.
             add("Identity", final, outputs=[outputs[i]], shapes=[shapes[1]], dtypes=[dtypes[1]])
 
 
@@ -228,7 +228,7 @@ def _onnx_weights(layer: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     )
     bias = np.zeros((2, len(kernel)), "float32")
     if layer.use_bias:
-        # A GRU with reset_after has both biases, every other layer that of the input alone.
+        # A GRU with reset_after has both biases, every other layer only the input's.
         given = np.atleast_2d(keras.ops.convert_to_numpy(cell.bias))
         bias[: len(given)] = [rows(row) for row in given]
     return kernel, recurrent, bias.reshape(-1)

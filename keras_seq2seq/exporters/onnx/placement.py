@@ -1,4 +1,4 @@
-"""Puts weights where onnxruntime prepares them once: beside the nodes of a loop that read them."""
+"""Puts weights where onnxruntime prepares them once: into the loop body that reads them."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from keras_seq2seq.file_formats.onnx_graph import inner_graphs
 def place_weights(model: Any) -> Any:
     """Returns a copy of a simplified onnx.ModelProto for a file.
 
-    A loop in a loop gets the constants that it alone reads: onnxruntime packs the weights of a
-    product at load if they belong to the node's graph or the one around it, and at every step
-    otherwise. A constant that is turned first is turned in the graph around it, which happens at
-    load.
+    A loop in a loop gets the constants that only it reads: onnxruntime packs the weights of a
+    product at load if they belong to the node's graph or the one around it, otherwise at every
+    step. A constant that is first transposed is transposed in the graph around, which also happens
+    at load.
     """
     placed = type(model)()
     placed.CopyFrom(model)

@@ -1,4 +1,4 @@
-"""Makes small ONNX files: weights as int8 or float16, in standard operators alone."""
+"""Makes small ONNX files: weights as int8 or float16, with standard operators only."""
 
 import logging
 import pathlib
@@ -15,18 +15,18 @@ RECURRENT = ("GRU", "LSTM", "RNN")
 SMALLEST = 1024
 # A smaller table, such as that of positions, is not worth the nodes that widen its rows.
 SMALLEST_TABLE = 16_384
-ZERO = 128  # What stands for 0 among eight bits without a sign.
+ZERO = 128  # stands for 0 in unsigned 8-bit weights
 
 
 def quantized(model: Any, quantization: str) -> Any:
     """Returns a smaller onnx.ModelProto with the same inputs and outputs.
 
     "float16" stores each weight in half precision and widens it when the file is read: half the
-    bytes, float32 arithmetic. "dynamic_int8" is eight bits, without a sign, and a scale for each
-    output column. Products are those of onnxruntime's `quantize_dynamic`: MatMulInteger, whose
-    other side is quantised as it comes, loops included. Embeddings and recurrent nodes get weights
-    of eight bits that are widened, the latter because no standard operator computes a GRU or an
-    LSTM in int8. A table that embeds and projects is stored once.
+    bytes, float32 arithmetic. "dynamic_int8" stores unsigned 8-bit weights with a scale for each
+    output column. Products become those of onnxruntime's `quantize_dynamic`, loops included:
+    MatMulInteger, whose other input is quantised at run time. Embeddings and recurrent nodes get
+    8-bit weights that are widened, the latter because no standard operator computes a GRU or an
+    LSTM in int8. A table that both embeds and projects is stored once.
 
     Args:
         model: What `write_onnx` made, float32.
@@ -57,7 +57,7 @@ def _weights(graph: Any) -> dict[str, np.ndarray]:
 
 
 def _store(graph: Any, name: str, value: np.ndarray) -> None:
-    """Puts a constant in the place of the one with this name, or beside the others."""
+    """Replaces the constant with this name, or adds it."""
     from onnx import numpy_helper
 
     kept = [tensor for tensor in graph.initializer if tensor.name != name]
@@ -75,7 +75,7 @@ def _store_halves(graph: Any) -> None:
     from onnx import TensorProto, helper
 
     for name, value in _weights(graph).items():
-        # What half precision cannot hold, such as the -1e9 of a mask, stays.
+        # Constants that half precision cannot hold, such as the -1e9 of a mask, stay float32.
         if np.abs(value).max() >= np.finfo("float16").max:
             continue
         rename(graph, {name: f"{name}_wide"})
@@ -85,10 +85,10 @@ def _store_halves(graph: Any) -> None:
 
 
 def _untie_tables(graph: Any) -> dict[str, str]:
-    """Gives a table that embeds and projects a second constant, turned, in place of a node.
+    """Stores a table that embeds and projects a second time, in place of its Transpose node.
 
     Returns:
-        The names of those with rows to read and, of each, of its columns to project with.
+        For each table the name of the constant whose rows embed, and of the one that projects.
     """
     weights = _weights(graph)
     tied = {}
@@ -111,7 +111,7 @@ def _with_integer_products(model: Any) -> Any:
 
     with tempfile.TemporaryDirectory() as room:
         path = pathlib.Path(room) / "quantized.onnx"
-        # It advises, through the root logger, to prepare the model: `simplify` has done that.
+        # It logs, on the root logger, the advice to preprocess the model: `simplify` has done that.
         logging.disable(logging.WARNING)
         try:
             quantize_dynamic(
@@ -119,7 +119,7 @@ def _with_integer_products(model: Any) -> Any:
                 path,
                 op_types_to_quantize=["MatMul"],
                 per_channel=True,
-                # With a sign, x86 processors without VNNI overflow beyond seven bits.
+                # Signed weights overflow beyond seven bits on x86 processors without VNNI.
                 weight_type=QuantType.QUInt8,
                 extra_options={
                     "WeightSymmetric": True,
@@ -134,7 +134,7 @@ def _with_integer_products(model: Any) -> Any:
 
 
 def _store_integers(graph: Any, tied: dict[str, str]) -> None:
-    """Stores the tables of embeddings and the weights of recurrent nodes in eight bits."""
+    """Stores the tables of embeddings and the weights of recurrent nodes in 8 bits."""
     from onnx import numpy_helper
 
     weights = _weights(graph)
@@ -150,7 +150,7 @@ def _store_integers(graph: Any, tied: dict[str, str]) -> None:
                         _shrink_recurrent(graph, name, weights[name])
     values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for rows, columns in tied.items():
-        # The same integers, turned: `simplify` then stores the first of the two alone.
+        # The same integers, transposed: `simplify` then stores only the first of the two.
         integers = values[f"{columns}_quantized"]
         _store(graph, f"{rows}_quantized", np.ascontiguousarray(integers.T))
         _store(graph, f"{columns}_quantized", integers)
@@ -158,7 +158,7 @@ def _store_integers(graph: Any, tied: dict[str, str]) -> None:
 
 
 def _shrink_gather(graph: Any, owner: Any, node: Any) -> None:
-    """Reads rows of eight bits and their scales in place of float32 rows."""
+    """Reads 8-bit rows and their scales instead of float32 rows."""
     from onnx import TensorProto, helper
 
     name, ids = node.input
@@ -182,7 +182,7 @@ def _shrink_gather(graph: Any, owner: Any, node: Any) -> None:
 
 
 def _shrink_recurrent(graph: Any, name: str, value: np.ndarray) -> None:
-    """Widens weights (directions, gates * units, size) before the node that reads them."""
+    """Widens 8-bit weights (directions, gates * units, size) before the node that reads them."""
     from onnx import TensorProto, helper, numpy_helper
 
     wide = f"{name}_wide"
@@ -190,7 +190,7 @@ def _shrink_recurrent(graph: Any, name: str, value: np.ndarray) -> None:
     _store_integer(graph, name, value, axis=1)
     (scale,) = (t for t in graph.initializer if t.name == f"{name}_scale")
     _store(graph, scale.name, numpy_helper.to_array(scale)[None, :, None])
-    # Not DequantizeLinear, which onnxruntime computes in each run and not when it reads the file.
+    # Not DequantizeLinear, which onnxruntime computes in each run, not once at load.
     integers, floats, signed = (f"{name}_{part}" for part in ("quantized", "floats", "signed"))
     _store(graph, "unsigned_zero", np.array(ZERO, "float32"))
     made = [
@@ -202,7 +202,7 @@ def _shrink_recurrent(graph: Any, name: str, value: np.ndarray) -> None:
 
 
 def _store_integer(graph: Any, name: str, value: np.ndarray, axis: int) -> None:
-    """Adds uint8 values around `ZERO` and float32 scales, one for each place on an axis."""
+    """Adds uint8 values around `ZERO` and float32 scales, one for each index of an axis."""
     others = tuple(i for i in range(value.ndim) if i != axis)
     highest = np.abs(value).max(axis=others)
     scale = np.where(highest > 0, highest, 1).astype("float32") / np.float32(127)

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_seq2seq.file_formats.onnx_graph import graphs, nodes, rename
 
-OPEN_END = 10**9  # what tf2onnx writes for the end of a slice that has none
+OPEN_END = 10**9  # tf2onnx writes this for a slice with an open end
 
 
 def apply_rules(graph: Any, shapes: dict[str, list[int | None]]) -> None:
@@ -76,7 +76,7 @@ class _Rules:
         return inner.input[0] if inner else None
 
     def _axis_made_and_dropped(self, node: Any) -> str | None:
-        """An axis of one that is dropped and made again, or the other way round, is no change."""
+        """Dropping an axis of size one and adding it again, or the reverse, changes nothing."""
         other = "Squeeze" if node.op_type == "Unsqueeze" else "Unsqueeze"
         inner = self._made_by(node.input[0], other)
         if inner is None or len(node.input) != 2 or len(inner.input) != 2:
@@ -130,7 +130,7 @@ class _Rules:
         rows, rank = self._constant(flat.input[1]), self.shapes.get(node.input[1])
         if matrix is None or shape is None or rows is None or len(matrix) != 2:
             return
-        # Without a bias after it, the last reshape may be one that also splits into heads.
+        # Without a bias after it, the last reshape may also split into heads.
         result = self.shapes.get(node.output[0], [None])
         if rank != [len(shape)] or result[-1] not in (None, matrix[1]):
             return

@@ -1,4 +1,4 @@
-"""Simplifies what tf2onnx wrote: fewer nodes, nothing needless in a loop, the same bytes always."""
+"""Simplifies the graphs of tf2onnx: fewer nodes, less work in loops, reproducible bytes."""
 
 import hashlib
 import re
@@ -20,20 +20,20 @@ from keras_seq2seq.file_formats.onnx_graph import (
 def simplify(model: Any) -> None:
     """Simplifies an onnx.ModelProto in place; inputs, outputs and their values stay.
 
-    Weights and source tensors that tf2onnx carries through a Loop, which copies them at every
-    step, are captured from outside; what does not change in a loop is computed before it; one
-    weight under two names, or beside its transpose, is stored once. Nodes are put in an order
-    and get names that depend on the graph alone.
+    tf2onnx carries weights and source tensors through a Loop, which copies them at every step; here
+    the loop reads them from outside. Values that do not change in a loop are computed before it. A
+    weight under two names, or also stored as its transpose, is stored once. The order and the names
+    of nodes depend only on the graph.
 
     Args:
-        model: A model that uses no operator domain but the standard one.
+        model: A model that uses only the standard operator domain.
     """
     import onnx
 
     graph = model.graph
     _make_unique(graph)
-    # Inference sees no outer values from inside a loop, so it comes before the lifting; what one
-    # round made simpler shows the next one more shapes.
+    # Shape inference cannot see outer values from inside a loop, so it comes before the lifting. A
+    # second round finds more shapes in the simpler graph.
     for _ in range(2):
         shapes = _shapes(onnx.shape_inference.infer_shapes(model).graph)
         apply_rules(graph, shapes)
@@ -47,12 +47,12 @@ def simplify(model: Any) -> None:
     _sort(graph)
     _drop_unused_constants(graph)
     for owner in graphs(graph):
-        del owner.value_info[:]  # of values that get other names now
+        del owner.value_info[:]  # they name values that are now renamed
     _rename_all(graph)
 
 
 def _make_unique(graph: Any) -> None:
-    """Gives values of inner graphs names of their own: two loops may use the same ones."""
+    """Gives values of inner graphs unique names: two loops may use the same ones."""
     taken: set[str] = set()
     for owner in graphs(graph):
         renamed = {}
@@ -77,7 +77,7 @@ def _lift_constants(graph: Any) -> None:
 
 
 def _capture_invariants(owner: Any, loop: Any) -> None:
-    """Reads from outside what a loop carries and never changes."""
+    """Makes a loop read from outside the values that it carries and never changes."""
     (body,) = inner_graphs(loop)
     sources = {node.output[0]: node.input[0] for node in body.node if node.op_type == "Identity"}
     results = {value.name for value in owner.output}
@@ -96,7 +96,7 @@ def _capture_invariants(owner: Any, loop: Any) -> None:
 
 
 def _hoist_invariants(owner: Any, loop: Any) -> None:
-    """Computes before a loop what is the same at every step."""
+    """Computes values that are the same at every step before the loop."""
     (body,) = inner_graphs(loop)
     changing = {value.name for value in body.input}
     returned = {value.name for value in body.output}
@@ -134,7 +134,7 @@ def _shapes(graph: Any) -> dict[str, list[int | None]]:
 
 
 def _merge_constants(graph: Any) -> None:
-    """Stores equal constants once, and a matrix that is another's transpose not at all."""
+    """Stores equal constants once, and drops a matrix that is the transpose of another."""
     from onnx import helper, numpy_helper
 
     def fingerprint(value: np.ndarray) -> tuple[Any, ...]:
@@ -158,7 +158,7 @@ def _merge_constants(graph: Any) -> None:
 
 
 def _order_equal_outputs(graph: Any) -> None:
-    """Computes of two equal outputs, such as keys and memory, the one that sorts first."""
+    """Of two equal outputs, such as keys and memory, computes the one that sorts first."""
     outputs = {value.name for value in graph.output}
     for node in graph.node:
         if node.op_type == "Identity" and outputs.issuperset((*node.input, *node.output)):
@@ -175,7 +175,7 @@ def _sort(graph: Any) -> list[str]:
     """Puts nodes in the order in which the outputs need them, and drops those they do not need.
 
     Returns:
-        The names that the graph reads of an outer graph.
+        The names that the graph reads from an outer graph.
     """
     reads = []
     for node in graph.node:
@@ -215,10 +215,10 @@ def _drop_unused_constants(graph: Any) -> None:
 
 
 def _rename_all(graph: Any) -> None:
-    """Gives every value and node a name that depends on the graph alone.
+    """Gives every value and node a name that depends only on the graph.
 
-    Which of equal nodes and constants tf2onnx keeps is chance, and their names with it. So only
-    a node that reads a matrix of weights keeps the name of its layer.
+    It is chance which of several equal nodes or constants tf2onnx keeps, and so which names. Only a
+    node that reads a matrix of weights therefore keeps the name of its layer.
     """
     names = {value.name: value.name for value in (*graph.input, *graph.output)}
     taken = set(names)
@@ -256,7 +256,7 @@ def _drop_axis_names(graph: Any) -> None:
     for value in graph.input:
         for axis in value.type.tensor_type.shape.dim:
             axis.ClearField("dim_param")
-    for value in graph.output:  # how much of its shape tf2onnx knows is chance
+    for value in graph.output:  # it is chance how much of the shape tf2onnx knows
         value.type.tensor_type.ClearField("shape")
 
 

@@ -1,4 +1,4 @@
-"""Puts the tokenizers into an ONNX file by operators of onnxruntime-extensions."""
+"""Puts the tokenizers into an ONNX file, with operators of onnxruntime-extensions."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from keras_seq2seq.text.tokenizer import Tokenizer, TokenizerPair
 from keras_seq2seq.text.vocabulary import EOS_ID, PAD_ID, UNK_ID
 
 DOMAIN = "ai.onnx.contrib"
-# The operator gives the ids of all texts in one row, and where each begins and the last ends.
+# The operator returns the ids of all texts in one row, with the bounds of each text.
 TOKENIZE = f"""
 tokenize (string[batch] text) => (int32[batch, source_length] source_ids)
 <int64[1] best = {{0}}, float[1] alpha = {{0}}, bool[1] no = {{0}}, int32[1] pad = {{{PAD_ID}}},
@@ -33,7 +33,7 @@ tokenize (string[batch] text) => (int32[batch, source_length] source_ids)
     source_ids = Where (is_token, ids, eos_or_pad)
 }}
 """
-# The operator takes the ids of one text.
+# The operator takes the ids of one text, so a Loop decodes text by text.
 DETOKENIZE = f"""
 detokenize (int32[batch, length] target_ids, float[batch] scores)
     => (string[batch] translation, float[batch] score, float[batch] confidence)
@@ -67,12 +67,12 @@ detokenize (int32[batch, length] target_ids, float[batch] scores)
 
 
 def add_tokenizers(model: Any, tokenizers: TokenizerPair) -> None:
-    """Makes of an onnx.ModelProto from ids to ids, in place, one from text to text.
+    """Changes an onnx.ModelProto from ids to ids, in place, to one from text to text.
 
     Args:
         model: `translate_greedy`. Afterwards its input is `text`, string, shape (batch,), and its
             outputs are `translation`, string, `score` and `confidence`, float32, and `finished`,
-            bool, each (batch,), as the `serving_default` of the SavedModel has them.
+            bool, each (batch,), like the `serving_default` of the SavedModel.
         tokenizers: Their SentencePiece models go into the file.
     """
     import onnx
@@ -95,7 +95,7 @@ def add_tokenizers(model: Any, tokenizers: TokenizerPair) -> None:
 
 
 def _graph(text: str, operator: str, tokenizer: Tokenizer) -> Any:
-    """Returns a graph with a SentencePiece model, its inner names apart from all others."""
+    """Returns a graph with a SentencePiece model, whose inner names get a prefix of their own."""
     import onnx
 
     from keras_seq2seq.file_formats.onnx_graph import nodes

@@ -34,8 +34,8 @@ def write_onnx(
 ) -> dict[str, Any]:
     """Writes `encoder.onnx`, `decoder_step.onnx`, `translate_greedy.onnx`, `translate_beam.onnx`.
 
-    The files use standard operators only, but for `translate_text_greedy.onnx`, which needs
-    onnxruntime-extensions, and leave batch size and lengths open. Recurrent layers of the encoder
+    The files use standard operators only, except `translate_text_greedy.onnx`, which needs
+    onnxruntime-extensions. Batch size and lengths are open. Recurrent layers of the encoder
     and, in whole translations, layer normalisations become native nodes, see `NativeRNNs` and
     `NativeNorms`; a search is one Loop. The same model gives the same bytes. Quantised files have
     the quantisation in their names, such as `encoder_dynamic_int8.onnx`; the text file is float32.
@@ -54,7 +54,7 @@ def write_onnx(
     Raises:
         ImportError: If tf2onnx or onnx is not installed, or onnxruntime, which quantises.
         ValueError: If a quantization is unknown, the version is out of its range, the model
-            computes in another precision than float32, or has an operator outside ONNX.
+            does not compute in float32, or has an operator that ONNX lacks.
     """
     _import_tools()
     low, high = OPSET_VERSIONS
@@ -97,7 +97,7 @@ def _native(signatures: Signatures, opset_version: int) -> tuple[Signatures, dic
     rnns, norms = NativeRNNs(), NativeNorms()
     models = signatures.models.replaced(encoder=rnns.replace, search_encoder=rnns.replace)
     if opset_version >= FIRST_OPSET:
-        # One node rounds otherwise than Keras: states and steps stay with what Keras computes.
+        # One node rounds differently from Keras, so states and steps keep Keras' own nodes.
         models = models.replaced(search_encoder=norms.replace, search_step=norms.replace)
     return signatures.over(models), {**rnns.handlers, **norms.handlers}
 
@@ -116,7 +116,7 @@ def _check_precision(model: TrainedModel) -> None:
     layers = (*model.encoder.layers, *model.decoder.layers)
     if other := sorted({layer.compute_dtype for layer in layers} & OTHER_PRECISIONS):
         raise ValueError(
-            "A model for ONNX must compute in float32; build it anew under "
+            "A model for ONNX must compute in float32; rebuild it under "
             f"keras.config.set_dtype_policy('float32') and set its weights. Received: {other}."
         )
 

@@ -1,4 +1,4 @@
-"""What a SavedModel refuses and what it cuts, inside the graph: a server has no other guard."""
+"""Checks and limits of inputs inside the graph of a SavedModel: a server has no others."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,12 +10,12 @@ from keras_seq2seq.decoding.graph.beam import BeamSizes
 from keras_seq2seq.text.vocabulary import EOS_ID, PAD_ID
 
 SHOWN = 3
-# More than a token of any text has, and few enough that a tokenizer is not kept by one line.
+# More than the tokens of any text have, few enough that one line cannot block a tokenizer.
 BYTES_OF_A_TOKEN = 64
 
 
 def checked_texts(**texts: tf.Tensor) -> list[tf.Tensor]:
-    """Returns texts of equal number; any other rank or number of them is an error.
+    """Returns the texts, after checking that all are vectors with equally many rows.
 
     Args:
         texts: By the name of the input: string, shape (batch,).
@@ -27,7 +27,7 @@ def checked_texts(**texts: tf.Tensor) -> list[tf.Tensor]:
 
 
 def checked_ids(vocabulary_sizes: dict[str, int | None], **ids: tf.Tensor) -> list[tf.Tensor]:
-    """Returns ids that a vocabulary has; others, no columns, and unequal rows are errors.
+    """Returns the ids, after checking their range, columns and that all have equally many rows.
 
     Args:
         vocabulary_sizes: Number of ids by the name of the input; None if unknown.
@@ -57,7 +57,7 @@ def checked_ids(vocabulary_sizes: dict[str, int | None], **ids: tf.Tensor) -> li
 
 
 def checked_sizes(beam_size: tf.Tensor, num_hypotheses: tf.Tensor, alpha: tf.Tensor) -> BeamSizes:
-    """Returns the sizes of a beam search; those that it cannot take are errors.
+    """Returns the sizes of a beam search, after checking their ranges.
 
     Args:
         beam_size: int32, scalar, 1 to `MAX_BEAM_SIZE`.
@@ -92,17 +92,17 @@ def checked_sizes(beam_size: tf.Tensor, num_hypotheses: tf.Tensor, alpha: tf.Ten
 def read_texts(
     encode: Callable[[tf.Tensor], tf.Tensor], texts: tf.Tensor, longest: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Tokenizes texts, of those that are too long the beginning, and tells which these are.
+    """Tokenizes texts, cuts those that are too long, and returns which these are.
 
     One long line must not cost the time and the memory of a server, and an error would fail the
     requests of others that the server put into the same batch.
 
     Args:
-        encode: Gives ids as `cut_ids` takes them.
+        encode: Returns ids as `cut_ids` takes them.
         texts: string, shape (batch,).
-        longest: int > 0. Most tokens of a text, eos included, of `BYTES_OF_A_TOKEN` on average.
+        longest: int > 0. Longest text in tokens, eos included, of `BYTES_OF_A_TOKEN` on average.
     Returns:
-        As `cut_ids`.
+        See `cut_ids`.
     """
     most = BYTES_OF_A_TOKEN * longest
     ids, too_long = cut_ids(encode(tf.strings.substr(texts, 0, most)), longest)
@@ -110,7 +110,7 @@ def read_texts(
 
 
 def cut_ids(ids: tf.Tensor, longest: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Cuts rows that are too long, and tells which.
+    """Cuts rows that are too long, and returns which these are.
 
     Args:
         ids: int32, shape (batch, length), length > 0, ended by eos, padded with 0.

@@ -1,4 +1,4 @@
-"""Requests that TensorFlow Serving runs when it loads a SavedModel, so that the first is fast.
+"""Requests that TensorFlow Serving runs while it loads a model, to make the first one fast.
 
 The records are PredictionLog messages of tensorflow_serving/apis/prediction_log.proto. Every field
 on the way down to a tensor is length-delimited, so they are written here without the package
@@ -18,10 +18,10 @@ from keras_seq2seq.text.vocabulary import EOS_ID, UNK_ID
 
 FOLDER = "assets.extra"
 REQUESTS_FILE = "tf_serving_warmup_requests"
-# Not read by the server. A warm-up request that fails keeps the model from being loaded, and a
-# server that batches fails every request that has a scalar.
+# The server does not read this file: a failed warm-up request keeps the model from loading, and a
+# server with batching fails every request with a scalar.
 N_BEST_FILE = "n_best_warmup_requests"
-# The largest is the least max_batch_size that a server with batching may have.
+# A server with batching needs a max_batch_size of at least the largest.
 BATCH_SIZES = (4, 8)
 PIECES = (1, 4, 16)
 WarmupRequest = tuple[str, dict[str, Any]]
@@ -39,9 +39,9 @@ def write_warmup(
 
     Args:
         version: The folder of the SavedModel.
-        tokenizers: Those inside the SavedModel, or None.
+        tokenizers: Tokenizers inside the SavedModel, or None.
         beam: Gives the sizes of the requests for n-best lists.
-        sentences: Source texts to take; if empty, they are made of pieces of the vocabulary.
+        sentences: Source texts to send; if empty, they are made from pieces of the vocabulary.
     """
     plain: list[WarmupRequest] = []
     n_best: list[WarmupRequest] = []

@@ -25,7 +25,7 @@ from keras_seq2seq.text.vocabulary import PAD_ID, check_vocabulary_sizes
 VERSION = "1"
 SIZED = ("translate", "translate_ids")  # signatures that have inputs with defaults
 NAN = float("nan")
-# Tokens: more than any sentence has, and few enough that a line of megabytes costs little.
+# In tokens: more than any sentence has, few enough that a line of megabytes costs little.
 LONGEST_TEXT = 1024
 
 
@@ -35,18 +35,18 @@ def write_saved_model(
     """Writes version 1 of a SavedModel for any batch size and any source length.
 
     Signatures over text: `serving_default` (text to translation, score, confidence and finished,
-    by the beam if there is one, else greedy), `translate` (by a beam search to n-best lists) and
+    by the beam if there is one, else greedy), `translate` (n-best lists by a beam search) and
     `score` (of given translations). Over ids: `translate_greedy`, `translate_ids` (as
     `translate`), `encode` and `decode_step`. `translate` and `translate_ids` take `beam_size`,
     `num_hypotheses` and `alpha`, with defaults for gRPC requests; everything else of the beam
     search is fixed. Without tokenizers `serving_default` is `translate_greedy` and `score` takes
-    ids. A text of more than `longest_text` tokens is cut; beside the model lie requests to warm
-    up a server.
+    ids. A text of more than `longest_text` tokens is cut. Warm-up requests for a server are written
+    next to the model.
 
     Args:
-        prepared: What to write; without a beam `translate` searches by `BeamSearch()`.
+        prepared: What to write; without a beam `translate` uses `BeamSearch()`.
         folder: Where to write the folder "1".
-        quantizations: "float32" alone.
+        quantizations: Only "float32".
     Returns:
         {"files": {"float32": "1"}, "beam": the beam search, "longest_text": most tokens of a
         text or None, "signatures": {name: {"inputs", "outputs"}}}, each a list of {"name",
@@ -63,7 +63,7 @@ def write_saved_model(
     beam = prepared.beam or BeamSearch()
     longest = max(LONGEST_TEXT, 4 * prepared.max_length)
     module = tf.Module()
-    # Variables alone: a Keras model would write its layers and its training beside them.
+    # Only the variables: a Keras model would also save its layers and its training.
     module.variables_of_parts = [weight.value for weight in model.weights]
     with silence():
         functions = _id_functions(signatures, sizes)
@@ -74,7 +74,7 @@ def write_saved_model(
             module.tokenizer = GraphTokenizer(tokenizers)
             functions |= _text_functions(signatures, module.tokenizer, longest)
         traced = {name: function.get_concrete_function() for name, function in functions.items()}
-        # Only what is not traced yet brings its defaults.
+        # A traced function loses its default arguments, so these are passed untraced.
         sized = {name: functions[name] for name in SIZED if name in functions}
         tf.saved_model.save(module, str(folder / VERSION), signatures={**traced, **sized})
     write_warmup(folder / VERSION, tokenizers, beam, prepared.sentences)
@@ -160,7 +160,7 @@ def _text_functions(signatures: Signatures, tokenizer: Any, longest: int) -> dic
         unknown = source_cut | target_cut
         scored = signatures.score(source_ids, target_ids)
         return {
-            # Of a part there is no score; NaN leaves the other rows alone.
+            # A cut text has no score; NaN leaves the other rows untouched.
             name: tf.where(unknown if values.shape.rank == 1 else unknown[:, None], NAN, values)
             for name, values in scored.items()
         }
@@ -201,12 +201,12 @@ def _by_name(
 
 
 def _traceable(function: Callable[..., Any], *specs: tf.TensorSpec) -> Any:
-    """Returns a function to trace, in which no Python statement depends on a tensor."""
+    """Returns a function to trace; no Python statement in it may depend on a tensor."""
     return tf.function(function, input_signature=specs, autograph=False)
 
 
 def _confidence(found: dict[str, tf.Tensor]) -> tf.Tensor:
-    """Returns the confidence of each hypothesis; 0 of none."""
+    """Returns the confidence of each hypothesis; 0 if there is none."""
     lengths = tf.reduce_sum(tf.cast(found["target_ids"] != PAD_ID, tf.float32), -1)
     return confidence(found["scores"], lengths, tf)
 
