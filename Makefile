@@ -3,13 +3,17 @@ BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export CUDA_VISIBLE_DEVICES ?= -1
 
-.PHONY: quickstart test test-web test-wheel test-latest lint types bench clean
+.PHONY: quickstart test test-quick test-web test-wheel test-latest lint types bench clean
 
 quickstart: .venv/all
 	$(BIN)/python training/quickstart.py
 
 test: .venv/dev
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/test_export_web.py tests keras_seq2seq
+
+# Without what exports, trains or starts processes: about a minute.
+test-quick: .venv/dev
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not slow' --ignore tests/test_export_web.py tests keras_seq2seq
 
 # The kit of export/web in Node; it installs its packages from the npm registry.
 test-web: .venv/dev

@@ -238,7 +238,7 @@ def test_export_reports_all_faults_before_writing(tmp_path):
             max_length=0,
             beam=keras_seq2seq.BeamSearch(suppress=(10**6,)),
         )
-    faults = "xml", "each once", "int3", "at least one pair", "'taste'", "max_quality_drop"
+    faults = "xml", "each only once", "int3", "at least one pair", "'taste'", "max_quality_drop"
     for fault in (*faults, "tokenizers", "max_length", "`suppress`"):
         assert fault in str(caught.value)
     assert not list(tmp_path.iterdir())

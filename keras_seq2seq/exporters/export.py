@@ -106,7 +106,8 @@ def export(
         output_dir,
         formats=formats,
         quantization=quantization,
-        gate=Gate.from_options(gate, gate_options),
+        gate=gate,
+        gate_options=gate_options,
         force=force,
     )
     output_dir.parent.mkdir(parents=True, exist_ok=True)

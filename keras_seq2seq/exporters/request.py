@@ -2,7 +2,8 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 
@@ -40,6 +41,7 @@ def check(
     formats: Sequence[str],
     quantization: str | Sequence[str],
     gate: Gate | None,
+    gate_options: Mapping[str, Any],
     force: bool,
 ) -> ExportRequest:
     """Checks everything that can be checked before writing.
@@ -63,6 +65,10 @@ def check(
     ]
     if prepared.text_onnx and "onnx" not in formats:
         errors.append(f'`text_onnx` needs the format "onnx". Received: formats={formats}.')
+    try:
+        gate = Gate.from_options(gate, gate_options)
+    except ValueError as error:
+        errors.append(str(error))
     if errors:
         raise ValueError("Cannot export:\n- " + "\n- ".join(errors))
     for name in formats:

@@ -75,7 +75,7 @@ def _problem(operator: Operator) -> Problem:
         return Problem(
             operator.name,
             f"{operator.name} runs TensorFlow's own kernel, which the stock runtime lacks.",
-            "Replace the layer with one of builtin operators, or ship the Flex delegate "
+            "Replace the layer by one with builtin operators, or ship the Flex delegate "
             "(tensorflow-lite-select-tf-ops).",
         )
     if operator.domain == UNKNOWN:

@@ -107,8 +107,10 @@ class LengthOneSelfAttention(keras.layers.Layer):
         outputs, keys, values = self.layer.step(inputs[:, 0], keys, values, position)
         return outputs[:, None], keys, values
 
-    def compute_output_shape(self, inputs_shape: Any, *shapes: Any) -> Any:
-        return self.layer.compute_output_shape(inputs_shape, *shapes)
+    def compute_output_shape(
+        self, inputs_shape: Any, keys_shape: Any, values_shape: Any, position_shape: Any
+    ) -> Any:
+        return inputs_shape, keys_shape, values_shape
 
 
 def _one_token(layer: keras.layers.Layer) -> keras.layers.Layer:

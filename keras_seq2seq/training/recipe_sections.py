@@ -97,7 +97,7 @@ class TrainingRecipe:
         beta_2: float, 0 <= beta_2 <= 0.9999. Of Adam.
         epsilon: float > 0. Of Adam.
         clip_norm: float > 0. Gradients are clipped at this global norm.
-        label_smoothing: float, 0 <= label_smoothing < 1.
+        label_smoothing: float, 0 <= label_smoothing <= 0.999.
         metric: What chooses the best epoch: "bleu", "chrf" or "exact_match" of real
             translations, or "loss" on the validation part.
         evaluate_every: int > 0. Epochs between two evaluations by translation.
@@ -106,8 +106,8 @@ class TrainingRecipe:
         average_last: int >= 0. Number of last epochs whose weights are averaged to the model of the
             run; 0 takes the best epoch as it is.
         average_best: int >= 0. The same for the best epochs; only one of the two may be set.
-        ema_momentum: float, 0 <= ema_momentum < 1. Momentum of the moving average of the weights;
-            each epoch is evaluated and saved with the average; 0 is off.
+        ema_momentum: float, 0 <= ema_momentum <= 0.99999. Momentum of the moving average of the
+            weights; each epoch is evaluated and saved with the average; 0 is off.
         weight_decay: float >= 0. Weight decay of AdamW, which then replaces Adam; 0 is off.
         accumulation_steps: int > 0. Number of batches whose gradients make one update.
         r_drop: float >= 0. Weight of the divergence between two passes with different dropout; each
