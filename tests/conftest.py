@@ -22,6 +22,31 @@ ROOT = pathlib.Path(__file__).parent.parent
 needs_jax = pytest.mark.skipif(
     importlib.util.find_spec("jax") is None, reason="JAX is not installed"
 )
+# Files that export, train or start processes: marked `slow`, the others are done in a minute.
+SLOW = {
+    *("test_bad_input", "test_beam_in_files", "test_bundles_bundle", "test_bundles_manifest"),
+    *("test_cli_bundle", "test_cli_main", "test_decoding_shortlist", "test_export_web"),
+    *(
+        "test_exporters_litert_int8",
+        "test_exporters_litert_writer",
+        "test_exporters_onnx_native_norm",
+    ),
+    *("test_exporters_onnx_quantization", "test_exporters_onnx_text", "test_exporters_onnx_writer"),
+    *("test_exporters_saved_model_writer", "test_formats", "test_inspection_bundle_folder"),
+    *("test_inspection_litert_file", "test_inspection_onnx_file", "test_jax", "test_models_gru"),
+    *("test_inspection_saved_model_folder", "test_models_contract", "test_models_transformer"),
+    *("test_release", "test_runtimes_litert", "test_runtimes_onnx", "test_runtimes_saved_model"),
+    *("test_saved_model_c_api", "test_saved_model_requests", "test_seq2seq", "test_serving_kit"),
+    *(
+        "test_streaming",
+        "test_training_averaging",
+        "test_training_batches",
+        "test_training_callbacks",
+    ),
+    *("test_training_initial_model", "test_training_resumable_fit", "test_training_scripts"),
+    *("test_training_tensorboard", "test_training_train", "test_translator"),
+    *("test_verification_parity", "test_verification_quality_gate", "test_verification_report"),
+}
 LEXICON = {
     "the": "le",
     "a": "un",
@@ -117,6 +142,12 @@ def run_python(code, *arguments, check=True, **environment):
 def last_json(process):
     """Returns the JSON of the last line that a process printed."""
     return json.loads(process.stdout.strip().splitlines()[-1])
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.stem in SLOW:
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session", autouse=True)

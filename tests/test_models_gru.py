@@ -1,3 +1,5 @@
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from onnx_models import sources, written
 from test_exporters_onnx_writer import count, graph
 
 from keras_seq2seq import load_model
-from keras_seq2seq.models.decoder_cells import RNN_LAYERS
+from keras_seq2seq.models.decoder_cells import DECODER_LAYERS, RNN_LAYERS
 from keras_seq2seq.models.gru import GRU
 
 LENGTHS = [6, 4, 1]
@@ -250,7 +252,9 @@ def test_it_comes_back_from_a_file(tmp_path):
 def older_file(path, monkeypatch, **options):
     """Returns a model with layers of Keras and what its file gives."""
     with monkeypatch.context() as patch:
+        returning = {"return_sequences": True, "return_state": True}
         patch.setitem(RNN_LAYERS, "gru", keras.layers.GRU)
+        patch.setitem(DECODER_LAYERS, "gru", functools.partial(keras.layers.GRU, **returning))
         older = tiny_model(tiny_config(num_encoder_layers=2, **options))
         older.save(path)
     model = load_model(path)

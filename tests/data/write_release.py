@@ -103,21 +103,21 @@ def built(tokenizers: TokenizerPair, options: dict[str, object]) -> Seq2Seq:
     keras.utils.set_random_seed(1)
     sizes = tokenizers.source.vocabulary_size, tokenizers.target.vocabulary_size
     model = Seq2Seq(Seq2SeqConfig(*sizes, **{**SMALL, **options}), tokenizers=tokenizers)
-    model.compile(keras.optimizers.Adam(0.03))
+    model.compile(keras.optimizers.Adam(0.01 if options.get("normalization") else 0.03))
     batches = keras_seq2seq.PairBatches(word_pairs(100, 0), tokenizers, num_shapes=1, max_length=9)
-    model.fit(batches, epochs=12, verbose=0)
+    model.fit(batches, epochs=30 if options.get("normalization") else 12, verbose=0)
     return model
 
 
-def custom(tokenizers: TokenizerPair, **options: object) -> Seq2Seq:
-    """Returns a model of parts that the user built."""
+def custom(tokenizers: TokenizerPair, seed: int, scale: float, **options: object) -> Seq2Seq:
+    """Returns a model of parts that the user built, with weights whose translations differ."""
     sizes = tokenizers.source.vocabulary_size, tokenizers.target.vocabulary_size
     config = Seq2SeqConfig(*sizes, **SMALL, **options)
-    keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(seed)
     encoder, decoder = keras_seq2seq.build_encoder(config), keras_seq2seq.build_decoder(config)
     model = Seq2Seq(encoder=encoder, decoder=decoder, tokenizers=tokenizers)
     for weight in model.trainable_weights:
-        weight.assign(weight * 4.0)
+        weight.assign(weight * scale)
     return model
 
 
@@ -131,8 +131,8 @@ def write_models(folder: pathlib.Path) -> dict[str, object]:
     pairs = word_pairs(300, 0)
     tokenizers = TokenizerPair.train(pairs, joint=True, source_level="word", target_level="word")
     models = {name: built(tokenizers, options) for name, options in MODELS.items()}
-    models["custom"] = custom(tokenizers)
-    models["custom_transformer"] = custom(tokenizers, **TRANSFORMER)
+    models["custom"] = custom(tokenizers, 1, 4.0)
+    models["custom_transformer"] = custom(tokenizers, 2, 1.5, **TRANSFORMER)
     for name, model in models.items():
         model.save(folder / f"{name}.keras")
         beam = keras_seq2seq.Translator.from_model(model, strategy=BEAM, max_length=9)
