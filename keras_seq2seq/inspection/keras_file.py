@@ -34,6 +34,7 @@ def inspect_keras(path: Path) -> Inspection:
             tensors = stored_weights(archive)
             assets = [name for name in archive.namelist() if name.startswith("assets/")]
     except (ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        # zipfile raises NotImplementedError for a compression or a version that it does not know.
         raise ValueError(
             f"A .keras file must be a complete archive of Keras 3. Received: {path}: {error}."
         ) from None
