@@ -10,9 +10,9 @@ from rich.table import Table
 import keras_seq2seq
 from keras_seq2seq.attention_map import draw_attention
 from keras_seq2seq.bundles.bundle import Bundle
+from keras_seq2seq.cli.tensorflow_start import quiet_start
 from keras_seq2seq.text.lines import read_texts
 from keras_seq2seq.training.recipe import Recipe
-from keras_seq2seq.training.train import train
 
 HERE = pathlib.Path(__file__).parent
 RUN = pathlib.Path("runs/quickstart")
@@ -36,7 +36,7 @@ ARTEFACTS = [
 
 def main() -> int:
     print("1. Train on the phrasebook")
-    report = train(Recipe.load(HERE / "phrasebook_en_fr.toml"), RUN, force=True)
+    report = keras_seq2seq.train(Recipe.load(HERE / "phrasebook_en_fr.toml"), RUN, force=True)
     test = report["test"]
     print(
         f"\nheld-out combinations: {test['exact_match']:.1f} % exact match, "
@@ -76,4 +76,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with quiet_start():
+        sys.exit(main())

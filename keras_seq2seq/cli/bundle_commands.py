@@ -5,16 +5,18 @@ import json
 import pathlib
 
 from keras_seq2seq.bundles.manifest import dumps
+from keras_seq2seq.cli.input_texts import add_errors_option, pairs_of_files, texts_of_file
+from keras_seq2seq.cli.messages import say, say_json
 from keras_seq2seq.cli.options import (
     Commands,
     add_runtime_options,
     add_tokenize_option,
+    check_used,
     translator,
 )
 from keras_seq2seq.evaluation import METRICS, evaluate
 from keras_seq2seq.inspection.inspect import inspect
 from keras_seq2seq.inspection.rendering import rendered
-from keras_seq2seq.text.lines import read_pairs
 
 
 def add_evaluate(commands: Commands) -> None:
@@ -39,12 +41,22 @@ def add_evaluate(commands: Commands) -> None:
         choices=METRICS,
         help="for ter, wer and cer lower is better (default: bleu chrf ter)",
     )
+    add_errors_option(parser)
     add_runtime_options(parser)
     parser.set_defaults(command=_evaluate)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    pairs = read_pairs(arguments.source, arguments.reference)
+    if arguments.num_hypotheses > 1:
+        raise ValueError(
+            "--num-hypotheses must be 1: the best translation is compared. "
+            f"Received: {arguments.num_hypotheses}."
+        )
+    if "bleu" not in arguments.metrics:
+        check_used(arguments, ["tokenize"], "--metrics bleu")
+    if not set(arguments.metrics) & {"bleu", "chrf", "ter"}:
+        check_used(arguments, ["bootstrap"], "--metrics bleu, chrf or ter")
+    pairs = pairs_of_files(arguments.source, arguments.reference, errors=arguments.errors)
     translations = translator(arguments).translate([source for source, _ in pairs])
     found = evaluate(
         translations,
@@ -55,8 +67,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     )
     for name in arguments.metrics:
         interval = found.get(f"{name}_interval", f"{found[name]:.2f}")
-        print(f"{name:12} {interval}  {found[f'{name}_signature']}")
-    print(f"exact match  {found['exact_match']:.2f} % of {found['sentences']}")
+        say(f"{name:12} {interval}  {found[f'{name}_signature']}")
+    say(f"exact match  {found['exact_match']:.2f} % of {found['sentences']}")
     return 0
 
 
@@ -65,6 +77,7 @@ def add_verify(commands: Commands) -> None:
     parser = commands.add_parser("verify", help="check that all files of a bundle agree")
     parser.add_argument("bundle", type=pathlib.Path, help="exported folder")
     parser.add_argument("--text", type=pathlib.Path, help="sentences to translate, one per line")
+    add_errors_option(parser)
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.set_defaults(command=_verify)
 
@@ -72,9 +85,17 @@ def add_verify(commands: Commands) -> None:
 def _verify(arguments: argparse.Namespace) -> int:
     from keras_seq2seq.verification.parity import verify  # imports Keras
 
+    texts = None
+    if arguments.text is None:
+        check_used(arguments, ["errors"], "--text")
+    else:
+        texts = texts_of_file(arguments.text, errors=arguments.errors)
     # The progress bar would go to standard output, into the JSON.
-    parity = verify(arguments.bundle, arguments.text, verbose=not arguments.json)
-    print(dumps(parity.to_dict()) if arguments.json else parity)
+    parity = verify(arguments.bundle, texts, verbose=not arguments.json)
+    if arguments.json:
+        say_json(dumps(parity.to_dict()))
+    else:
+        say(parity)
     return 0 if parity.passed else 1
 
 
@@ -94,8 +115,10 @@ def add_inspect(commands: Commands) -> None:
 
 def _inspect(arguments: argparse.Namespace) -> int:
     found = inspect(arguments.path)
+    if not found.parts:
+        check_used(arguments, ["summary"], "a bundle")
     if arguments.json:
-        print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+        say_json(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
     else:
-        print(rendered(found, summary=arguments.summary))
+        say(rendered(found, summary=arguments.summary))
     return 0

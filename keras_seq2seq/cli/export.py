@@ -3,14 +3,22 @@
 import argparse
 import json
 import pathlib
+from typing import Any
 
 from keras_seq2seq.bundles.bundle import Bundle
-from keras_seq2seq.cli.options import Commands, add_search_options, add_tokenize_option, strategy
+from keras_seq2seq.cli.input_texts import add_errors_option, pairs_of_files, texts_of_file
+from keras_seq2seq.cli.messages import say
+from keras_seq2seq.cli.options import (
+    Commands,
+    add_search_options,
+    add_tokenize_option,
+    check_used,
+    strategy,
+)
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
 from keras_seq2seq.evaluation import METRICS
-from keras_seq2seq.formats import EXPORTED, QUANTIZATIONS
-from keras_seq2seq.text.lines import read_pairs, read_texts
+from keras_seq2seq.formats import EXACT, EXPORTED, FORMATS, QUANTIZATIONS
 from keras_seq2seq.verification.quality_gate import Gate
 
 
@@ -36,6 +44,7 @@ def add_export(commands: Commands) -> None:
     )
     _add_gate(parser)
     add_tokenize_option(parser)
+    add_errors_option(parser)
     add_search_options(parser)
     parser.add_argument(
         "--shortlist",
@@ -84,45 +93,82 @@ def _add_gate(parser: argparse.ArgumentParser) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    # Imported here, after the options are checked: Keras takes seconds.
-    from keras_seq2seq.exporters.export import export
-    from keras_seq2seq.seq2seq import load_model
-
+    _check(arguments)
     chosen = strategy(arguments)
     if not isinstance(chosen, BeamSearch) and chosen != GREEDY:
         raise ValueError(
             "Search rules inside the files need a beam search. "
             f"Received: {chosen}; pass --beam-size above 1."
         )
+    # Imported here, after the options are checked: Keras takes seconds.
+    from keras_seq2seq.exporters.export import export
+    from keras_seq2seq.seq2seq import load_model
+
     path = arguments.run / "model.keras" if arguments.run.is_dir() else arguments.run
     model = load_model(path, compile=False)
     shortlist = None
     if arguments.shortlist and model.tokenizers is not None:
-        shortlist = Shortlist.of_texts(read_pairs(*arguments.shortlist), model.tokenizers)
-    sources, report = arguments.run / "sources.txt", arguments.run / "report.json"
+        shortlist = Shortlist.of_texts(
+            pairs_of_files(*arguments.shortlist, errors=arguments.errors), model.tokenizers
+        )
+    sources = arguments.run / "sources.txt"
     parity = export(
         model,
         arguments.output_dir,
         formats=arguments.formats,
         quantization=arguments.quantization,
         gate=_gate(arguments) if arguments.evaluation else None,
-        sentences=read_texts(sources) if sources.is_file() else None,
+        sentences=texts_of_file(sources, errors=arguments.errors) if sources.is_file() else None,
         beam=chosen if isinstance(chosen, BeamSearch) else None,
         shortlist=shortlist,
         text_onnx=arguments.text_onnx,
-        quality=json.loads(report.read_text("utf-8")).get("test") if report.is_file() else None,
+        quality=_measured_quality(arguments.run / "report.json"),
         force=arguments.force,
     )
-    print(parity)
+    say(parity)
     refused = Bundle.open(arguments.output_dir).refused
     for name in refused:
-        print(f"refused: {name}")
+        say(f"refused: {name}")
     return 0 if parity.passed and not refused else 1
+
+
+def _measured_quality(report: pathlib.Path) -> dict[str, Any] | None:
+    """Returns the quality on the test part that a run measured, if it did."""
+    if not report.is_file():
+        return None
+    try:
+        return json.loads(report.read_text("utf-8")).get("test")
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise ValueError(
+            f"{report} cannot be read as the report of a run: {error}. Remove it to export "
+            "without its figures."
+        ) from None
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Checks that no option would change nothing."""
+    formats = [FORMATS[name] for name in arguments.formats]
+    for quantization in arguments.quantization if "quantization" in arguments.given else ():
+        able = [row.name for row in FORMATS.values() if quantization in row.quantizations]
+        if quantization != EXACT and not {row.name for row in formats} & set(able):
+            raise ValueError(
+                f"--quantization {quantization} would change nothing: it takes --formats "
+                f"{' or '.join(able)}. Received: {' '.join(arguments.formats)}."
+            )
+    limits = ["max_quality_drop", "max_repetition_rise", "quality_metric", "tokenize"]
+    if not arguments.evaluation:
+        check_used(arguments, limits, "--evaluation")
+    if arguments.quality_metric != "bleu":
+        check_used(arguments, ["tokenize"], "--quality-metric bleu")
+    if not any(len(row.all_quantizations(arguments.quantization)) > 1 for row in formats):
+        check_used(arguments, limits, "a quantised file to judge, see --quantization")
+    if not (arguments.evaluation or arguments.shortlist or arguments.run.is_dir()):
+        check_used(arguments, ["errors"], "a file of texts, as of --evaluation or --shortlist")
 
 
 def _gate(arguments: argparse.Namespace) -> Gate:
     return Gate(
-        read_pairs(*arguments.evaluation),
+        pairs_of_files(*arguments.evaluation, errors=arguments.errors),
         arguments.quality_metric,
         arguments.max_quality_drop,
         arguments.max_repetition_rise,

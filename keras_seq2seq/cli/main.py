@@ -1,35 +1,91 @@
 """The command line: keras-seq2seq train, average, translate, evaluate, export, verify, inspect."""
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
+from keras_seq2seq.cli import signals, streams
 from keras_seq2seq.cli.bundle_commands import add_evaluate, add_inspect, add_verify
 from keras_seq2seq.cli.export import add_export
+from keras_seq2seq.cli.messages import PROGRAM, about, tell, told_warnings
+from keras_seq2seq.cli.tensorflow_start import quiet_start
 from keras_seq2seq.cli.train import add_average, add_train
 from keras_seq2seq.cli.translate import add_translate
+from keras_seq2seq.text.printable import printable
 from keras_seq2seq.version import __version__
 
-ERRORS = (ValueError, ArithmeticError, OSError, ImportError)
+ERRORS = (ValueError, ArithmeticError, OSError, ImportError, MemoryError)
+STATUS = (
+    "Exit status: 0 done; 1 failed, or a check did not pass; 2 wrong usage; 130 stopped by Ctrl-C, "
+    "143 by SIGTERM, 129 by a terminal that closed; 141 what reads the output has ended."
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are safe for a terminal."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns the exit status: 0 done, 1 failed, 130 interrupted."""
-    arguments = build_parser().parse_args(argv)
-    try:
-        return arguments.command(arguments)
-    except ERRORS as error:
-        print(f"keras-seq2seq: {_about_options(str(error), arguments)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    """Runs one command.
+
+    Args:
+        argv: Arguments of the command. None takes those of the process, which is then the
+            command's own: it is in Python's UTF-8 mode, and a signal that stopped it ends it.
+    Returns:
+        The exit status, as `keras-seq2seq --help` explains it.
+    """
+    if argv is not None:
+        return _run(argv)
+    streams.in_utf8_mode()
+    streams.fill_closed_descriptors()
+    return signals.end(_run(sys.argv[1:]))
+
+
+def _run(argv: Sequence[str]) -> int:
+    arguments = None
+    with streams.utf8_streams(), signals.stoppable(), told_warnings(), quiet_start():
+        try:
+            try:
+                streams.check_output()
+                arguments = _parsed(argv)
+                return arguments.command(arguments)
+            finally:
+                streams.flush_output()
+        except BrokenPipeError:
+            status = signals.BROKEN_PIPE
+        except signals.Stopped as stopped:
+            status = stopped.status
+        except KeyboardInterrupt:
+            status = signals.INTERRUPTED
+        except ERRORS as error:
+            status = 1
+            with contextlib.suppress(OSError):
+                tell(_about_options(about(error), arguments))
+        streams.drop_unwritten()
+        return status
+
+
+def _parsed(argv: Sequence[str]) -> argparse.Namespace:
+    """Returns the arguments; their `given` holds the names of those that the user gave."""
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    for action in arguments.parser._actions:
+        action.default = argparse.SUPPRESS
+    arguments.given = frozenset(vars(parser.parse_args(argv)))
+    return arguments
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of all commands."""
-    parser = argparse.ArgumentParser(
-        prog="keras-seq2seq",
+    parser = Parser(
+        prog=PROGRAM,
         description="Train sequence-to-sequence models in Keras and ship them everywhere.",
+        epilog=STATUS,
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -43,9 +99,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _about_options(message: str, arguments: argparse.Namespace) -> str:
+def _about_options(message: str, arguments: argparse.Namespace | None) -> str:
     """Renames Python arguments in a message to the options of the command."""
-    for action in arguments.parser._actions:
+    for action in arguments.parser._actions if arguments else ():
         if action.option_strings:
             message = message.replace(f"`{action.dest}`", action.option_strings[-1])
     return message

@@ -2,9 +2,9 @@
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from keras_seq2seq.bundles.bundle import load
+from keras_seq2seq.bundles.bundle import Bundle, load
 from keras_seq2seq.decoding.beam_ranking import LENGTH_PENALTIES
 from keras_seq2seq.decoding.strategies import BeamSearch, Greedy, Sampling
 from keras_seq2seq.decoding.strategy import Strategy
@@ -13,6 +13,8 @@ from keras_seq2seq.translator import SEARCHES, Translator
 
 Commands = argparse._SubParsersAction  # what `add_subparsers` returns
 CHOICES = {"length_penalty": LENGTH_PENALTIES}
+NAMES = {"num_threads": "threads"}  # options that are not called like their argument
+WITH_THREADS = ("onnx", "litert")
 
 
 def add_runtime_options(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +41,7 @@ def add_runtime_options(parser: argparse.ArgumentParser) -> None:
         dest="num_threads",
         type=int,
         default=1,
-        help="threads of one operator (default: %(default)s)",
+        help="threads of one operator in ONNX and LiteRT files (default: %(default)s)",
     )
     add_search_options(parser)
     group = parser.add_argument_group("sampling")
@@ -72,6 +74,7 @@ def strategy(arguments: argparse.Namespace) -> Strategy:
     """
     given = vars(arguments)
     kind: type[Strategy] = BeamSearch if arguments.beam_size != 1 else Greedy
+    of_beam = [name for name in _own_options(BeamSearch) if name != "beam_size"]
     if given.get("sample"):
         if arguments.beam_size != 1 or arguments.num_hypotheses != 1:
             raise ValueError(
@@ -79,20 +82,58 @@ def strategy(arguments: argparse.Namespace) -> Strategy:
                 f"--beam-size {arguments.beam_size} --num-hypotheses {arguments.num_hypotheses}."
             )
         kind = Sampling
-    elif kind is Greedy:
-        # A greedy search ignores the options of a beam; wrong ones are reported all the same.
+        check_used(arguments, of_beam, "a beam search, without --sample")
+    else:
+        check_used(arguments, _own_options(Sampling), "--sample")
+    if kind is Greedy:
+        # Wrong values are reported first.
         BeamSearch.from_dict({name: given[name] for name in _options(BeamSearch)})
+        check_used(arguments, of_beam, "--beam-size above 1")
     return kind.from_dict({name: given[name] for name in _options(kind)})
+
+
+def check_used(arguments: argparse.Namespace, names: Iterable[str], needs: str) -> None:
+    """Refuses options that the user gave and that change nothing.
+
+    Args:
+        arguments: Those of a command.
+        names: The options that would change something only with `needs`.
+        needs: What is missing.
+    Raises:
+        ValueError: If one of `names` was given; lists all.
+    """
+    if given := [name for name in names if name in arguments.given]:
+        options = ", ".join(f"--{NAMES.get(name, name).replace('_', '-')}" for name in given)
+        raise ValueError(
+            f"{options} would change nothing: it takes {needs}. Add that, or leave it out."
+        )
+
+
+def check_utf8(**texts: str) -> None:
+    """Checks that options are texts, not bytes of another encoding.
+
+    Raises:
+        ValueError: If not.
+    """
+    for name, text in texts.items():
+        if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+            raise ValueError(f"--{name} must be UTF-8. Received: {text!r}.")
 
 
 def translator(arguments: argparse.Namespace) -> Translator:
     """Opens the bundle that the options name."""
+    chosen = strategy(arguments)
+    name = arguments.runtime
+    if name is None:
+        name = Bundle.open(arguments.bundle).preferred_runtime(arguments.quantization)
+    if name not in WITH_THREADS:
+        check_used(arguments, ["num_threads"], f"a runtime of {', '.join(WITH_THREADS)}")
     return load(
         arguments.bundle,
-        runtime=arguments.runtime,
+        runtime=name,
         quantization=arguments.quantization,
         search=arguments.search,
-        strategy=strategy(arguments),
+        strategy=chosen,
         num_threads=arguments.num_threads,
     )
 

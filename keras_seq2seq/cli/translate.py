@@ -1,14 +1,29 @@
-"""The command translate: standard input to standard output, line by line."""
+"""The command translate: standard input to standard output or a file, line by line."""
 
 import argparse
+import contextlib
+import functools
 import json
 import pathlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from keras_seq2seq.attention_map import draw_attention
-from keras_seq2seq.cli.options import Commands, add_runtime_options, translator
+from keras_seq2seq.cli.input_texts import InputTexts, add_errors_option
+from keras_seq2seq.cli.messages import json_safe, tell
+from keras_seq2seq.cli.options import (
+    Commands,
+    add_runtime_options,
+    check_used,
+    check_utf8,
+    translator,
+)
+from keras_seq2seq.cli.output_file import OutputFile
+from keras_seq2seq.cli.output_lines import OutputLines
 from keras_seq2seq.cli.read_ahead import groups
+from keras_seq2seq.cli.resumed import SHARE_OF_QUANTISED, skip_translated
+from keras_seq2seq.cli.streams import standard_input
+from keras_seq2seq.formats import EXACT
 from keras_seq2seq.progress import progress
 from keras_seq2seq.text.sentences import map_sentences
 from keras_seq2seq.translation import Translation
@@ -20,9 +35,10 @@ def add_translate(commands: Commands) -> None:
     parser = commands.add_parser(
         "translate",
         help="translate standard input, line by line",
-        description="Translates standard input (UTF-8): one line of output for each line.",
+        description="Translates standard input: one line of output for each line. Both are UTF-8.",
     )
     parser.add_argument("bundle", type=pathlib.Path, help="exported folder")
+    _add_output(parser)
     parser.add_argument(
         "--json",
         action="store_true",
@@ -40,6 +56,7 @@ def add_translate(commands: Commands) -> None:
         metavar="LANGUAGE",
         help="translate the sentences of a line one by one; language of the source, such as en",
     )
+    add_errors_option(parser)
     parser.add_argument("--batch-size", type=int, default=32, help="default: %(default)s")
     parser.add_argument(
         "--window",
@@ -51,7 +68,45 @@ def add_translate(commands: Commands) -> None:
     parser.set_defaults(command=_translate)
 
 
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output", type=pathlib.Path, metavar="FILE", help="file (default: standard output)"
+    )
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where --output ends; some of its lines are translated again and compared",
+    )
+    existing.add_argument(
+        "--force", action="store_true", help="write over --output if it holds something"
+    )
+
+
 def _translate(arguments: argparse.Namespace) -> int:
+    _check(arguments)
+    lines = standard_input()
+    opened = translator(arguments)
+    texts = InputTexts("standard input", arguments.errors)
+    bar = sys.stderr.isatty() and not (arguments.output is None and sys.stdout.isatty())
+    try:
+        with _output(arguments) as output, progress(None, "lines", bar) as advance:
+            if isinstance(output, OutputFile) and output.lines:
+                share = 1.0 if arguments.quantization == EXACT else SHARE_OF_QUANTISED
+                again = functools.partial(_translated, opened, arguments)
+                skip_translated(output, lines, texts, again, share)
+                advance(output.lines)
+            for group in groups(lines, arguments.window):
+                sources = [texts.text(line) for line in group]
+                output.write(_translated(opened, arguments, sources, output.lines))
+                advance(len(group))
+    finally:
+        texts.tell()
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Checks options that contradict each other, or that would change nothing."""
     if arguments.split_sentences and (
         arguments.json or arguments.plot_attention or arguments.prefix
     ):
@@ -59,42 +114,76 @@ def _translate(arguments: argparse.Namespace) -> int:
             "--split-sentences cannot be combined with --json, --plot-attention or --prefix, "
             "which need one sentence per line."
         )
-    opened = translator(arguments)
-    lines = 0
-    bar = sys.stderr.isatty() and not sys.stdout.isatty()
-    with progress(None, "lines", bar) as advance:
-        for group in groups(sys.stdin.buffer, arguments.window):
-            texts = [line.decode("utf-8", "replace").rstrip("\r\n") for line in group]
-            for line in _translated(opened, texts, arguments, lines):
-                print(line)
-            sys.stdout.flush()
-            lines += len(group)
-            advance(len(group))
-    return 0
+    if arguments.output is None:
+        check_used(arguments, ["resume", "force"], "--output")
+    if arguments.num_hypotheses > 1 and not arguments.json:
+        raise ValueError(
+            "--num-hypotheses above 1 needs --json: without it, each line is the best translation. "
+            f"Received: {arguments.num_hypotheses}."
+        )
+    if arguments.prefix:
+        if arguments.search == "in_file":
+            raise ValueError(
+                "--prefix needs the search on the host. Received: --search in_file; leave it out."
+            )
+        check_utf8(prefix=arguments.prefix)
+
+
+@contextlib.contextmanager
+def _output(arguments: argparse.Namespace) -> Iterator[OutputLines | OutputFile]:
+    """Yields where to write; tells what a file holds if the block fails."""
+    if arguments.output is None:
+        yield OutputLines.standard()
+        return
+    output = OutputFile(arguments.output, resume=arguments.resume, force=arguments.force)
+    before = output.lines
+    try:
+        yield output
+        output.finish()
+    except BaseException:
+        if output.lines > before:
+            with contextlib.suppress(OSError):
+                tell(f"{output.path} has {output.lines} whole lines; --resume goes on after them.")
+        raise
+    finally:
+        output.close()
 
 
 def _translated(
-    opened: Translator, texts: list[str], arguments: argparse.Namespace, lines: int
-) -> Iterator[str]:
-    """Yields the output for each text; `lines` is the number of lines before."""
+    opened: Translator,
+    arguments: argparse.Namespace,
+    texts: Sequence[str],
+    before: int | None = None,
+) -> list[str]:
+    """Returns the line of output for each text.
+
+    Args:
+        opened: What translates.
+        arguments: Those of the command.
+        texts: The texts.
+        before: int >= 0. Number of lines before them, for the names of pictures; None draws none.
+    """
     options = {"batch_size": arguments.batch_size, "window": arguments.window, "verbose": False}
     if arguments.split_sentences:
 
         def translate(sentences: list[str]) -> list[str]:
             return [best.text for best, *_ in opened.iterate(sentences, **options)]
 
-        yield from map(_one_line, map_sentences(texts, arguments.split_sentences, translate))
-        return
-    found = opened.iterate(texts, prefixes=arguments.prefix, **options)
-    for number, (text, n_best) in enumerate(zip(texts, found, strict=True), lines + 1):
-        if arguments.plot_attention:
-            _plot_attention(n_best[0], arguments.plot_attention, number)
-        if arguments.json:
-            hypotheses = [translation.to_dict() for translation in n_best]
-            first = {"source": text, "source_tokens": list(n_best[0].source_tokens)}
-            yield json.dumps({**first, "hypotheses": hypotheses}, ensure_ascii=False)
-        else:
-            yield _one_line(n_best[0].text)
+        found = map_sentences(texts, arguments.split_sentences, translate)
+        return [_one_line(text) for text in found]
+    lines = []
+    n_bests = opened.iterate(texts, prefixes=arguments.prefix, **options)
+    for place, (text, n_best) in enumerate(zip(texts, n_bests, strict=True), 1):
+        if arguments.plot_attention and before is not None:
+            _plot_attention(n_best[0], arguments.plot_attention, before + place)
+        lines.append(_json(text, n_best) if arguments.json else _one_line(n_best[0].text))
+    return lines
+
+
+def _json(text: str, n_best: list[Translation]) -> str:
+    hypotheses = [translation.to_dict() for translation in n_best]
+    first = {"source": text, "source_tokens": list(n_best[0].source_tokens)}
+    return json_safe(json.dumps({**first, "hypotheses": hypotheses}, ensure_ascii=False))
 
 
 def _one_line(text: str) -> str:

@@ -104,7 +104,10 @@ def _model_errors(prepared: PreparedExport) -> list[str]:
     """Returns the errors that keep a model, its searches and its shortlist from being exported."""
     model, checks = prepared.model, []
     if model.tokenizers is None:
-        checks.append("`model.tokenizers` must be set: a bundle holds them. Received: None.")
+        checks.append(
+            "The model must have its tokenizers: a bundle holds them. Received: None; set "
+            "`model.tokenizers = TokenizerPair(...)`, and save the model if its file is exported."
+        )
     if prepared.max_length < 1:
         checks.append(f"`max_length` must be at least 1; pass it. Received: {prepared.max_length}.")
     if prepared.shortlist is not None and model.config is None:
