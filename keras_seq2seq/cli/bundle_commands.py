@@ -83,13 +83,13 @@ def add_verify(commands: Commands) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from keras_seq2seq.verification.parity import verify  # imports Keras
-
     texts = None
     if arguments.text is None:
         check_used(arguments, ["errors"], "--text")
     else:
         texts = texts_of_file(arguments.text, errors=arguments.errors)
+    from keras_seq2seq.verification.parity import verify  # imports Keras
+
     # The progress bar would go to standard output, into the JSON.
     parity = verify(arguments.bundle, texts, verbose=not arguments.json)
     if arguments.json:

@@ -32,7 +32,8 @@ class OutputLines:
     def standard(cls) -> "OutputLines":
         """Returns standard output."""
         sys.stdout.flush()
-        return cls(cast(BinaryIO, sys.stdout.buffer), "standard output")
+        stream = getattr(sys.stdout, "buffer", None) or _Texts()
+        return cls(cast(BinaryIO, stream), "standard output")
 
     def write(self, lines: Iterable[str]) -> None:
         """Writes lines; each of them must be one line.
@@ -71,6 +72,14 @@ class OutputLines:
             end = self._raw.seek(0, os.SEEK_CUR) - count
             self._raw.truncate(end)
             self._raw.seek(end)
+
+
+class _Texts:
+    """Writes whole lines to a standard output that takes texts alone, as in a notebook."""
+
+    def write(self, chunk: bytes) -> int:
+        sys.stdout.write(chunk.decode("utf-8"))
+        return len(chunk)
 
 
 def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
