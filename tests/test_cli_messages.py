@@ -31,6 +31,7 @@ def test_json_says_the_same_and_steers_no_terminal(indent):
     [
         (OSError(28, "No space left on device", "out.txt"), "out.txt: No space left on device"),
         (OSError(18, "Cross-device link", "a", None, "b"), "a -> b: Cross-device link"),
+        (OSError(2, "No such file", "none/.partial-a.png"), "none/a.png: No such file"),
         (OSError(5, "Input/output error"), "Input/output error"),
         (FileExistsError("out exists. Pass --force."), "out exists. Pass --force."),
         (MemoryError(), "out of memory"),

@@ -30,6 +30,7 @@ def refusal(capsys, command, place, *options):
         (["--beam-size", "2", "--num-hypotheses", "2"], "--num-hypotheses above 1 needs --json"),
         (["--prefix", "un", "--search", "in_file"], "--prefix needs the search on the host"),
         (["--prefix", "\udce9"], "--prefix must be UTF-8. Received: '\\udce9'"),
+        (["--plot-attention", "a.svg"], "--plot-attention must name a .png file. Received: a.svg"),
         (["--resume"], "--resume would change nothing: it takes --output"),
         (["--force"], "--force would change nothing: it takes --output"),
     ],
@@ -42,7 +43,7 @@ def test_translate_refuses_what_has_no_effect(capsys, options, told):
     ("options", "told"),
     [
         (["--metrics", "chrf", "--tokenize", "none"], "--tokenize would change nothing: it takes"),
-        (["--metrics", "wer", "--bootstrap", "9"], "--bootstrap would change nothing: it takes"),
+        (["--metrics", "wer", "--bootstrap", "0"], "--bootstrap would change nothing: it takes"),
         (["--beam-size", "2", "--num-hypotheses", "2"], "--num-hypotheses must be 1"),
     ],
 )

@@ -29,6 +29,7 @@ def add_evaluate(commands: Commands) -> None:
     )
     parser.add_argument(
         "--bootstrap",
+        dest="num_bootstraps",
         type=int,
         default=1000,
         help="resamplings for confidence intervals (default: %(default)s)",
@@ -55,14 +56,14 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if "bleu" not in arguments.metrics:
         check_used(arguments, ["tokenize"], "--metrics bleu")
     if not set(arguments.metrics) & {"bleu", "chrf", "ter"}:
-        check_used(arguments, ["bootstrap"], "--metrics bleu, chrf or ter")
+        check_used(arguments, ["num_bootstraps"], "--metrics bleu, chrf or ter")
     pairs = pairs_of_files(arguments.source, arguments.reference, errors=arguments.errors)
     translations = translator(arguments).translate([source for source, _ in pairs])
     found = evaluate(
         translations,
         [reference for _, reference in pairs],
         metrics=arguments.metrics,
-        num_bootstraps=arguments.bootstrap,
+        num_bootstraps=arguments.num_bootstraps,
         tokenize=arguments.tokenize,
     )
     for name in arguments.metrics:

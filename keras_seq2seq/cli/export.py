@@ -100,11 +100,15 @@ def _export(arguments: argparse.Namespace) -> int:
             "Search rules inside the files need a beam search. "
             f"Received: {chosen}; pass --beam-size above 1."
         )
+    path = arguments.run / "model.keras" if arguments.run.is_dir() else arguments.run
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} does not exist; name the folder of a run, or a .keras file."
+        )
     # Imported here, after the options are checked: Keras takes seconds.
     from keras_seq2seq.exporters.export import export
     from keras_seq2seq.seq2seq import load_model
 
-    path = arguments.run / "model.keras" if arguments.run.is_dir() else arguments.run
     model = load_model(path, compile=False)
     shortlist = None
     if arguments.shortlist and model.tokenizers is not None:

@@ -102,8 +102,8 @@ def build_parser() -> argparse.ArgumentParser:
 def _about_options(message: str, arguments: argparse.Namespace | None) -> str:
     """Renames Python arguments in a message to the options of the command."""
     for action in arguments.parser._actions if arguments else ():
-        if action.option_strings:
-            message = message.replace(f"`{action.dest}`", action.option_strings[-1])
+        option = action.option_strings[-1] if action.option_strings else action.dest.upper()
+        message = message.replace(f"`{action.dest}`", option)
     return message
 
 

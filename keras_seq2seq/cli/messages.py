@@ -10,6 +10,7 @@ from typing import TextIO
 from keras_seq2seq.text.printable import printable
 
 PROGRAM = "keras-seq2seq"
+PARTIAL = ".partial-"  # see `whole_file`
 
 
 def tell(message: str) -> None:
@@ -45,7 +46,8 @@ def about(error: BaseException) -> str:
     """Returns what an error says; a file that could not be read or written comes first."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         names = [str(name) for name in (error.filename, error.filename2) if name is not None]
-        return f"{' -> '.join(names)}: {error.strerror}"
+        # A file that is written under another name first is told by its own.
+        return f"{' -> '.join(names).replace(PARTIAL, '')}: {error.strerror}"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if isinstance(error, MemoryError):

@@ -13,7 +13,6 @@ from keras_seq2seq.translator import SEARCHES, Translator
 
 Commands = argparse._SubParsersAction  # what `add_subparsers` returns
 CHOICES = {"length_penalty": LENGTH_PENALTIES}
-NAMES = {"num_threads": "threads"}  # options that are not called like their argument
 WITH_THREADS = ("onnx", "litert")
 
 
@@ -103,7 +102,8 @@ def check_used(arguments: argparse.Namespace, names: Iterable[str], needs: str) 
         ValueError: If one of `names` was given; lists all.
     """
     if given := [name for name in names if name in arguments.given]:
-        options = ", ".join(f"--{NAMES.get(name, name).replace('_', '-')}" for name in given)
+        known = {action.dest: action.option_strings for action in arguments.parser._actions}
+        options = ", ".join(known[name][-1] for name in given)
         raise ValueError(
             f"{options} would change nothing: it takes {needs}. Add that, or leave it out."
         )

@@ -53,6 +53,7 @@ def add_translate(commands: Commands) -> None:
     parser.add_argument("--prefix", default="", help="text that every translation begins with")
     parser.add_argument(
         "--split-sentences",
+        dest="language",
         metavar="LANGUAGE",
         help="translate the sentences of a line one by one; language of the source, such as en",
     )
@@ -107,12 +108,14 @@ def _translate(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> None:
     """Checks options that contradict each other, or that would change nothing."""
-    if arguments.split_sentences and (
-        arguments.json or arguments.plot_attention or arguments.prefix
-    ):
+    if arguments.language and (arguments.json or arguments.plot_attention or arguments.prefix):
         raise ValueError(
             "--split-sentences cannot be combined with --json, --plot-attention or --prefix, "
             "which need one sentence per line."
+        )
+    if arguments.plot_attention and arguments.plot_attention.suffix != ".png":
+        raise ValueError(
+            f"--plot-attention must name a .png file. Received: {arguments.plot_attention}."
         )
     if arguments.output is None:
         check_used(arguments, ["resume", "force"], "--output")
@@ -164,12 +167,12 @@ def _translated(
         before: int >= 0. Number of lines before them, for the names of pictures; None draws none.
     """
     options = {"batch_size": arguments.batch_size, "window": arguments.window, "verbose": False}
-    if arguments.split_sentences:
+    if arguments.language:
 
         def translate(sentences: list[str]) -> list[str]:
             return [best.text for best, *_ in opened.iterate(sentences, **options)]
 
-        found = map_sentences(texts, arguments.split_sentences, translate)
+        found = map_sentences(texts, arguments.language, translate)
         return [_one_line(text) for text in found]
     lines = []
     n_bests = opened.iterate(texts, prefixes=arguments.prefix, **options)
