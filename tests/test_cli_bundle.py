@@ -9,6 +9,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from conftest import tiny_model
 
 import keras_seq2seq
 from keras_seq2seq.cli.main import main
@@ -233,6 +234,21 @@ def test_evaluate_needs_files_of_equal_length(bundle, tmp_path, capsys):
 def test_export_refuses_an_existing_bundle_in_one_line(run_folder, bundle, capsys):
     assert main(["export", str(run_folder), "--output-dir", str(bundle)]) == 1
     assert "pass force=True (--force)" in capsys.readouterr().err
+
+
+def test_export_refuses_a_model_without_tokenizers(tmp_path, capsys):
+    tiny_model().save(tmp_path / "model.keras")
+    assert main(["export", str(tmp_path), "--output-dir", str(tmp_path / "bundle")]) == 1
+    told = capsys.readouterr().err
+    assert "The model must have its tokenizers: a bundle holds them. Received: None" in told
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+
+
+def test_export_names_a_report_that_cannot_be_read(run_folder, tmp_path, capsys):
+    run = shutil.copytree(run_folder, tmp_path / "run", ignore=shutil.ignore_patterns("bundle"))
+    (run / "report.json").write_text("[1", "utf-8")
+    assert main(["export", str(run), "--output-dir", str(tmp_path / "bundle")]) == 1
+    assert "report.json cannot be read as the report of a run" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [["verify"], ["translate"]])
