@@ -61,7 +61,8 @@ def _add_gate(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         type=pathlib.Path,
         metavar=("SOURCE", "REFERENCE"),
-        help="files with evaluation pairs; quantised artefacts that lose too much are refused",
+        help="files with evaluation pairs; quantised artefacts that lose too much are refused; "
+        "without them, those that do not say what float32 says",
     )
     parser.add_argument(
         "--max-quality-drop",
@@ -74,6 +75,14 @@ def _add_gate(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1.0,
         help="largest allowed rise of the repetition rate, in points (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--min-agreement",
+        type=float,
+        default=50.0,
+        help="least agreement of a quantised artefact with float32, in per cent of neighbouring "
+        "tokens, on the evaluation pairs or the run's sentences; 0 allows any (default: "
+        "%(default)s)",
     )
     parser.add_argument(
         "--quality-metric",
@@ -105,7 +114,7 @@ def _export(arguments: argparse.Namespace) -> int:
         arguments.output_dir,
         formats=arguments.formats,
         quantization=arguments.quantization,
-        gate=_gate(arguments) if arguments.evaluation else None,
+        gate=_gate(arguments),
         sentences=read_texts(sources) if sources.is_file() else None,
         beam=chosen if isinstance(chosen, BeamSearch) else None,
         shortlist=shortlist,
@@ -122,9 +131,10 @@ def _export(arguments: argparse.Namespace) -> int:
 
 def _gate(arguments: argparse.Namespace) -> Gate:
     return Gate(
-        read_pairs(*arguments.evaluation),
+        read_pairs(*arguments.evaluation) if arguments.evaluation else None,
         arguments.quality_metric,
         arguments.max_quality_drop,
         arguments.max_repetition_rise,
         arguments.tokenize,
+        arguments.min_agreement,
     )
