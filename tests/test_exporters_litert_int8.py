@@ -1,19 +1,24 @@
 import dataclasses
+import tempfile
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 from conftest import word_pairs
 from exported_models import searched_on_host, tiny_model
+from nasty_weights import nasty
 
 import keras_seq2seq
 from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.decoding.strategies import BeamSearch
 from keras_seq2seq.exporters.litert.builtin_operators import check_builtin_only
 from keras_seq2seq.exporters.litert.calibration import RangeProfiler, measured_ranges
-from keras_seq2seq.exporters.litert.int8 import PRODUCTS, Scale, int8_content
-from keras_seq2seq.exporters.litert.packing import unpacked
-from keras_seq2seq.exporters.litert.writer import write_litert
+from keras_seq2seq.exporters.litert.int8 import PRODUCTS, Int8Model, Scale, int8_content
+from keras_seq2seq.exporters.litert.packing import packed, unpacked
+from keras_seq2seq.exporters.litert.writer import _converted, write_litert
 from keras_seq2seq.exporters.prepared import PreparedExport
+from keras_seq2seq.exporters.silence import silence
 from keras_seq2seq.file_formats.litert_schema import litert_schema
 from keras_seq2seq.inspection.litert_model import LiteRTModel
 from keras_seq2seq.runtimes.litert import LiteRTRuntime
@@ -33,6 +38,7 @@ KINDS = {
     },
 }
 QUANTIZATIONS = ("float32", "dynamic_int8", "int8")
+TINY = [(0.0, 1e-44), (-1e-46, 1e-300), (-1e-37, 0.0)]
 
 
 def sources(count, seed):
@@ -170,10 +176,13 @@ def test_a_signature_run_by_the_profiler_gives_what_it_gives(written):
             np.testing.assert_allclose(values, expected[name], atol=1e-6)
 
 
-@pytest.mark.parametrize("limits", [(-1.0, 1.0), (0.0, 6.0), (2.0, 6.0), (-3.0, -1.0), (0.0, 0.0)])
+@pytest.mark.parametrize(
+    "limits", [(-1.0, 1.0), (0.0, 6.0), (2.0, 6.0), (-3.0, -1.0), (0.0, 0.0), *TINY, (-3e38, 3e38)]
+)
 def test_a_scale_holds_the_range_and_zero_exactly(limits):
     scale = Scale.of(*limits)
     assert -128 <= scale.zero_point <= 127
+    assert np.finfo("float32").tiny <= np.float32(scale.scale) < np.inf
     held = scale.scale * (np.array([-128, 127]) - scale.zero_point)
     assert held[0] <= limits[0] + scale.scale
     assert held[1] >= limits[1] - scale.scale
@@ -204,3 +213,62 @@ def test_export_in_int8_without_sentences_is_refused(translating_model, tmp_path
     ):
         keras_seq2seq.export(translating_model, tmp_path / "b", quantization="int8")
     assert not (tmp_path / "b").exists()
+
+
+def tiny_converted(table, kernel, bias):
+    """Returns a .tflite file in dynamic int8 that looks up rows of a table, and a product."""
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([1, None], tf.int32), tf.TensorSpec([4, 48], tf.float32)]
+    )
+    def call(ids, x):
+        one_hot = tf.one_hot(tf.reshape(ids, [-1]), 64, dtype=tf.float32)
+        product = tf.matmul(x, tf.constant(kernel), transpose_b=True) + tf.constant(bias)
+        return {"rows": tf.matmul(one_hot, tf.constant(table)), "product": product}
+
+    module = tf.Module()
+    module.call = call
+    with tempfile.TemporaryDirectory() as folder, silence():
+        tf.saved_model.save(module, folder, signatures={"call": call})
+        return _converted(folder, "dynamic_int8", ["call"])
+
+
+BIAS = np.linspace(-20, 20, 64, dtype="float32")
+
+
+def test_dynamic_int8_is_within_half_a_step_of_nasty_weights():
+    wanted = nasty(64, 48), nasty(64, 48, seed=1)
+    model = unpacked(tiny_converted(*wanted, BIAS))
+    tensors = [
+        tensor
+        for tensor in model.subgraphs[0].tensors
+        if tensor.type == litert_schema().TensorType.INT8 and len(tensor.shape) == 2
+    ]
+    assert len(tensors) == 2
+    for tensor in tensors:
+        assert tensor.quantization.quantizedDimension == 0
+        scales = tensor.quantization.scale.astype("float64")[:, None]
+        stored = model.buffers[tensor.buffer].data.tobytes()
+        read = np.frombuffer(stored, "int8").reshape(tensor.shape) * scales
+        fits = [(np.abs(read - w) <= scales / 2 * (1 + 1e-4)).all() for w in wanted]
+        assert sum(fits) == 1
+
+
+@pytest.mark.parametrize("pruned", [False, True])
+def test_a_product_whose_bias_int32_cannot_count_stays_dynamic(pruned):
+    draw = np.random.default_rng(0)
+    kernel, x = draw.normal(size=(64, 48)), draw.normal(size=(4, 48)).astype("float32")
+    kernel[3] = 0 if pruned else kernel[3]
+    kernel = kernel.astype("float32")
+    expected = x @ kernel.T + BIAS
+    model = unpacked(tiny_converted(kernel, kernel, BIAS))
+    names = [tensor.name.decode() for tensor in model.subgraphs[0].tensors]
+    limits = float(expected.min()), float(expected.max())
+    made = Int8Model(model, dict.fromkeys(names, limits))
+    made.quantize(PRODUCTS, vocabulary_size=1)
+    quantised = [o for o in model.subgraphs[0].operators if made.name(o) == "QUANTIZE"]
+    assert len(quantised) == (0 if pruned else 1)
+    interpreter = Interpreter(model_content=packed(model))
+    given = {"ids": np.array([[5]], "int32"), "x": x}
+    found = interpreter.get_signature_runner("call")(**given)["product"]
+    np.testing.assert_allclose(found, expected, atol=0.1 * np.abs(expected).max())

@@ -4,13 +4,20 @@ import math
 import numpy as np
 import onnx
 import pytest
-from conftest import word_pairs
+from conftest import tiny_model, word_pairs
 from onnx import numpy_helper
 
 import keras_seq2seq
 from keras_seq2seq.bundles.bundle import Bundle
+from keras_seq2seq.exporters.export import FEWEST_JUDGED
 from keras_seq2seq.exporters.onnx import quantization as onnx_quantization
-from keras_seq2seq.verification.quality_gate import Gate, Quality, losses, repeats
+from keras_seq2seq.verification.quality_gate import (
+    Gate,
+    Quality,
+    disagreement,
+    losses,
+    repeats,
+)
 
 PAIRS = [("the dog", "le chien"), ("a cat", "un chat"), ("the old bird", "le vieux oiseau")]
 BLEU = Gate(PAIRS)
@@ -125,11 +132,73 @@ def test_broken_scales_are_refused_and_not_left(
         keras_seq2seq.load(folder, "onnx", quantization="dynamic_int8")
 
 
-def test_without_pairs_nothing_is_judged(translating_model, tmp_path):
-    keras_seq2seq.export(translating_model, tmp_path / "b", formats=["onnx"], verbose=False)
+def test_without_pairs_agreement_is_measured(translating_model, tmp_path):
+    keras_seq2seq.export(
+        translating_model, tmp_path / "b", formats=["onnx"], sentences=["the dog"], verbose=False
+    )
+    (verdict,) = Bundle.open(tmp_path / "b").manifest["quantization"]
+    assert (verdict["metric"], verdict["accepted"]) == ("agreement", True)
+    assert verdict["before"]["scores"]["sentences"] == FEWEST_JUDGED
+    assert 90 < verdict["after"]["scores"].get("agreement", 100) <= 100
+    assert "as in float32" in (tmp_path / "b" / "REPORT.md").read_text("utf-8")
+
+
+def test_without_pairs_gibberish_is_refused(tokenizers, tmp_path, monkeypatch):
+    model = tiny_model(tokenizers=tokenizers, scale=12.0)  # decided about what it says
+    broken = with_broken_scales(onnx_quantization.quantized)
+    monkeypatch.setattr(onnx_quantization, "quantized", broken)
+    with pytest.warns(UserWarning, match=r"onnx dynamic_int8: Its agreement .* at least 50 % are"):
+        keras_seq2seq.export(
+            model, tmp_path / "b", formats=["onnx"], sentences=["the dog"], verbose=False
+        )
     bundle = Bundle.open(tmp_path / "b")
-    assert bundle.manifest["quantization"] == []
-    assert ("onnx", "dynamic_int8") in bundle.artefacts
+    assert bundle.artefacts == [("onnx", "float32"), ("keras", "float32")]
+    assert not [path.name for path in bundle.folder.rglob("*dynamic_int8*")]
+
+
+def test_any_agreement_is_allowed_by_option():
+    assert disagreement(Gate(min_agreement=0), 0.0, 3) == []
+    assert disagreement(Gate(), 50.0, 3) == []
+    (fault,) = disagreement(Gate(), 3.125, 20)
+    assert fault.startswith("Its agreement with float32 is 3.1 % on 20 sentences; at least 50 %")
+    assert "--min-agreement" in fault
+
+
+def test_equal_drops_are_not_lost_to_rounding():
+    for drop in np.arange(0.1, 3, 0.1).round(1).tolist():
+        gate = Gate(PAIRS, max_quality_drop=drop, max_repetition_rise=drop)
+        before, after = quality(36.15, 0.3), quality(36.15 - drop, 0.3 + drop)
+        assert losses(gate, before, after) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"evaluation": []}, "`evaluation` must hold at least one pair. Received: none"),
+        ({"evaluation": [("a", ""), ("b", " ")]}, "with a word. Received: 2 empty references"),
+        ({"evaluation": ["ab", "cd"]}, "must hold pairs .* Received: 'ab' at place 0"),
+        ({"evaluation": [{"en": "a", "fr": "b"}]}, "must hold pairs .* at place 0"),
+        ({"evaluation": [*PAIRS, ("a", None)]}, "Received: .*None.* at place 3"),
+        ({"metric": "meteor"}, "`quality_metric` must be one of"),
+        ({"max_quality_drop": math.nan}, "`max_quality_drop` must be at least 0. Received: nan"),
+        ({"max_repetition_rise": "1"}, "`max_repetition_rise` must be at least 0. Received: '1'"),
+        ({"min_agreement": 101}, "`min_agreement` must be 0 to 100. Received: 101"),
+        ({"min_agreement": None}, "`min_agreement` must be 0 to 100. Received: None"),
+    ],
+)
+def test_a_gate_that_could_judge_nothing_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Gate(**options)
+
+
+def test_pairs_may_come_from_a_generator():
+    assert Gate(pair for pair in PAIRS).evaluation == tuple(PAIRS)
+
+
+def test_an_unknown_way_to_split_words_is_refused_before_writing():
+    with pytest.raises(ValueError, match="`tokenize` must be one of .* Received: 'spaces'"):
+        Gate(PAIRS, tokenize="spaces").check_installed()
+    Gate(tokenize="spaces").check_installed()  # not used without pairs
 
 
 def test_float32_alone_is_possible(translating_model, tmp_path):

@@ -70,7 +70,8 @@ def _add_gate(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         type=pathlib.Path,
         metavar=("SOURCE", "REFERENCE"),
-        help="files with evaluation pairs; quantised artefacts that lose too much are refused",
+        help="files with evaluation pairs; quantised artefacts that lose too much are refused; "
+        "without them, those that do not say what float32 says",
     )
     parser.add_argument(
         "--max-quality-drop",
@@ -83,6 +84,14 @@ def _add_gate(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1.0,
         help="largest allowed rise of the repetition rate, in points (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--min-agreement",
+        type=float,
+        default=50.0,
+        help="least agreement of a quantised artefact with float32, in per cent of neighbouring "
+        "tokens, on the evaluation pairs or the run's sentences; 0 allows any (default: "
+        "%(default)s)",
     )
     parser.add_argument(
         "--quality-metric",
@@ -121,7 +130,7 @@ def _export(arguments: argparse.Namespace) -> int:
         arguments.output_dir,
         formats=arguments.formats,
         quantization=arguments.quantization,
-        gate=_gate(arguments) if arguments.evaluation else None,
+        gate=_gate(arguments),
         sentences=texts_of_file(sources, errors=arguments.errors) if sources.is_file() else None,
         beam=chosen if isinstance(chosen, BeamSearch) else None,
         shortlist=shortlist,
@@ -172,9 +181,12 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _gate(arguments: argparse.Namespace) -> Gate:
     return Gate(
-        pairs_of_files(*arguments.evaluation, errors=arguments.errors),
+        pairs_of_files(*arguments.evaluation, errors=arguments.errors)
+        if arguments.evaluation
+        else None,
         arguments.quality_metric,
         arguments.max_quality_drop,
         arguments.max_repetition_rise,
         arguments.tokenize,
+        arguments.min_agreement,
     )

@@ -32,6 +32,8 @@ MODEL_FILE = "model.keras"
 SHORTLIST_FILE = "shortlist.npz"
 VERSIONED = ("keras_seq2seq", "keras", "tensorflow", "tensorflow-text", "tf2onnx", "onnx")
 PROBES, PROBE_PIECES = 50, 8
+# Sentences on which quantised files are compared with float32: on one, a word may differ by chance.
+FEWEST_JUDGED, MOST_JUDGED = 20, 200
 
 
 def export(
@@ -65,13 +67,12 @@ def export(
             several of "float16" (half the bytes, float32 arithmetic), "dynamic_int8" (a quarter
             of the bytes, products in int8) and, for LiteRT only, "int8" (products of int8
             numbers whose scales are fixed, measured on `sentences`); "float32" adds nothing.
-        gate: How much quality quantised artefacts may lose on evaluation pairs. One that loses more
-            is
+        gate: How much quality quantised artefacts may lose, see `Gate`. One that loses more is
             refused: a warning names it, the manifest keeps its figures, its files are left out.
-            With None nothing is refused.
+            With None, or without pairs, one is refused that does not say what float32 says.
         sentences: Source texts that are translated to compare the artefacts, now and by every
             later `verify`; None makes 50 from random pieces. "int8" needs them, of the kind that
-            will be translated.
+            will be translated. Fewer than 20 are joined by random pieces to judge quantised files.
         max_length: int > 0. Longest translation in tokens, eos included, fixed inside the
             files; None takes the configuration's.
         beam: A beam search to write into every file besides the greedy one, with fixed options;
@@ -86,7 +87,8 @@ def export(
         force: Replace an existing bundle.
         verbose: Print what is written, and show a progress bar.
         **gate_options: The arguments of a `Gate` one by one, in place of `gate`: `evaluation`,
-            `max_quality_drop`, `max_repetition_rise`, `quality_metric` and `bleu_tokenize`.
+            `max_quality_drop`, `max_repetition_rise`, `quality_metric`, `bleu_tokenize` and
+            `min_agreement`.
     Returns:
         The parity of all artefacts that are in the bundle. A warning reports artefacts that differ,
         and those that were refused.
@@ -143,12 +145,13 @@ def _write_bundle(
     bundle = Bundle(folder, new_manifest(folder, facts))
     runtimes = functools.cache(bundle.runtime)
 
-    timed = [source for source, _ in request.gate.evaluation] if request.gate else texts
+    timed = [source for source, _ in request.gate.evaluation or ()] or texts
     latencies = measured_latencies(bundle, timed, runtimes, verbose=verbose)
-    verdicts = []
-    if request.gate:
-        verdicts = judge(bundle, request.gate, runtimes, latencies, verbose=verbose)
-        bundle = without_refused(bundle, verdicts)
+    judged = texts[:MOST_JUDGED]
+    if len(judged) < FEWEST_JUDGED:
+        judged = [*judged, *_probe_sentences(prepared.tokenizers)][:FEWEST_JUDGED]
+    verdicts = judge(bundle, request.gate, runtimes, latencies, judged, verbose=verbose)
+    bundle = without_refused(bundle, verdicts)
     parity = verify(bundle, verbose=verbose, runtimes=runtimes)
     runtimes.cache_clear()  # not every system can rename an open file
 

@@ -9,6 +9,7 @@ import keras
 
 from keras_seq2seq.bundles.manifest import MANIFEST_FILE
 from keras_seq2seq.exporters.prepared import PreparedExport
+from keras_seq2seq.exporters.weight_values import weight_errors
 from keras_seq2seq.formats import EXACT, EXPORTED, FORMATS, QUANTIZATIONS
 from keras_seq2seq.installed import missing_package, missing_packages
 from keras_seq2seq.models.contract import target_vocabulary_size
@@ -25,13 +26,13 @@ class ExportRequest:
         prepared: The model with everything that goes into its files.
         formats: Formats to write.
         quantizations: Weight formats besides float32, for the formats that have them.
-        gate: How much quality quantised files may lose, or None.
+        gate: How much quality quantised files may lose.
     """
 
     prepared: PreparedExport
     formats: tuple[str, ...]
     quantizations: tuple[str, ...]
-    gate: Gate | None
+    gate: Gate
 
 
 def check(
@@ -62,11 +63,13 @@ def check(
         *_format_errors(formats),
         *_quantization_errors(quantizations, prepared.sentences),
         *_model_errors(prepared),
+        *weight_errors(prepared.model.weights, formats, quantizations),
     ]
     if prepared.text_onnx and "onnx" not in formats:
         errors.append(f'`text_onnx` needs the format "onnx". Received: formats={formats}.')
+    judged_by = Gate()
     try:
-        gate = Gate.from_options(gate, gate_options)
+        judged_by = Gate.from_options(gate, gate_options)
     except ValueError as error:
         errors.append(str(error))
     if errors:
@@ -75,9 +78,10 @@ def check(
         FORMATS[name].check_installed()
     if prepared.text_onnx and (missing := missing_packages(TEXT_PACKAGES)):
         raise missing_package(f"`text_onnx` needs {', '.join(missing)}", TEXT_EXTRA)
+    judged_by.check_installed()
     _check_folder(output_dir, force)
     wanted = tuple(name for name in quantizations if name != EXACT)
-    return ExportRequest(prepared, tuple(formats), wanted, gate)
+    return ExportRequest(prepared, tuple(formats), wanted, judged_by)
 
 
 def _format_errors(formats: Sequence[str]) -> list[str]:

@@ -134,13 +134,19 @@ def _artefacts(manifest: dict[str, Any]) -> list[str]:
     ]
     judged = [
         f"- {v['runtime']} {v['quantization']}: {v['identical']:.1f} % of the sentences as in "
-        f"float32, repetition rate {v['before']['repetition_rate']:.2f} before and "
+        f"float32{_agreement(v['after']['scores'])}, repetition rate "
+        f"{v['before']['repetition_rate']:.2f} before and "
         f"{v['after']['repetition_rate']:.2f} after."
         for v in manifest["quantization"]
     ]
     if not judged:
-        judged = ["Quantised artefacts were not judged: the export had no evaluation pairs."]
+        judged = ["No quantised artefact was judged."]
     return [*parts, "\n".join(judged)]
+
+
+def _agreement(scores: dict[str, Any]) -> str:
+    agreed = scores.get("agreement")
+    return "" if agreed is None else f", agreement {agreed:.1f} %"
 
 
 def _parity(parity: dict[str, Any]) -> list[str]:

@@ -13,6 +13,8 @@ from keras_seq2seq.exporters.litert.packing import packed, unpacked
 from keras_seq2seq.file_formats.litert_schema import litert_schema
 
 LEAST, LEVELS = -128, 255
+# A bias is counted in steps of int32; the rest is left to the sum of products that it joins.
+LARGEST_BIAS = 2**30
 # The prefix of a loop to the names of its layers.
 LOOPS = re.compile(r"while[_\d]*/")
 # The first operator versions that support int8; FULLY_CONNECTED already has a later one.
@@ -79,9 +81,14 @@ class Scale:
 
     @classmethod
     def of(cls, least: float, greatest: float) -> "Scale":
-        """Returns the finest scale that covers a range and zero."""
+        """Returns the finest scale that covers a range and zero; 1 for a range of zeros.
+
+        A range so small that no normal float32 is its step counts as zeros.
+        """
         least, greatest = min(least, 0.0), max(greatest, 0.0)
-        scale = float(np.float32((greatest - least) / LEVELS or 1.0))
+        scale = float(np.float32((greatest - least) / LEVELS))
+        if scale < np.finfo("float32").tiny:
+            return cls(1.0, LEAST)
         return cls(scale, round(LEAST - least / scale))
 
 
@@ -222,7 +229,7 @@ class Int8Graph:
             scales = None
             if self._is_wanted(operator, recipe, vocabulary_size):
                 scales = self.model.scales(operator)
-            if scales is None:
+            if scales is None or not self._holds_bias(operator, scales[0]):
                 self._operators.append(operator)
             else:
                 self._replace(operator, scales)
@@ -255,6 +262,25 @@ class Int8Graph:
         self._operators.append(operator)
         self._give_float(operator, scales[-1])
 
+    def _holds_bias(self, operator: Any, given: Scale) -> bool:
+        """Returns False for a product whose bias int32 cannot count in steps of its scales.
+
+        A column of weights that are all zero, or nearly, has tiny steps; its bias need not be tiny.
+        Such a product stays in dynamic int8, whose biases are float32.
+        """
+        if self.model.name(operator) == "BATCH_MATMUL":
+            return True
+        steps = self._bias_steps(operator.inputs[1], given.scale)
+        biases = [self._floats(bias) for bias in operator.inputs[2:] if bias >= 0]
+        return all((np.abs(bias) <= LARGEST_BIAS * steps).all() for bias in biases)
+
+    def _bias_steps(self, weights: int, scale: float) -> np.ndarray:
+        return self.graph.tensors[weights].quantization.scale.astype("float64") * scale
+
+    def _floats(self, index: int) -> np.ndarray:
+        stored = self.model.model.buffers[self.graph.tensors[index].buffer].data
+        return np.frombuffer(stored.tobytes(), "float32")
+
     def _as_int8(self, index: int, scale: Scale) -> int:
         """Returns the int8 form of a tensor: the output of a product, or a new tensor."""
         if index not in self._int8:
@@ -280,14 +306,11 @@ class Int8Graph:
         """Returns a bias as int32, in steps of the product of both int8 scales."""
         if bias < 0:
             return bias
-        steps = self.graph.tensors[weights].quantization.scale.astype("float64")
-        steps = steps * self.graph.tensors[source].quantization.scale[0]
+        steps = self._bias_steps(weights, self.graph.tensors[source].quantization.scale[0])
         key = (bias, weights, float(steps[0]))
         if key not in self._biases:
             like = self.graph.tensors[bias]
-            stored = self.model.model.buffers[like.buffer].data.tobytes()
-            largest = np.iinfo("int32").max
-            values = np.rint(np.frombuffer(stored, "float32") / steps).clip(-largest, largest)
+            values = np.rint(self._floats(bias) / steps)
             buffer = self.model.buffer(values.astype("int32"))
             tensor = self._tensor(like, "int32", self.schema.TensorType.INT32, buffer)
             tensor.quantization = self._quantization(steps.astype("float32"), 0)

@@ -15,7 +15,9 @@ RECURRENT = ("GRU", "LSTM", "RNN")
 SMALLEST = 1024
 # A smaller table, such as that of positions, is not worth the nodes that widen its rows.
 SMALLEST_TABLE = 16_384
-ZERO = 128  # stands for 0 in unsigned 8-bit weights
+ZERO, LEVELS = 128, 127  # stands for 0 in unsigned 8-bit weights, which go as far to either side
+# The least magnitude of a row or column that a normal float32 scale can count; below it is 0.
+LEAST = LEVELS * np.finfo("float32").tiny
 
 
 def quantized(model: Any, quantization: str) -> Any:
@@ -26,7 +28,8 @@ def quantized(model: Any, quantization: str) -> Any:
     output column. Products become those of onnxruntime's `quantize_dynamic`, loops included:
     MatMulInteger, whose other input is quantised at run time. Embeddings and recurrent nodes get
     8-bit weights that are widened, the latter because no standard operator computes a GRU or an
-    LSTM in int8. A table that both embeds and projects is stored once.
+    LSTM in int8. A table that both embeds and projects is stored once. All 8-bit weights are those
+    of `unsigned_weights`: the same zero point everywhere, and each weight within half a step.
 
     Args:
         model: What `write_onnx` made, float32.
@@ -37,33 +40,62 @@ def quantized(model: Any, quantization: str) -> Any:
     if quantization == "float16":
         _store_halves(result.graph)
     else:
-        tied = _untie_tables(result.graph)
+        _untie_tables(result.graph)
+        floats = _floats(result.graph)
         result = _with_integer_products(result)
-        _store_integers(result.graph, tied)
+        _store_integers(result.graph)
+        _correct_products(result.graph, floats)
     del result.opset_import[1:]
     simplify(result)
     return result
 
 
-def _weights(graph: Any) -> dict[str, np.ndarray]:
-    """Returns the float32 weights by name that are large enough to shrink."""
+def unsigned_weights(weights: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns weights as unsigned 8-bit numbers around `ZERO`, each within half a step.
+
+    A row or column of zeros has the scale 1, and only `ZERO` in it.
+
+    Args:
+        weights: float32, finite, any shape.
+        axis: Axis that has a scale for each of its indices.
+    Returns:
+        numbers: uint8, the shape of `weights`.
+        scales: float32, shape (size of the axis,), above 0: the size of a step.
+    """
+    others = tuple(i for i in range(weights.ndim) if i != axis)
+    highest = np.abs(weights).max(axis=others, initial=0)
+    is_counted = highest >= LEAST
+    scales = np.where(is_counted, highest / np.float32(LEVELS), np.float32(1)).astype("float32")
+    shape = [-1 if i == axis else 1 for i in range(weights.ndim)]
+    steps = np.rint(weights / scales.reshape(shape)).clip(-LEVELS, LEVELS)
+    return (steps + ZERO).astype("uint8"), scales
+
+
+def _floats(graph: Any) -> dict[str, np.ndarray]:
+    """Returns the float32 constants by name."""
     from onnx import TensorProto, numpy_helper
 
     return {
         tensor.name: numpy_helper.to_array(tensor)
         for tensor in graph.initializer
-        if tensor.data_type == TensorProto.FLOAT and np.prod(tensor.dims) >= SMALLEST
+        if tensor.data_type == TensorProto.FLOAT
     }
+
+
+def _weights(graph: Any) -> dict[str, np.ndarray]:
+    """Returns the float32 weights by name that are large enough to shrink."""
+    return {name: value for name, value in _floats(graph).items() if value.size >= SMALLEST}
 
 
 def _store(graph: Any, name: str, value: np.ndarray) -> None:
     """Replaces the constant with this name, or adds it."""
     from onnx import numpy_helper
 
-    kept = [tensor for tensor in graph.initializer if tensor.name != name]
-    copies = [type(tensor).FromString(tensor.SerializeToString()) for tensor in kept]
-    del graph.initializer[:]
-    graph.initializer.extend([*copies, numpy_helper.from_array(value, name)])
+    for index, tensor in enumerate(graph.initializer):
+        if tensor.name == name:
+            del graph.initializer[index]
+            break
+    graph.initializer.append(numpy_helper.from_array(value, name))
 
 
 def _add_first(graph: Any, made: list[Any]) -> None:
@@ -75,8 +107,10 @@ def _store_halves(graph: Any) -> None:
     from onnx import TensorProto, helper
 
     for name, value in _weights(graph).items():
-        # Constants that half precision cannot hold, such as the -1e9 of a mask, stay float32.
-        if np.abs(value).max() >= np.finfo("float16").max:
+        # Constants that half precision cannot hold, such as the -1e9 of a mask or a table of which
+        # every weight would become 0, stay float32.
+        highest, half = np.abs(value).max(), np.finfo("float16")
+        if highest >= half.max or 0 < highest < half.tiny:
             continue
         rename(graph, {name: f"{name}_wide"})
         _store(graph, name, value.astype("float16"))
@@ -84,24 +118,26 @@ def _store_halves(graph: Any) -> None:
         _add_first(graph, [cast])
 
 
-def _untie_tables(graph: Any) -> dict[str, str]:
-    """Stores a table that embeds and projects a second time, in place of its Transpose node.
+def _untie_tables(graph: Any) -> None:
+    """Stores a table that embeds and projects twice, so that each use has its own scales.
 
-    Returns:
-        For each table the name of the constant whose rows embed, and of the one that projects.
+    A projection that reads rows through a Transpose gets the transposed table in its place.
+    `simplify` stores equal integers once again.
     """
     weights = _weights(graph)
-    tied = {}
     for node in list(graph.node):
-        if node.op_type != "Transpose" or node.input[0] not in weights:
-            continue
-        table, turned = node.input[0], node.output[0]
-        readers = {n.op_type for n in nodes(graph) if turned in n.input}
-        if readers in ({"MatMul"}, {"Gather"}):
-            tied.update({table: turned} if readers == {"MatMul"} else {turned: table})
-            _store(graph, turned, np.ascontiguousarray(weights[table].T))
-            graph.node.remove(node)
-    return tied
+        if node.op_type == "Transpose" and node.input[0] in weights:
+            table, turned = node.input[0], node.output[0]
+            readers = {n.op_type for n in nodes(graph) if turned in n.input}
+            if readers in ({"MatMul"}, {"Gather"}):
+                _store(graph, turned, np.ascontiguousarray(weights[table].T))
+                graph.node.remove(node)
+    looked_up = {node.input[0] for node in nodes(graph) if node.op_type == "Gather"}
+    for node in nodes(graph):
+        if node.op_type == "MatMul" and node.input[1] in looked_up & set(weights):
+            copy = f"{node.input[1]}_product"
+            _store(graph, copy, weights[node.input[1]])
+            node.input[1] = copy
 
 
 def _with_integer_products(model: Any) -> Any:
@@ -133,28 +169,39 @@ def _with_integer_products(model: Any) -> Any:
         return onnx.load(path)
 
 
-def _store_integers(graph: Any, tied: dict[str, str]) -> None:
-    """Stores the tables of embeddings and the weights of recurrent nodes in 8 bits."""
-    from onnx import numpy_helper
+def _correct_products(graph: Any, floats: dict[str, np.ndarray]) -> None:
+    """Gives the weights of products the numbers of `unsigned_weights`, a scale for each column.
 
+    onnxruntime's quantizer stores columns of zeros with another zero point than the others, and
+    scales that no float32 can hold as 1.
+    """
+    made = {tensor.name for tensor in graph.initializer}
+    for name, value in floats.items():
+        if f"{name}_zero_point" in made:
+            _store_integer(graph, name, value, axis=value.ndim - 1)
+            columns = np.full(value.shape[-1], ZERO, "uint8")
+            _store(graph, f"{name}_zero_point", columns)
+
+
+def _store_integers(graph: Any) -> None:
+    """Stores the tables of embeddings and the weights of recurrent nodes in 8 bits."""
     weights = _weights(graph)
     for owner in list(graphs(graph)):
         for node in list(owner.node):
             table = weights.get(node.input[0]) if node.op_type == "Gather" else None
-            if table is not None and table.ndim == 2 and table.size >= SMALLEST_TABLE:
+            if table is not None and table.size >= SMALLEST_TABLE and _gives_rows(node, table):
                 _store_integer(graph, node.input[0], table, axis=0)
                 _shrink_gather(graph, owner, node)
             elif node.op_type in RECURRENT:
                 for name in node.input[1:3]:
                     if name in weights:
                         _shrink_recurrent(graph, name, weights[name])
-    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    for rows, columns in tied.items():
-        # The same integers, transposed: `simplify` then stores only the first of the two.
-        integers = values[f"{columns}_quantized"]
-        _store(graph, f"{rows}_quantized", np.ascontiguousarray(integers.T))
-        _store(graph, f"{columns}_quantized", integers)
-        _store(graph, f"{rows}_scale", values[f"{columns}_scale"])
+
+
+def _gives_rows(node: Any, table: np.ndarray) -> bool:
+    """Returns True for a Gather along the axis of the scales; of another the floats are read."""
+    axes = [attribute.i for attribute in node.attribute if attribute.name == "axis"]
+    return table.ndim == 2 and axes in ([], [0], [-2])
 
 
 def _shrink_gather(graph: Any, owner: Any, node: Any) -> None:
@@ -202,11 +249,7 @@ def _shrink_recurrent(graph: Any, name: str, value: np.ndarray) -> None:
 
 
 def _store_integer(graph: Any, name: str, value: np.ndarray, axis: int) -> None:
-    """Adds uint8 values around `ZERO` and float32 scales, one for each index of an axis."""
-    others = tuple(i for i in range(value.ndim) if i != axis)
-    highest = np.abs(value).max(axis=others)
-    scale = np.where(highest > 0, highest, 1).astype("float32") / np.float32(127)
-    shape = [-1 if i == axis else 1 for i in range(value.ndim)]
-    integers = np.rint(value / scale.reshape(shape)) + ZERO
-    _store(graph, f"{name}_quantized", integers.astype("uint8"))
-    _store(graph, f"{name}_scale", scale)
+    """Adds 8-bit weights and their scales, one for each index of an axis."""
+    numbers, scales = unsigned_weights(value, axis)
+    _store(graph, f"{name}_quantized", numbers)
+    _store(graph, f"{name}_scale", scales)
