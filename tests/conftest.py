@@ -37,6 +37,7 @@ SLOW = {
     *("test_inspection_saved_model_folder", "test_models_contract", "test_models_transformer"),
     *("test_release", "test_runtimes_litert", "test_runtimes_onnx", "test_runtimes_saved_model"),
     *("test_saved_model_c_api", "test_saved_model_requests", "test_seq2seq", "test_serving_kit"),
+    *("test_serving_clients", "test_serving_deployment"),
     *(
         "test_streaming",
         "test_training_averaging",

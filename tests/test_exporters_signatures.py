@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import tiny_config, tiny_model
+from conftest import tiny_model
 
 from keras_seq2seq.exporters.saved_model.writer import _text_functions
 from keras_seq2seq.exporters.signatures import LARGEST, ExportedModels, Signatures
@@ -35,7 +35,8 @@ def test_a_score_is_the_sum_of_its_tokens():
 
 def test_what_is_cut_has_no_score_that_passes_a_threshold():
     given = signatures()
-    alone, found = given.score(SOURCES, TARGETS), given.score(SOURCES, TARGETS, np.array([False, True]))
+    alone = given.score(SOURCES, TARGETS)
+    found = given.score(SOURCES, TARGETS, np.array([False, True]))
     assert found["scored"].numpy().tolist() == [True, False]
     for name, value in {"scores": -1e9, "token_log_probs": -1e9, "perplexities": LARGEST}.items():
         np.testing.assert_allclose(found[name][0], alone[name][0])
