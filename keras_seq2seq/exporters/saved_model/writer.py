@@ -208,7 +208,9 @@ def _finite(found: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """
     is_number = tf.math.is_finite(found["scores"])
     names = [name for name in ("scores", "rankings") if name in found]
-    numbers = {name: tf.where(is_number, found[name], FORBIDDEN) for name in names}
+    numbers: dict[str, tf.Tensor] = {
+        name: tf.where(is_number, found[name], FORBIDDEN) for name in names
+    }
     return {**numbers, "finished": found["finished"] & is_number}
 
 
