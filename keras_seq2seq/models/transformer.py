@@ -142,9 +142,7 @@ def _head_size(config: Seq2SeqConfig) -> int:
     return config.units // config.num_heads
 
 
-def _sublayer(
-    config: Seq2SeqConfig, name: str, x: Tensor, compute: Callable[[Tensor], Tensor]
-) -> Tensor:
+def _sublayer(config: Seq2SeqConfig, name: str, x: Tensor, compute: Any) -> Tensor:
     """Returns x + dropout(compute(x)), normalized before or after."""
     norm = _norm(f"{name}_norm")
     y = compute(norm(x) if config.normalization == "pre" else x)
