@@ -25,7 +25,13 @@ needs_jax = pytest.mark.skipif(
 # Files that export, train or start processes: marked `slow`, the others are done in a minute.
 SLOW = {
     *("test_bad_input", "test_beam_in_files", "test_bundles_bundle", "test_bundles_manifest"),
-    *("test_cli_bundle", "test_cli_main", "test_decoding_shortlist", "test_export_web"),
+    *(
+        "test_cli_bundle",
+        "test_cli_main",
+        "test_decoding_shortlist",
+        "test_documentation",
+        "test_export_web",
+    ),
     *(
         "test_exporters_litert_int8",
         "test_exporters_litert_writer",
