@@ -107,7 +107,7 @@ class Signatures:
         names = ("encode", "decode_step", "translate_greedy")
         return names if self.beam is None else (*names, "translate_beam")
 
-    def encode(self, source_ids: Any) -> dict[str, Any]:
+    def encode(self, source_ids: tf.Tensor) -> dict[str, Any]:
         """Returns by name what `decode_step` takes: source tensors and first states."""
         outputs = self.models.encoder(source_ids)
         # Two names may hold one tensor (keys and memory): a file needs two outputs.
@@ -118,7 +118,7 @@ class Signatures:
             tensor.set_shape((source_ids.shape[0], *shape[1:]))
         return result
 
-    def decode_step(self, target_ids: Any, **state: Any) -> dict[str, Any]:
+    def decode_step(self, target_ids: tf.Tensor, **state: tf.Tensor) -> dict[str, Any]:
         """Returns `log_probs` (batch, vocabulary), the new states, and `attention` if any."""
         outputs = self.models.decoder_step({"target_ids": target_ids[:, 0], **state})
         result = {name: tf.identity(outputs[name]) for name in self.state_names}
@@ -126,11 +126,13 @@ class Signatures:
             result["attention"] = outputs["attention"]
         return {"log_probs": step_log_probs(outputs), **result}
 
-    def translate_greedy(self, source_ids: Any) -> dict[str, Any]:
+    def translate_greedy(self, source_ids: tf.Tensor) -> dict[str, Any]:
         """Returns what the search of `Greedy` returns."""
         return self._translate(source_ids, GREEDY)
 
-    def translate_beam(self, source_ids: Any, sizes: BeamSizes | None = None) -> dict[str, Any]:
+    def translate_beam(
+        self, source_ids: tf.Tensor, sizes: BeamSizes | None = None
+    ) -> dict[str, Any]:
         """Returns what the search of `BeamSearch` returns.
 
         Args:
@@ -139,7 +141,9 @@ class Signatures:
         """
         return self._translate(source_ids, self.beam or BeamSearch(), sizes)
 
-    def score(self, source_ids: Any, target_ids: Any, is_cut: Any = None) -> dict[str, Any]:
+    def score(
+        self, source_ids: tf.Tensor, target_ids: tf.Tensor, is_cut: tf.Tensor | None = None
+    ) -> dict[str, Any]:
         """Returns the log-probabilities of `target_ids` (batch, length), ended by eos.
 
         All numbers are finite, because JSON has no others.
@@ -174,7 +178,7 @@ class Signatures:
         }
 
     def _translate(
-        self, source_ids: Any, strategy: Strategy, sizes: BeamSizes | None = None
+        self, source_ids: tf.Tensor, strategy: Strategy, sizes: BeamSizes | None = None
     ) -> dict[str, Any]:
         inputs = {} if sizes is None else {"sizes": sizes}
         return translate(
