@@ -27,6 +27,7 @@ SLOW = {
     *("test_bad_input", "test_beam_in_files", "test_bundles_bundle", "test_bundles_manifest"),
     *("test_cli_bundle", "test_cli_main", "test_cli_signals", "test_cli_streams"),
     *("test_cli_tensorflow_start", "test_decoding_shortlist", "test_export_web"),
+    "test_documentation",
     *(
         "test_exporters_litert_int8",
         "test_exporters_litert_writer",
@@ -38,6 +39,7 @@ SLOW = {
     *("test_inspection_saved_model_folder", "test_models_contract", "test_models_transformer"),
     *("test_release", "test_runtimes_litert", "test_runtimes_onnx", "test_runtimes_saved_model"),
     *("test_saved_model_c_api", "test_saved_model_requests", "test_seq2seq", "test_serving_kit"),
+    *("test_serving_clients", "test_serving_deployment"),
     *(
         "test_streaming",
         "test_training_averaging",

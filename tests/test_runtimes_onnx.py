@@ -78,6 +78,14 @@ def test_empty_source_gives_an_empty_translation():
         assert tokens(exported(name).onnx.search(np.zeros((1, 2), "int32"))) == [((), True)]
 
 
+def test_no_row_is_refused():
+    given = runtime(next(iter(CONFIGS)))
+    with pytest.raises(ValueError, match=r"at least one row. Received: .*'source_ids': \(0, 4\)"):
+        given.encode(np.zeros((0, 4), "int32"))
+    with pytest.raises(ValueError, match="at least one row"):
+        given.search(np.zeros((0, 4), "int32"))
+
+
 def test_padding_and_batch_change_nothing():
     bundle = exported("lstm_dot_layers")
     ids = sources(4, 6)

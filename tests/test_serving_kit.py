@@ -1,37 +1,23 @@
-"""The kit export/tf_serving and the soak of benchmarks/serving.py, on a bundle.
+"""prepare.sh of the kit export/tf_serving, and the soak of benchmarks/serving.py, on a bundle."""
 
-No server can be installed here: a stand-in with the two interfaces runs the real SavedModel.
-"""
-
-import concurrent.futures
-import http.server
 import importlib.util
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
-import threading
 
-import numpy as np
 import pytest
-import tensorflow as tf
-from conftest import ROOT, TEXTS
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
-from google.protobuf import wrappers_pb2 as wrappers
+from conftest import ROOT
+from serving_stand_in import serve
 
-import keras_seq2seq
+from keras_seq2seq.bundles.manifest import dumps, file_entry
 
 KIT = ROOT / "export" / "tf_serving"
 pytestmark = pytest.mark.skipif(
     not KIT.exists(), reason="needs the checkout: the wheel has no export/"
 )
-needs_serving_api = pytest.mark.skipif(
-    importlib.util.find_spec("tensorflow_serving") is None,
-    reason="needs tensorflow-serving-api",
-)
-SOURCES = [text for text in TEXTS if text]
-Field = descriptor_pb2.FieldDescriptorProto
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +59,7 @@ def test_prepare_lays_out_both_models(bundle, models):
     assert not (single / "batching_params.pbtxt").exists()
     assert {path.name for path in models.iterdir()} == {
         *("translator", "translator_batched"),
-        *("model.config", "batching_parameters.txt", "monitoring.config"),
+        *("model.config", "batching_parameters.txt", "monitoring.config", "ready.sh"),
     }
 
 
@@ -91,80 +77,134 @@ def test_prepare_names_what_it_needs(tmp_path):
     assert failed.returncode == 2 and "BUNDLE must hold saved_model/1" in failed.stderr
 
 
-@needs_serving_api
-def test_model_config_names_what_prepare_lays_out(models):
-    from tensorflow_serving.config import model_server_config_pb2
-
-    text = (KIT / "model.config").read_text("utf-8")
-    configs = text_format.Parse(
-        text, model_server_config_pb2.ModelServerConfig()
-    ).model_config_list.config
-    for config in configs:
-        assert config.base_path == f"/models/{config.name}"
-        assert config.model_platform == "tensorflow"
-        assert config.model_version_policy.latest.num_versions == 1
-        assert (models / config.name / "3" / "saved_model.pb").is_file()
-    assert len(configs) == 2
+BUNDLES = {
+    "spaces": "my  bundle ",
+    "quotes": 'it\'s "a" $(bundle) `x`',
+    "unicode": "Bündel \u65e5\u672c",
+    "dash": "-rf",
+    "csv": "a,b:c;d\\e",
+    "glob": "*[a]?",
+}
 
 
-def message(name, **fields):
-    """Returns a message whose fields are (number, type), as in TensorFlow Serving's .proto files.
+@pytest.fixture
+def small(tmp_path):
+    """A folder with the files of a bundle that prepare.sh looks at, and their manifest."""
+    return write_small(tmp_path / "small")
 
-    Its session_bundle_config.proto and monitoring_config.proto are in no Python package.
-    """
-    file = descriptor_pb2.FileDescriptorProto(
-        name=f"{name}.proto", package="kit", syntax="proto3", dependency=[wrappers.DESCRIPTOR.name]
+
+def write_small(bundle):
+    version = bundle / "saved_model" / "1"
+    for name, content in {
+        "saved_model.pb": b"graph",
+        "variables/variables.index": b"index",
+        "assets.extra/tf_serving_warmup_requests": b"one",
+        "assets.extra/n_best_warmup_requests": b"two",
+    }.items():
+        path = version / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    files = {
+        path.relative_to(bundle).as_posix(): file_entry(path)
+        for path in version.rglob("*")
+        if path.is_file()
+    }
+    text = dumps({"format_version": 3, "files": files, "quality": {"bleu": {"score": 1.0}}})
+    (bundle / "manifest.json").write_text(text, "utf-8")
+    return bundle
+
+
+def versions(models):
+    """Returns the names in the folder of each model."""
+    return {path.name: sorted(one.name for one in path.iterdir()) for path in models.glob("t*/")}
+
+
+@pytest.mark.parametrize("version", ["v2", "0", "02", "-1", "", " 2", "2 ", "1" * 19, "2/3", "2\n"])
+def test_prepare_refuses_a_version_that_the_server_ignores(small, tmp_path, version):
+    found = prepare(small, tmp_path / "models", version)
+    assert found.returncode == 2 and "VERSION must be a positive whole number" in found.stderr
+    assert not (tmp_path / "models").exists()
+
+
+def altered(path):
+    path.write_bytes(b"GRAPH")
+
+
+def cut(path):
+    path.write_bytes(b"")
+
+
+def added(path):
+    path.with_name("another.pb").write_bytes(b"graph")
+
+
+DAMAGE = {
+    altered: "saved_model.pb: was altered",
+    cut: "saved_model.pb: was altered",
+    pathlib.Path.unlink: "saved_model.pb: is missing",
+    added: "another.pb: is not in the manifest",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_prepare_checks_every_file_and_leaves_nothing(small, tmp_path, damage):
+    damage(small / "saved_model" / "1" / "saved_model.pb")
+    found = prepare(small, tmp_path / "models", "2")
+    assert found.returncode == 1 and DAMAGE[damage] in found.stderr.splitlines()
+    assert versions(tmp_path / "models") == {"translator": []}
+
+
+def test_prepare_refuses_a_manifest_that_it_cannot_read(small, tmp_path):
+    path = small / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8"))), "utf-8")
+    found = prepare(small, tmp_path / "models")
+    assert found.returncode == 1 and "does not list saved_model/1/saved_model.pb" in found.stderr
+
+
+def test_a_full_disk_leaves_no_half_version(small, tmp_path):
+    # A link that leads nowhere stops a copy as a full disk does.
+    (small / "saved_model" / "1" / "variables" / "more").symlink_to(tmp_path / "nowhere")
+    found = prepare(small, tmp_path / "models", "2")
+    assert found.returncode == 1 and "nothing was changed" in found.stderr
+    assert versions(tmp_path / "models") == {"translator": []}
+
+
+def test_two_at_once_give_one_version(small, tmp_path):
+    command = ["bash", str(KIT / "prepare.sh"), str(small), str(tmp_path / "models"), "2"]
+    both = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
+    errors = [process.communicate()[1] for process in both]
+    assert sorted(process.returncode for process in both) == [0, 1], errors
+    assert versions(tmp_path / "models") == {"translator": ["2"], "translator_batched": ["2"]}
+    for name in ("translator", "translator_batched"):
+        files = {path.name for path in (tmp_path / "models" / name / "2").iterdir()}
+        assert files - {"batching_params.pbtxt"} == {"saved_model.pb", "variables", "assets.extra"}
+
+
+@pytest.mark.parametrize("name", BUNDLES)
+def test_any_folder_name_works(tmp_path, name):
+    bundle = write_small(tmp_path / BUNDLES[name])
+    models = tmp_path / f"{BUNDLES[name]} models"
+    done = subprocess.run(
+        ["bash", str(KIT / "prepare.sh"), bundle.name, models.name, "2"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
     )
-    kind = file.message_type.add(name=name)
-    for field, (number, type_) in fields.items():
-        added = kind.field.add(name=field, number=number, label=Field.LABEL_OPTIONAL)
-        if isinstance(type_, str):
-            added.type, added.type_name = Field.TYPE_MESSAGE, type_
-        else:
-            added.type = type_
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(wrappers.DESCRIPTOR.serialized_pb)
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"kit.{name}"))()
+    assert done.returncode == 0, done.stderr
+    assert versions(models) == {"translator": ["2"], "translator_batched": ["2"]}
+    _, mount = serve(tmp_path, models.name)
+    assert mount == {"type": "bind", "source": str(models), "target": "/models"}
 
 
-def test_batching_never_pads():
-    integer = ".google.protobuf.Int64Value"
-    names = ("max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads")
-    fields = {name: (number, integer) for number, name in enumerate(names, 1)}
-    fields["pad_variable_length_inputs"] = (7, Field.TYPE_BOOL)
-    parameters = message("BatchingParameters", **fields)
-    text_format.Parse((KIT / "batching_parameters.txt").read_text("utf-8"), parameters)
-    assert parameters.max_batch_size.value >= 8  # the largest warm-up request
-    assert all(getattr(parameters, name).value > 0 for name in names)
-    assert parameters.pad_variable_length_inputs is False
-
-
-def test_monitoring_config_has_the_fields_of_prometheus():
-    text = (KIT / "monitoring.config").read_text("utf-8")
-    inner = re.search(r"prometheus_config \{(.*)\}", text, re.DOTALL).group(1)
-    config = message("PrometheusConfig", enable=(1, Field.TYPE_BOOL), path=(2, Field.TYPE_STRING))
-    text_format.Parse(inner, config)
-    assert config.enable and config.path == "/monitoring/prometheus/metrics"
-
-
-class StandIn:
-    """Runs signatures of the SavedModel, with defaults for gRPC as the server has them."""
-
-    def __init__(self, version):
-        self.loaded = tf.saved_model.load(str(version))
-
-    def __call__(self, signature, inputs, **defaults):
-        function = self.loaded.signatures[signature]
-        specs = function.structured_input_signature[1]
-        given = {name: value for name, value in {**defaults, **inputs}.items() if name in specs}
-        tensors = {name: tf.constant(v, specs[name].dtype) for name, v in given.items()}
-        return {name: tensor.numpy() for name, tensor in function(**tensors).items()}
-
-
-@pytest.fixture(scope="module")
-def stand_in(bundle):
-    return StandIn(bundle / "saved_model" / "1")
+@pytest.mark.parametrize("name", BUNDLES)
+def test_the_kit_works_from_any_folder(small, tmp_path, name):
+    kit = tmp_path / BUNDLES[name]
+    shutil.copytree(KIT, kit, ignore=shutil.ignore_patterns("__pycache__"))
+    command = ["bash", "--", f"{kit.name}/prepare.sh", str(small), "models"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "models" / "ready.sh").read_bytes() == (KIT / "ready.sh").read_bytes()
 
 
 def loaded(path):
@@ -173,78 +213,6 @@ def loaded(path):
     sys.modules[path.stem] = module  # a dataclass looks itself up there
     spec.loader.exec_module(module)
     return module
-
-
-def run_client(name, arguments, monkeypatch, capsys):
-    client = loaded(KIT / f"{name}.py")
-    monkeypatch.setattr(sys, "argv", [name, *arguments])
-    client.main()
-    return capsys.readouterr().out.splitlines()
-
-
-class RestHandler(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        assert self.path == "/v1/models/translator:predict"
-        outputs = self.server.stand_in(body["signature_name"], body["inputs"])
-        texts = {n: np.vectorize(decoded, otypes=[object])(v) for n, v in outputs.items()}
-        answer = json.dumps({"outputs": {n: v.tolist() for n, v in texts.items()}}).encode()
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *arguments):
-        pass
-
-
-def decoded(value):
-    return value.decode() if isinstance(value, bytes) else np.asarray(value).item()
-
-
-def expected_n_best(model):
-    strategy = keras_seq2seq.BeamSearch(4, 2)
-    rows = keras_seq2seq.Translator.from_model(model, strategy=strategy).n_best(SOURCES)
-    return [" | ".join(one.text for one in row) for row in rows]
-
-
-def test_rest_client(stand_in, translating_model, monkeypatch, capsys):
-    with http.server.HTTPServer(("127.0.0.1", 0), RestHandler) as server:
-        server.stand_in = stand_in
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        given = [*SOURCES, "--server", f"http://127.0.0.1:{server.server_port}"]
-        found = run_client("client_rest", given, monkeypatch, capsys)
-        n_best = run_client("client_rest", [*given, "--n-best", "2"], monkeypatch, capsys)
-        server.shutdown()
-    translations = [line.removesuffix("[cut]").strip() for line in found]
-    assert translations == translating_model.translate(SOURCES)
-    assert n_best == expected_n_best(translating_model)
-
-
-@needs_serving_api
-def test_grpc_client(stand_in, translating_model, monkeypatch, capsys):
-    import grpc
-    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
-
-    class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
-        def Predict(self, request, context):
-            inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
-            outputs = stand_in(request.model_spec.signature_name, inputs, alpha=0.6)
-            response = predict_pb2.PredictResponse()
-            for name, value in outputs.items():
-                response.outputs[name].CopyFrom(tf.make_tensor_proto(value))
-            return response
-
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(1))
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Service(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    given = [*SOURCES, "--server", f"127.0.0.1:{port}"]
-    found = run_client("client_grpc", given, monkeypatch, capsys)
-    n_best = run_client("client_grpc", [*given, "--n-best", "2"], monkeypatch, capsys)
-    server.stop(None)
-    translations = [line.removesuffix("[cut]").strip() for line in found]
-    assert translations == translating_model.translate(SOURCES)
-    assert n_best == expected_n_best(translating_model)
 
 
 SOAK = ROOT / "benchmarks" / "serving.py"

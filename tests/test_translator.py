@@ -241,6 +241,18 @@ def test_perplexity_of_a_score():
     assert given.perplexity == pytest.approx(4)
 
 
+def test_the_perplexity_of_a_score_is_finite():
+    assert Score(np.array([-200.0], "float32")).perplexity == np.finfo("float32").max
+
+
+def test_a_translation_longer_than_the_caches_is_refused(tokenizers):
+    config = tiny_config(encoder="transformer", decoder="transformer", num_heads=2)
+    translator = Translator.from_model(tiny_model(config, scale=1.0, tokenizers=tokenizers))
+    assert len(translator.score(["the dog"], ["le " * 8])[0].token_log_probs) == 9
+    with pytest.raises(ValueError, match="at most 9 tokens, eos included: .* Received: 10 tokens"):
+        translator.score(["the dog"], ["le " * 9])
+
+
 def test_each_text_needs_a_translation_to_score(joint):
     with pytest.raises(ValueError, match="Received: 2 texts, 1 translations"):
         copier(joint).score(["the dog", "a cat"], ["le chien"])

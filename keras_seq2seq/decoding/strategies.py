@@ -12,7 +12,8 @@ from keras_seq2seq.decoding.beam_ranking import BeamRanking
 from keras_seq2seq.decoding.host.beam import beam_search
 from keras_seq2seq.decoding.host.single import Choose, single_search, single_stream
 from keras_seq2seq.decoding.hypothesis import Arrays, Hypothesis
-from keras_seq2seq.decoding.strategy import GraphStep, HostStep, Strategy, Tensors, option
+from keras_seq2seq.decoding.strategy import GraphStep, HostStep, Strategy, option
+from keras_seq2seq.models.tensor import Tensor, Tensors
 from keras_seq2seq.text.vocabulary import PAD_ID
 
 
@@ -31,7 +32,7 @@ class Greedy(Strategy):
         return single_stream(step, state, source_ids, self, **limits)
 
     def search_graph(
-        self, step: GraphStep, state: Tensors, source_ids: Any, **options: Any
+        self, step: GraphStep, state: Tensors, source_ids: Tensor, **options: Any
     ) -> Tensors:
         # Imported here, because only a search inside a graph needs Keras.
         from keras_seq2seq.decoding.graph import single
@@ -76,7 +77,7 @@ class Sampling(Strategy):
         return single_stream(step, state, source_ids, self, choose=choose, **limits)
 
     def search_graph(
-        self, step: GraphStep, state: Tensors, source_ids: Any, **options: Any
+        self, step: GraphStep, state: Tensors, source_ids: Tensor, **options: Any
     ) -> Tensors:
         from keras_seq2seq.decoding.graph import sampling, single
 
@@ -173,7 +174,7 @@ class BeamSearch(BeamRanking):
         return beam_search(step, state, source_ids, self, **limits)
 
     def search_graph(
-        self, step: GraphStep, state: Tensors, source_ids: Any, **options: Any
+        self, step: GraphStep, state: Tensors, source_ids: Tensor, **options: Any
     ) -> Tensors:
         from keras_seq2seq.decoding.graph import beam
 

@@ -9,14 +9,14 @@ from typing import Any, Self
 import numpy as np
 
 from keras_seq2seq.decoding.hypothesis import Arrays, Hypothesis
+from keras_seq2seq.models.tensor import Tensor, Tensors
 from keras_seq2seq.text.vocabulary import BOS_ID, PAD_ID
 
-Tensors = dict[str, Any]
 # One step of the decoder in NumPy: ids, int32, (rows,), and arrays by name give log_probs, float32,
 # (rows, vocabulary_size), and the new arrays.
 HostStep = Callable[[np.ndarray, Arrays], tuple[np.ndarray, Arrays]]
 # The same in keras.ops, over tensors.
-GraphStep = Callable[[Any, Tensors], tuple[Any, Tensors]]
+GraphStep = Callable[[Tensor, Tensors], tuple[Tensor, Tensors]]
 Prefixes = Sequence[Sequence[int]] | None
 
 
@@ -100,7 +100,7 @@ class Strategy(abc.ABC):
         self,
         step: GraphStep,
         state: Tensors,
-        source_ids: Any,
+        source_ids: Tensor,
         *,
         max_length: int,
         source: Tensors,

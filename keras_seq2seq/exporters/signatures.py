@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_seq2seq.decoding.graph.beam import BeamSizes
 from keras_seq2seq.decoding.graph.search_model import search_models
 from keras_seq2seq.decoding.graph.translate import forced_log_probs, step_log_probs, translate
+from keras_seq2seq.decoding.hypothesis import FORBIDDEN
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
 from keras_seq2seq.decoding.strategy import Strategy
@@ -20,6 +21,8 @@ from keras_seq2seq.models.contract import (
     target_vocabulary_size,
 )
 from keras_seq2seq.text.vocabulary import PAD_ID
+
+LARGEST = tf.float32.max
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +107,7 @@ class Signatures:
         names = ("encode", "decode_step", "translate_greedy")
         return names if self.beam is None else (*names, "translate_beam")
 
-    def encode(self, source_ids: Any) -> dict[str, Any]:
+    def encode(self, source_ids: tf.Tensor) -> dict[str, Any]:
         """Returns by name what `decode_step` takes: source tensors and first states."""
         outputs = self.models.encoder(source_ids)
         # Two names may hold one tensor (keys and memory): a file needs two outputs.
@@ -115,7 +118,7 @@ class Signatures:
             tensor.set_shape((source_ids.shape[0], *shape[1:]))
         return result
 
-    def decode_step(self, target_ids: Any, **state: Any) -> dict[str, Any]:
+    def decode_step(self, target_ids: tf.Tensor, **state: tf.Tensor) -> dict[str, Any]:
         """Returns `log_probs` (batch, vocabulary), the new states, and `attention` if any."""
         outputs = self.models.decoder_step({"target_ids": target_ids[:, 0], **state})
         result = {name: tf.identity(outputs[name]) for name in self.state_names}
@@ -123,11 +126,13 @@ class Signatures:
             result["attention"] = outputs["attention"]
         return {"log_probs": step_log_probs(outputs), **result}
 
-    def translate_greedy(self, source_ids: Any) -> dict[str, Any]:
+    def translate_greedy(self, source_ids: tf.Tensor) -> dict[str, Any]:
         """Returns what the search of `Greedy` returns."""
         return self._translate(source_ids, GREEDY)
 
-    def translate_beam(self, source_ids: Any, sizes: BeamSizes | None = None) -> dict[str, Any]:
+    def translate_beam(
+        self, source_ids: tf.Tensor, sizes: BeamSizes | None = None
+    ) -> dict[str, Any]:
         """Returns what the search of `BeamSearch` returns.
 
         Args:
@@ -136,21 +141,44 @@ class Signatures:
         """
         return self._translate(source_ids, self.beam or BeamSearch(), sizes)
 
-    def score(self, source_ids: Any, target_ids: Any) -> dict[str, Any]:
+    def score(
+        self, source_ids: tf.Tensor, target_ids: tf.Tensor, is_cut: tf.Tensor | None = None
+    ) -> dict[str, Any]:
         """Returns the log-probabilities of `target_ids` (batch, length), ended by eos.
 
-        `token_log_probs` (batch, length), their sum `scores` (batch,) and `perplexities` (batch,).
+        All numbers are finite, because JSON has no others.
+
+        Args:
+            source_ids: int32, shape (batch, source_length).
+            target_ids: int32, shape (batch, length).
+            is_cut: bool, shape (batch,). True at a row of which a part is missing; None means none.
+        Returns:
+            scored: bool, shape (batch,). False at a row without a score: it is cut, or the model
+                gives NaN or a probability of 0. Such a row is filled with values that no threshold
+                lets pass: -1e9, and the largest perplexity.
+            token_log_probs: float32, shape (batch, length), 0 for padding.
+            scores: float32, shape (batch,), their sum.
+            perplexities: float32, shape (batch,), at most the largest float32.
         """
         log_probs = forced_log_probs(
             self.models.encoder, self.models.decoder, source_ids, target_ids
         )
         scores = tf.reduce_sum(log_probs, 1)
+        scored = tf.math.is_finite(scores)
+        if is_cut is not None:
+            scored = scored & ~is_cut
+        scores = tf.where(scored, scores, FORBIDDEN)
         lengths = tf.reduce_sum(tf.cast(target_ids != PAD_ID, tf.float32), 1)
         perplexities = tf.exp(-scores / tf.maximum(lengths, 1.0))
-        return {"token_log_probs": log_probs, "scores": scores, "perplexities": perplexities}
+        return {
+            "scored": scored,
+            "token_log_probs": tf.where(scored[:, None], log_probs, FORBIDDEN),
+            "scores": scores,
+            "perplexities": tf.where(scored, tf.minimum(perplexities, LARGEST), LARGEST),
+        }
 
     def _translate(
-        self, source_ids: Any, strategy: Strategy, sizes: BeamSizes | None = None
+        self, source_ids: tf.Tensor, strategy: Strategy, sizes: BeamSizes | None = None
     ) -> dict[str, Any]:
         inputs = {} if sizes is None else {"sizes": sizes}
         return translate(

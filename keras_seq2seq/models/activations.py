@@ -1,10 +1,9 @@
 """Activations that every export format can hold."""
 
-from typing import Any
-
 import keras
 
 from keras_seq2seq.models.masks import PACKAGE
+from keras_seq2seq.models.tensor import Shape, Tensor
 
 ops = keras.ops
 
@@ -23,10 +22,10 @@ class Gelu(keras.layers.Layer):
         Hendrycks and Gimpel 2016, section 2.
     """
 
-    def call(self, values: Any) -> Any:
+    def call(self, values: Tensor) -> Tensor:
         return ops.gelu(values, approximate=True)
 
-    def compute_output_shape(self, values_shape: Any) -> Any:
+    def compute_output_shape(self, values_shape: Shape) -> Shape:
         return values_shape
 
 
@@ -46,8 +45,8 @@ class SwishGate(keras.layers.Layer):
         Shazeer 2020, equation 6.
     """
 
-    def call(self, gate: Any, values: Any) -> Any:
+    def call(self, gate: Tensor, values: Tensor) -> Tensor:
         return gate * ops.sigmoid(gate) * values
 
-    def compute_output_shape(self, gate_shape: Any, values_shape: Any) -> Any:
+    def compute_output_shape(self, gate_shape: Shape, values_shape: Shape) -> Shape:
         return values_shape

@@ -6,6 +6,7 @@ import keras
 
 from keras_seq2seq.models.config import ATTENTIONS
 from keras_seq2seq.models.masks import PACKAGE, mask_scores
+from keras_seq2seq.models.tensor import Shape, Tensor
 from keras_seq2seq.models.two_forms import TwoForms
 
 
@@ -44,7 +45,7 @@ class Attention(TwoForms):
             raise ValueError(f"`score` must be one of {ATTENTIONS}. Received: {score!r}.")
         self.score = score
 
-    def build(self, query_shape: Any, keys_shape: Any, *shapes: Any) -> None:
+    def build(self, query_shape: Shape, keys_shape: Shape, *shapes: Any) -> None:
         if self.score == "additive":
             units = keys_shape[-1]
             self.query_projection = keras.layers.Dense(
@@ -57,7 +58,9 @@ class Attention(TwoForms):
                 name="energy",
             )
 
-    def call(self, query: Any, keys: Any, memory: Any, source_mask: Any) -> tuple[Any, Any]:
+    def call(
+        self, query: Tensor, keys: Tensor, memory: Tensor, source_mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
         scores = self._scores(query, keys)
         scores = mask_scores(scores, source_mask[:, None, :])
         # Keras warns about a softmax over a single position; its weight is always 1.
@@ -65,11 +68,13 @@ class Attention(TwoForms):
         weights = keras.ops.ones_like(scores) if is_single else keras.ops.softmax(scores, axis=-1)
         return keras.ops.matmul(weights, memory), weights
 
-    def step(self, query: Any, keys: Any, memory: Any, source_mask: Any) -> tuple[Any, Any]:
+    def step(
+        self, query: Tensor, keys: Tensor, memory: Tensor, source_mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
         context, weights = self.call(query[:, None], keys, memory, source_mask)
         return keras.ops.squeeze(context, 1), keras.ops.squeeze(weights, 1)
 
-    def _scores(self, query: Any, keys: Any) -> Any:
+    def _scores(self, query: Tensor, keys: Tensor) -> Tensor:
         if self.score == "additive":
             hidden = self.query_projection(query)[:, :, None, :] + keys[:, None, :, :]
             return keras.ops.sum(keras.ops.tanh(hidden) * self.energy, axis=-1)
@@ -77,8 +82,8 @@ class Attention(TwoForms):
         return scores / query.shape[-1] ** 0.5 if self.score == "scaled" else scores
 
     def compute_output_shape(
-        self, query_shape: Any, keys_shape: Any, memory_shape: Any, source_mask_shape: Any
-    ) -> Any:
+        self, query_shape: Shape, keys_shape: Shape, memory_shape: Shape, source_mask_shape: Shape
+    ) -> tuple[Shape, Shape]:
         return (*query_shape[:-1], memory_shape[-1]), (*query_shape[:-1], memory_shape[1])
 
     def get_config(self) -> dict[str, Any]:

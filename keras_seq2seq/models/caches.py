@@ -1,12 +1,12 @@
 """Caches for the keys and values of a decoder layer: of fixed length, or growing."""
 
 import abc
-from typing import Any
 
 import keras
 
+from keras_seq2seq.models.tensor import Shape, Tensor
+
 ops = keras.ops
-Shape = tuple[int | None, ...]
 
 
 class Cache(abc.ABC):
@@ -17,13 +17,15 @@ class Cache(abc.ABC):
         """Returns the shapes of keys and values without the batch, None for an open axis."""
 
     @abc.abstractmethod
-    def empty(self, source_ids: Any, shapes: tuple[Shape, Shape], dtype: str) -> tuple[Any, Any]:
+    def empty(
+        self, source_ids: Tensor, shapes: tuple[Shape, Shape], dtype: str
+    ) -> tuple[Tensor, Tensor]:
         """Returns keys and values before the first token, for as many rows as `source_ids`."""
 
     @abc.abstractmethod
     def append(
-        self, keys: Any, values: Any, new_keys: Any, new_values: Any, position: Any
-    ) -> tuple[Any, Any, Any, Any]:
+        self, keys: Tensor, values: Tensor, new_keys: Tensor, new_values: Tensor, position: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """Adds one token.
 
         Args:
@@ -47,14 +49,16 @@ class FixedCache(Cache):
     def shapes(self, num_heads: int, head_size: int, max_length: int) -> tuple[Shape, Shape]:
         return (num_heads, head_size, max_length), (num_heads, max_length, head_size)
 
-    def empty(self, source_ids: Any, shapes: tuple[Shape, Shape], dtype: str) -> tuple[Any, Any]:
+    def empty(
+        self, source_ids: Tensor, shapes: tuple[Shape, Shape], dtype: str
+    ) -> tuple[Tensor, Tensor]:
         batch = ops.shape(source_ids)[0]
         keys, values = (ops.zeros((batch, *shape), dtype) for shape in shapes)
         return keys, values
 
     def append(
-        self, keys: Any, values: Any, new_keys: Any, new_values: Any, position: Any
-    ) -> tuple[Any, Any, Any, Any]:
+        self, keys: Tensor, values: Tensor, new_keys: Tensor, new_values: Tensor, position: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         places = ops.arange(values.shape[2], dtype="int32")[None, :]
         # Unwritten positions are zero, so a sum is enough; it is cheaper than `where`.
         here = ops.cast(places == position, keys.dtype)[:, None]
@@ -73,7 +77,9 @@ class GrowingCache(Cache):
     def shapes(self, num_heads: int, head_size: int, max_length: int) -> tuple[Shape, Shape]:
         return (num_heads, None, head_size), (num_heads, None, head_size)
 
-    def empty(self, source_ids: Any, shapes: tuple[Shape, Shape], dtype: str) -> tuple[Any, Any]:
+    def empty(
+        self, source_ids: Tensor, shapes: tuple[Shape, Shape], dtype: str
+    ) -> tuple[Tensor, Tensor]:
         batch, length = ops.shape(source_ids)
         num_heads, _, head_size = shapes[0]
         # `length * 0`, not 0: a length that is unknown before the run may change in a loop.
@@ -81,8 +87,8 @@ class GrowingCache(Cache):
         return nothing, nothing
 
     def append(
-        self, keys: Any, values: Any, new_keys: Any, new_values: Any, position: Any
-    ) -> tuple[Any, Any, Any, Any]:
+        self, keys: Tensor, values: Tensor, new_keys: Tensor, new_values: Tensor, position: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         keys = ops.concatenate([keys, new_keys], axis=2)
         values = ops.concatenate([values, new_values], axis=2)
         return keys, values, ops.transpose(keys, (0, 1, 3, 2)), None

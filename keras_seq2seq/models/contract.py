@@ -30,10 +30,12 @@ class TrainedModel(Protocol):
     weights: list[Any]
 
     @property
-    def decoder_step(self) -> keras.Model: ...
+    def decoder_step(self) -> keras.Model:
+        """The decoder for one token, over the weights of `decoder`."""
 
     @property
-    def tokenizers(self) -> TokenizerPair | None: ...
+    def tokenizers(self) -> TokenizerPair | None:
+        """Text to ids and back, or None."""
 
     def check_max_length(self, max_length: int) -> None:
         """Checks that the decoder can take `max_length` tokens."""

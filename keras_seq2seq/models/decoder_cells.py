@@ -11,6 +11,7 @@ from keras_seq2seq.models.config import DECODER_CELLS
 from keras_seq2seq.models.gru import GRU
 from keras_seq2seq.models.masks import PACKAGE
 from keras_seq2seq.models.ssru import SSRU, SSRUCell
+from keras_seq2seq.models.tensor import Shape, Tensor
 from keras_seq2seq.models.two_forms import TwoForms
 
 # Layers that an encoder can have.
@@ -58,18 +59,20 @@ class Recurrence(TwoForms):
         self.units = units
         self.rnn = DECODER_LAYERS[cell](units, name="rnn", dtype=self.dtype_policy)
 
-    def build(self, inputs_shape: Any, initial_state_shape: Any = None) -> None:
+    def build(self, inputs_shape: Shape, initial_state_shape: list[Shape] | None = None) -> None:
         self.rnn.build(inputs_shape)
 
-    def call(self, inputs: Any, initial_state: list[Any]) -> tuple[Any, list[Any]]:
+    def call(self, inputs: Tensor, initial_state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         outputs, *states = self.rnn(inputs, initial_state=list(initial_state))
         return outputs, states
 
-    def step(self, inputs: Any, state: list[Any]) -> tuple[Any, list[Any]]:
+    def step(self, inputs: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         output, states = self.rnn.cell(inputs, list(state))
         return output, list(states)
 
-    def compute_output_shape(self, inputs_shape: Any, initial_state_shape: Any) -> Any:
+    def compute_output_shape(
+        self, inputs_shape: Shape, initial_state_shape: list[Shape]
+    ) -> tuple[Shape, list[Shape]]:
         return (*inputs_shape[:-1], self.units), list(initial_state_shape)
 
     def get_config(self) -> dict[str, Any]:
@@ -98,13 +101,13 @@ class Attentional(keras.layers.Layer):
             units, activation="tanh", name="projection", dtype=self.dtype_policy
         )
 
-    def build(self, context_shape: Any, state_shape: Any) -> None:
+    def build(self, context_shape: Shape, state_shape: Shape) -> None:
         self.projection.build((*state_shape[:-1], context_shape[-1] + state_shape[-1]))
 
-    def call(self, context: Any, state: Any) -> Any:
+    def call(self, context: Tensor, state: Tensor) -> Tensor:
         return self.projection(keras.ops.concatenate([context, state], axis=len(state.shape) - 1))
 
-    def compute_output_shape(self, context_shape: Any, state_shape: Any) -> Any:
+    def compute_output_shape(self, context_shape: Shape, state_shape: Shape) -> Shape:
         return (*state_shape[:-1], self.units)
 
     def get_config(self) -> dict[str, Any]:
@@ -162,7 +165,9 @@ class InputFeeding(TwoForms):
         self.attention = Attention(score, name="attention", **policy)
         self.attentional = Attentional(output_dim, name="attentional", **policy)
 
-    def build(self, inputs_shape: Any, keys_shape: Any, memory_shape: Any, *shapes: Any) -> None:
+    def build(
+        self, inputs_shape: Shape, keys_shape: Shape, memory_shape: Shape, *shapes: Any
+    ) -> None:
         batch, _, size = inputs_shape
         for i, cell in enumerate(self.cells):
             cell.build((batch, self.units if i else size + self.output_dim))
@@ -171,9 +176,14 @@ class InputFeeding(TwoForms):
         self.attentional.build((batch, memory_shape[-1]), (batch, self.units))
 
     def call(
-        self, inputs: Any, keys: Any, memory: Any, source_mask: Any, initial_state: list[Any]
-    ) -> tuple[Any, Any, list[Any]]:
-        def advance(carry: Any, x: Any) -> tuple[Any, Any]:
+        self,
+        inputs: Tensor,
+        keys: Tensor,
+        memory: Tensor,
+        source_mask: Tensor,
+        initial_state: list[Tensor],
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        def advance(carry: tuple[list[Tensor], Tensor], x: Tensor) -> tuple[Any, Any]:
             _, weights, states = self.step(x, keys, memory, source_mask, carry[0])
             return (states, weights), (states, weights)
 
@@ -186,10 +196,10 @@ class InputFeeding(TwoForms):
         return outputs, keras.ops.transpose(weights, (1, 0, 2)), states
 
     def step(
-        self, inputs: Any, keys: Any, memory: Any, source_mask: Any, state: list[Any]
-    ) -> tuple[Any, Any, list[Any]]:
+        self, inputs: Tensor, keys: Tensor, memory: Tensor, source_mask: Tensor, state: list[Tensor]
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
         per_cell = DECODER_CELLS[self.cell]
-        new_states: list[Any] = []
+        new_states: list[Tensor] = []
         x = keras.ops.concatenate([inputs, state[-1]], axis=1)
         for i, cell in enumerate(self.cells):
             y, new = cell(x, state[i * per_cell : (i + 1) * per_cell])
@@ -202,12 +212,12 @@ class InputFeeding(TwoForms):
 
     def compute_output_shape(
         self,
-        inputs_shape: Any,
-        keys_shape: Any,
-        memory_shape: Any,
-        source_mask_shape: Any,
-        initial_state_shape: Any,
-    ) -> Any:
+        inputs_shape: Shape,
+        keys_shape: Shape,
+        memory_shape: Shape,
+        source_mask_shape: Shape,
+        initial_state_shape: list[Shape],
+    ) -> tuple[Shape, Shape, list[Shape]]:
         return (
             (*inputs_shape[:-1], self.output_dim),
             (*inputs_shape[:-1], keys_shape[1]),
@@ -235,11 +245,11 @@ class ZeroState(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units = units
 
-    def call(self, reference: Any) -> Any:
+    def call(self, reference: Tensor) -> Tensor:
         batch = keras.ops.shape(reference)[0]
         return keras.ops.zeros((batch, self.units), dtype=self.compute_dtype)
 
-    def compute_output_spec(self, reference: Any) -> Any:
+    def compute_output_spec(self, reference: Tensor) -> Any:
         return keras.KerasTensor((reference.shape[0], self.units), dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
@@ -259,15 +269,15 @@ class JoinContext(TwoForms):
         Cho et al. 2014, section 2.2.
     """
 
-    def call(self, inputs: Any, context: Any) -> Any:
+    def call(self, inputs: Tensor, context: Tensor) -> Tensor:
         shape = keras.ops.shape(inputs)
         repeated = keras.ops.broadcast_to(
             context[:, None, :], (shape[0], shape[1], context.shape[-1])
         )
         return keras.ops.concatenate([inputs, repeated], axis=2)
 
-    def step(self, inputs: Any, context: Any) -> Any:
+    def step(self, inputs: Tensor, context: Tensor) -> Tensor:
         return keras.ops.concatenate([inputs, context], axis=1)
 
-    def compute_output_shape(self, inputs_shape: Any, context_shape: Any) -> Any:
+    def compute_output_shape(self, inputs_shape: Shape, context_shape: Shape) -> Shape:
         return (*inputs_shape[:-1], inputs_shape[-1] + context_shape[1])

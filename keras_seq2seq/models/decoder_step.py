@@ -1,12 +1,11 @@
 """The decoder for one token and a state, over the layers and weights of the whole decoder."""
 
-from typing import Any
-
 import keras
 
 from keras_seq2seq.models.activations import Gelu, SwishGate
 from keras_seq2seq.models.decoder_cells import Attentional
 from keras_seq2seq.models.multi_head_attention import CachedSelfAttention
+from keras_seq2seq.models.tensor import Shape, Tensor
 from keras_seq2seq.models.two_forms import OneToken, TwoForms
 
 # Layers that compute each position alone, with or without a length axis.
@@ -58,10 +57,10 @@ def build_decoder_step(decoder: keras.Model) -> keras.Model:
 class AddLength(keras.layers.Layer):
     """Adds a length axis to ids: (batch,) becomes (batch, 1)."""
 
-    def call(self, ids: Any) -> Any:
+    def call(self, ids: Tensor) -> Tensor:
         return ids[:, None]
 
-    def compute_output_shape(self, ids_shape: Any) -> Any:
+    def compute_output_shape(self, ids_shape: Shape) -> Shape:
         return (*ids_shape, 1)
 
 
@@ -76,11 +75,11 @@ class DropLength(keras.layers.Layer):
         Shape (batch, size).
     """
 
-    def call(self, values: Any, like: Any = None) -> Any:
+    def call(self, values: Tensor, like: Tensor | None = None) -> Tensor:
         values = values[:, 0]
         return values if like is None else keras.ops.reshape(values, keras.ops.shape(like))
 
-    def compute_output_shape(self, values_shape: Any, like_shape: Any = None) -> Any:
+    def compute_output_shape(self, values_shape: Shape, like_shape: Shape | None = None) -> Shape:
         return like_shape or (values_shape[0], *values_shape[2:])
 
 
@@ -103,13 +102,15 @@ class LengthOneSelfAttention(keras.layers.Layer):
         self.layer = layer
         self.built = True
 
-    def call(self, inputs: Any, keys: Any, values: Any, position: Any) -> tuple[Any, Any, Any]:
+    def call(
+        self, inputs: Tensor, keys: Tensor, values: Tensor, position: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         outputs, keys, values = self.layer.step(inputs[:, 0], keys, values, position)
         return outputs[:, None], keys, values
 
     def compute_output_shape(
-        self, inputs_shape: Any, keys_shape: Any, values_shape: Any, position_shape: Any
-    ) -> Any:
+        self, inputs_shape: Shape, keys_shape: Shape, values_shape: Shape, position_shape: Shape
+    ) -> tuple[Shape, Shape, Shape]:
         return inputs_shape, keys_shape, values_shape
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_seq2seq.models.masks import PACKAGE
+from keras_seq2seq.models.tensor import Tensor
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -35,8 +36,8 @@ class GRU(keras.layers.GRU):
     """
 
     def inner_loop(
-        self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
-    ) -> tuple[Any, Any, list[Any]]:
+        self, sequences: Tensor, initial_state: Tensor, mask: Tensor, training: bool = False
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
         mask = keras.tree.flatten(mask)[0]
         if not (training and self._is_covered(mask)):
             return super().inner_loop(sequences, initial_state, mask=mask, training=training)
@@ -51,7 +52,7 @@ class GRU(keras.layers.GRU):
             outputs = keras.ops.flip(outputs, axis=1)
         return outputs[:, -1], outputs, [state]
 
-    def _is_covered(self, mask: Any) -> bool:
+    def _is_covered(self, mask: Tensor) -> bool:
         on_tensorflow = keras.backend.backend() == "tensorflow"
         return (
             (on_tensorflow or keras.backend.backend() == "jax")
@@ -68,15 +69,15 @@ class GRU(keras.layers.GRU):
 
 
 def run_gru(
-    sequences: Any,
-    state: Any,
-    kernel: Any,
-    recurrent_kernel: Any,
-    bias: Any,
-    mask: Any = None,
+    sequences: Tensor,
+    state: Tensor,
+    kernel: Tensor,
+    recurrent_kernel: Tensor,
+    bias: Tensor,
+    mask: Tensor | None = None,
     *,
     reverse: bool = False,
-) -> tuple[Any, Any]:
+) -> tuple[Tensor, Tensor]:
     """Computes a GRU over sequences, with a hand-written gradient.
 
     h_t = z_t * h_{t-1} + (1 - z_t) * n_t with the update gate z_t = sigmoid(W_z x_t + U_z h_{t-1}),
@@ -103,7 +104,9 @@ def run_gru(
 
     # The mask is not an argument, because it has no gradient.
     @keras.ops.custom_gradient
-    def run(sequences: Any, state: Any, kernel: Any, recurrent_kernel: Any, bias: Any) -> Any:
+    def run(
+        sequences: Tensor, state: Tensor, kernel: Tensor, recurrent_kernel: Tensor, bias: Tensor
+    ) -> Any:
         batch, length, size = keras.ops.shape(sequences)
         inputs = _flat(keras.ops.transpose(sequences, (1, 0, 2)))
         projected = keras.ops.matmul(inputs, kernel) + bias[0]
@@ -138,8 +141,13 @@ def run_gru(
 
 
 def _read(
-    projected: Any, padded: Any, state: Any, recurrent_kernel: Any, bias: Any, reverse: bool
-) -> tuple[Any, Any, Any]:
+    projected: Tensor,
+    padded: Tensor | None,
+    state: Tensor,
+    recurrent_kernel: Tensor,
+    bias: Tensor,
+    reverse: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
     """Runs the loop forwards.
 
     Args:
@@ -155,7 +163,7 @@ def _read(
     length, batch, _ = keras.ops.shape(projected)
     units = recurrent_kernel.shape[0]
 
-    def step(carry: Any, t: Any) -> tuple[Any, Any]:
+    def step(carry: tuple[Tensor, Tensor], t: Tensor) -> tuple[Any, Any]:
         before, _ = carry
         given_gates, given = keras.ops.split(projected[t], [2 * units], axis=-1)
         own = keras.ops.matmul(before, recurrent_kernel) + bias
@@ -179,8 +187,13 @@ def _read(
 
 
 def _read_back(
-    d_states: Any, d_last: Any, before: Any, steps: Any, recurrent_kernel: Any, reverse: bool
-) -> tuple[Any, Any, Any]:
+    d_states: Tensor,
+    d_last: Tensor,
+    before: Tensor,
+    steps: Tensor,
+    recurrent_kernel: Tensor,
+    reverse: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
     """Runs the loop backwards.
 
     The derivatives of h_t by each product come from the forward pass, for all positions at once;
@@ -206,7 +219,7 @@ def _read_back(
     rates = keras.ops.stack([by_update, by_reset, by_candidate * reset], axis=2)
     back_kernel = keras.ops.transpose(recurrent_kernel)
 
-    def step(carry: Any, t: Any) -> tuple[Any, Any]:
+    def step(carry: tuple[Tensor, Tensor], t: Tensor) -> tuple[Any, Any]:
         d_after = carry[0] + d_states[t]
         d_own = keras.ops.reshape(rates[t] * d_after[:, None], (-1, 3 * units))
         d_before = update[t] * d_after + keras.ops.matmul(d_own, back_kernel)
@@ -222,6 +235,6 @@ def _read_back(
     return d_state, d_projected, d_recalled
 
 
-def _flat(values: Any) -> Any:
+def _flat(values: Tensor) -> Tensor:
     """Returns values of shape (length, batch, size) as (length * batch, size)."""
     return keras.ops.reshape(values, (-1, values.shape[-1]))

@@ -4,12 +4,13 @@ from typing import Any
 
 import keras
 
+from keras_seq2seq.models.tensor import Shape, Tensor
 from keras_seq2seq.text.vocabulary import PAD_ID
 
 PACKAGE = "keras_seq2seq"
 
 
-def mask_scores(scores: Any, visible: Any) -> Any:
+def mask_scores(scores: Tensor, visible: Tensor) -> Tensor:
     """Returns scores that are so low at hidden places that no softmax or maximum picks them.
 
     Args:
@@ -33,10 +34,10 @@ class PaddingMask(keras.layers.Layer):
         bool, shape (batch, length). True at a real token.
     """
 
-    def call(self, ids: Any) -> Any:
+    def call(self, ids: Tensor) -> Tensor:
         return keras.ops.not_equal(ids, PAD_ID)
 
-    def compute_output_spec(self, ids: Any) -> Any:
+    def compute_output_spec(self, ids: Tensor) -> Any:
         return keras.KerasTensor(ids.shape, "bool")
 
 
@@ -56,10 +57,10 @@ class ClearPadding(keras.layers.Layer):
     def compute_mask(self, *args: Any, **kwargs: Any) -> None:
         return None
 
-    def call(self, values: Any, source_mask: Any) -> Any:
+    def call(self, values: Tensor, source_mask: Tensor) -> Tensor:
         return values * keras.ops.cast(source_mask, values.dtype)[:, :, None]
 
-    def compute_output_shape(self, values_shape: Any, source_mask_shape: Any) -> Any:
+    def compute_output_shape(self, values_shape: Shape, source_mask_shape: Shape) -> Shape:
         return values_shape
 
 
@@ -84,7 +85,7 @@ class MaskedPooling(keras.layers.Layer):
             raise ValueError(f"`mode` must be 'mean' or 'max'. Received: {mode!r}.")
         self.mode = mode
 
-    def call(self, memory: Any, source_mask: Any) -> Any:
+    def call(self, memory: Tensor, source_mask: Tensor) -> Tensor:
         if self.mode == "max":
             hidden = mask_scores(memory, source_mask[:, :, None])
             is_row_real = keras.ops.any(source_mask, axis=1)[:, None]
@@ -93,7 +94,7 @@ class MaskedPooling(keras.layers.Layer):
         length = keras.ops.maximum(keras.ops.sum(weights, axis=1), 1.0)
         return keras.ops.sum(memory * weights, axis=1) / length
 
-    def compute_output_shape(self, memory_shape: Any, source_mask_shape: Any) -> Any:
+    def compute_output_shape(self, memory_shape: Shape, source_mask_shape: Shape) -> Shape:
         return (memory_shape[0], memory_shape[2])
 
     def get_config(self) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from typing import Any
 
 import keras
 
-from keras_seq2seq.models.caches import FIXED, Cache, Shape
+from keras_seq2seq.models.caches import FIXED, Cache
 from keras_seq2seq.models.masks import PACKAGE, mask_scores
+from keras_seq2seq.models.tensor import Shape, Tensor
 from keras_seq2seq.models.two_forms import TwoForms
 
 ops = keras.ops
@@ -31,31 +32,36 @@ class _Heads(keras.layers.Layer):
         self.drop.build((None, None, inputs))
         return dense
 
-    def _split(self, values: Any, size: int, *, transposed: bool = False) -> Any:
+    def _split(self, values: Tensor, size: int, *, transposed: bool = False) -> Any:
         """Returns (batch, heads, length, head size), or with the last two axes swapped."""
         shape = ops.shape(values)
         heads = ops.reshape(values, (*shape[:2], self.num_heads, size // self.num_heads))
         return ops.transpose(heads, (0, 2, 3, 1) if transposed else (0, 2, 1, 3))
 
-    def _merge(self, heads: Any) -> Any:
+    def _merge(self, heads: Tensor) -> Tensor:
         """Merges (batch, heads, length, head size) to (batch, length, size)."""
         side_by_side = ops.transpose(heads, (0, 2, 1, 3))
         shape = ops.shape(side_by_side)
         return ops.reshape(side_by_side, (*shape[:2], heads.shape[1] * heads.shape[3]))
 
-    def _split_token(self, values: Any, parts: int) -> list[Any]:
+    def _split_token(self, values: Tensor, parts: int) -> list[Tensor]:
         """Splits one token's values into parts, each (batch, heads, 1, head size)."""
         head_size = values.shape[-1] // (parts * self.num_heads)
         heads = ops.reshape(values, (_batch(values), parts * self.num_heads, 1, head_size))
         return ops.split(heads, parts, axis=1) if parts > 1 else [heads]
 
-    def _merge_token(self, heads: Any) -> Any:
+    def _merge_token(self, heads: Tensor) -> Tensor:
         """Merges (batch, heads, 1, head size) to (batch, size)."""
         return ops.reshape(heads, (_batch(heads), heads.shape[1] * heads.shape[3]))
 
     def _attend(
-        self, query: Any, keys: Any, values: Any, visible: Any, training: Any
-    ) -> tuple[Any, Any]:
+        self,
+        query: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        visible: Tensor | None,
+        training: bool | None,
+    ) -> tuple[Tensor, Tensor]:
         """Returns the weighted sum of each head and the weights.
 
         Args:
@@ -90,12 +96,12 @@ class SelfAttention(_Heads):
         Vaswani et al. 2017, section 3.2.
     """
 
-    def build(self, inputs_shape: Any, source_mask_shape: Any = None) -> None:
+    def build(self, inputs_shape: Shape, source_mask_shape: Shape | None = None) -> None:
         size = inputs_shape[-1]
         self.project = self._dense("query_key_value", 3 * size, size)
         self.output_projection = self._dense("output", size, size)
 
-    def call(self, inputs: Any, source_mask: Any, training: Any = None) -> Any:
+    def call(self, inputs: Tensor, source_mask: Tensor, training: bool | None = None) -> Tensor:
         size = inputs.shape[-1]
         query, keys, values = ops.split(self.project(inputs), 3, axis=-1)
         read, _ = self._attend(
@@ -107,7 +113,9 @@ class SelfAttention(_Heads):
         )
         return self.output_projection(self._merge(read))
 
-    def compute_output_shape(self, inputs_shape: Any, source_mask_shape: Any = None) -> Any:
+    def compute_output_shape(
+        self, inputs_shape: Shape, source_mask_shape: Shape | None = None
+    ) -> Shape:
         return inputs_shape
 
 
@@ -134,14 +142,19 @@ class CachedSelfAttention(_Heads, TwoForms):
         Vaswani et al. 2017, section 3.2.3.
     """
 
-    def build(self, inputs_shape: Any, *shapes: Any) -> None:
+    def build(self, inputs_shape: Shape, *shapes: Any) -> None:
         size = inputs_shape[-1]
         self.project = self._dense("query_key_value", 3 * size, size)
         self.output_projection = self._dense("output", size, size)
 
     def call(
-        self, inputs: Any, keys: Any, values: Any, position: Any, training: Any = None
-    ) -> tuple[Any, Any, Any]:
+        self,
+        inputs: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        position: Tensor,
+        training: bool | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
         size, longest = inputs.shape[-1], values.shape[2]
         query, new_keys, new_values = ops.split(self.project(inputs), 3, axis=-1)
         query = self._split(query, size)
@@ -156,16 +169,22 @@ class CachedSelfAttention(_Heads, TwoForms):
         return self.output_projection(self._merge(read)), keys, values
 
     def step(
-        self, inputs: Any, keys: Any, values: Any, position: Any, *, cache: Cache = FIXED
-    ) -> tuple[Any, Any, Any]:
+        self,
+        inputs: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        position: Tensor,
+        *,
+        cache: Cache = FIXED,
+    ) -> tuple[Tensor, Tensor, Tensor]:
         query, new_keys, new_values = self._split_token(self.project(inputs), 3)
         keys, values, columns, visible = cache.append(keys, values, new_keys, new_values, position)
         read, _ = self._attend(query, columns, values, visible, False)
         return self.output_projection(self._merge_token(read)), keys, values
 
     def compute_output_shape(
-        self, inputs_shape: Any, keys_shape: Any, values_shape: Any, position_shape: Any
-    ) -> Any:
+        self, inputs_shape: Shape, keys_shape: Shape, values_shape: Shape, position_shape: Shape
+    ) -> tuple[Shape, Shape, Shape]:
         return inputs_shape, keys_shape, values_shape
 
 
@@ -187,14 +206,14 @@ class SourceKeysValues(_Heads):
         super().__init__(num_heads, **kwargs)
         self.size = size
 
-    def build(self, memory_shape: Any) -> None:
+    def build(self, memory_shape: Shape) -> None:
         self.project = self._dense("key_value", 2 * self.size, memory_shape[-1])
 
-    def call(self, memory: Any) -> tuple[Any, Any]:
+    def call(self, memory: Tensor) -> tuple[Tensor, Tensor]:
         keys, values = ops.split(self.project(memory), 2, axis=-1)
         return self._split(keys, self.size, transposed=True), self._split(values, self.size)
 
-    def compute_output_shape(self, memory_shape: Any) -> Any:
+    def compute_output_shape(self, memory_shape: Shape) -> tuple[Shape, Shape]:
         batch, length, _ = memory_shape
         head_size = self.size // self.num_heads
         return (batch, self.num_heads, head_size, length), (
@@ -226,28 +245,35 @@ class CrossAttention(_Heads, TwoForms):
         Vaswani et al. 2017, section 3.2.3.
     """
 
-    def build(self, inputs_shape: Any, *shapes: Any) -> None:
+    def build(self, inputs_shape: Shape, *shapes: Any) -> None:
         size = inputs_shape[-1]
         self.project = self._dense("query", size, size)
         self.output_projection = self._dense("output", size, size)
 
     def call(
-        self, inputs: Any, keys: Any, values: Any, source_mask: Any, training: Any = None
-    ) -> tuple[Any, Any]:
+        self,
+        inputs: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        source_mask: Tensor,
+        training: bool | None = None,
+    ) -> tuple[Tensor, Tensor]:
         visible = source_mask[:, None, None, :]
         query = self._split(self.project(inputs), inputs.shape[-1])
         read, weights = self._attend(query, keys, values, visible, training)
         return self.output_projection(self._merge(read)), ops.mean(weights, axis=1)
 
-    def step(self, inputs: Any, keys: Any, values: Any, source_mask: Any) -> tuple[Any, Any]:
+    def step(
+        self, inputs: Tensor, keys: Tensor, values: Tensor, source_mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
         (query,) = self._split_token(self.project(inputs), 1)
         visible = source_mask[:, None, None, :]
         read, weights = self._attend(query, keys, values, visible, False)
         return self.output_projection(self._merge_token(read)), ops.mean(weights, axis=(1, 2))
 
     def compute_output_shape(
-        self, inputs_shape: Any, keys_shape: Any, values_shape: Any, source_mask_shape: Any
-    ) -> Any:
+        self, inputs_shape: Shape, keys_shape: Shape, values_shape: Shape, source_mask_shape: Shape
+    ) -> tuple[Shape, Shape]:
         return inputs_shape, (*inputs_shape[:-1], keys_shape[3])
 
 
@@ -281,10 +307,10 @@ class EmptyCache(keras.layers.Layer):
         self.max_length = max_length
         self.cache = cache
 
-    def call(self, source_ids: Any) -> tuple[Any, Any]:
+    def call(self, source_ids: Tensor) -> tuple[Tensor, Tensor]:
         return self.cache.empty(source_ids, self._shapes(), self.compute_dtype)
 
-    def compute_output_spec(self, source_ids: Any) -> Any:
+    def compute_output_spec(self, source_ids: Tensor) -> Any:
         return tuple(
             keras.KerasTensor((source_ids.shape[0], *shape), self.compute_dtype)
             for shape in self._shapes()
@@ -298,6 +324,6 @@ class EmptyCache(keras.layers.Layer):
         return self.cache.shapes(self.num_heads, self.head_size, self.max_length)
 
 
-def _batch(values: Any) -> int:
+def _batch(values: Tensor) -> int:
     """Returns the batch size, or -1 if it is open, for a reshape."""
     return -1 if values.shape[0] is None else values.shape[0]

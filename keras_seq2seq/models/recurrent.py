@@ -1,7 +1,5 @@
 """Recurrent encoders and decoders that keep the step contract."""
 
-from typing import Any
-
 import keras
 
 from keras_seq2seq.models.attention import Attention
@@ -15,9 +13,12 @@ from keras_seq2seq.models.decoder_cells import (
     ZeroState,
 )
 from keras_seq2seq.models.masks import MaskedPooling
+from keras_seq2seq.models.tensor import Tensor, Tensors
 
 
-def read(config: Seq2SeqConfig, x: Any, source_mask: Any) -> tuple[Any, list[list[Any]]]:
+def read(
+    config: Seq2SeqConfig, x: Tensor, source_mask: Tensor
+) -> tuple[Tensor, list[list[Tensor]]]:
     """Computes h_1..h_S = f(x_1..x_S).
 
     Args:
@@ -41,8 +42,12 @@ def read(config: Seq2SeqConfig, x: Any, source_mask: Any) -> tuple[Any, list[lis
 
 
 def hand_over(
-    config: Seq2SeqConfig, memory: Any, source_mask: Any, source_ids: Any, finals: list[list[Any]]
-) -> dict[str, Any]:
+    config: Seq2SeqConfig,
+    memory: Tensor,
+    source_mask: Tensor,
+    source_ids: Tensor,
+    finals: list[list[Tensor]],
+) -> Tensors:
     """Returns what the decoder needs from a source: attention keys, context, initial states.
 
     Args:
@@ -52,7 +57,7 @@ def hand_over(
         source_ids: int32, shape (batch, source_length).
         finals: What `read` returned.
     """
-    outputs: dict[str, Any] = {}
+    outputs: Tensors = {}
     summary = finals[-1]
     if config.context == "attention":
         outputs = {"memory": memory, "keys": _keys(config, memory), "source_mask": source_mask}
@@ -68,9 +73,9 @@ def hand_over(
     return {**outputs, **{f"state_{i}": state for i, state in enumerate(states)}}
 
 
-def decoder_inputs(config: Seq2SeqConfig) -> dict[str, Any]:
+def decoder_inputs(config: Seq2SeqConfig) -> Tensors:
     """Returns the inputs of the decoder besides `target_ids`, by name."""
-    inputs: dict[str, Any] = {}
+    inputs: Tensors = {}
     if config.context == "attention":
         for name in ("memory", "keys"):
             inputs[name] = keras.Input((None, config.units), name=name)
@@ -85,8 +90,8 @@ def decoder_inputs(config: Seq2SeqConfig) -> dict[str, Any]:
 
 
 def decode(
-    config: Seq2SeqConfig, x: Any, target_ids: Any, inputs: dict[str, Any]
-) -> tuple[Any, Any, list[Any]]:
+    config: Seq2SeqConfig, x: Tensor, target_ids: Tensor, inputs: Tensors
+) -> tuple[Tensor, Tensor | None, list[Tensor]]:
     """Computes s_t = g(y_{t-1}, c, s_{t-1}) and what the output layer reads.
 
     Args:
@@ -129,8 +134,8 @@ def decode(
 
 
 def _encoder_layer(
-    config: Seq2SeqConfig, index: int, x: Any, source_mask: Any
-) -> tuple[Any, list[Any]]:
+    config: Seq2SeqConfig, index: int, x: Tensor, source_mask: Tensor
+) -> tuple[Tensor, list[Tensor]]:
     """Returns the outputs and the final states of one encoder layer."""
     name = f"encoder_rnn_{index}"
     layer = RNN_LAYERS[config.cell]
@@ -150,14 +155,16 @@ def _encoder_layer(
     return y, joined
 
 
-def _keys(config: Seq2SeqConfig, memory: Any) -> Any:
+def _keys(config: Seq2SeqConfig, memory: Tensor) -> Tensor:
     """Returns the attention keys of the memory positions."""
     if config.attention in ("general", "additive"):
         return keras.layers.Dense(config.units, use_bias=False, name="keys")(memory)
     return memory
 
 
-def _bridge(config: Seq2SeqConfig, summary: list[Any], finals: list[list[Any]]) -> list[Any]:
+def _bridge(
+    config: Seq2SeqConfig, summary: list[Tensor], finals: list[list[Tensor]]
+) -> list[Tensor]:
     """Returns the initial decoder states, layer by layer.
 
     "copy" gives layer i the state of encoder layer i (a pooled context goes to every state),
@@ -179,8 +186,10 @@ def _bridge(config: Seq2SeqConfig, summary: list[Any], finals: list[list[Any]]) 
     ]
 
 
-def _decoder_layers(config: Seq2SeqConfig, x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
-    new_states: list[Any] = []
+def _decoder_layers(
+    config: Seq2SeqConfig, x: Tensor, states: list[Tensor]
+) -> tuple[Tensor, list[Tensor]]:
+    new_states: list[Tensor] = []
     cell, per_layer = config.decoder_cell or config.cell, config.states_per_layer
     for i in range(config.num_decoder_layers):
         recurrence = Recurrence(cell, config.units, name=f"decoder_rnn_{i}")

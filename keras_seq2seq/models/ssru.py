@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_seq2seq.models.masks import PACKAGE
+from keras_seq2seq.models.tensor import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -30,28 +31,30 @@ class SSRUCell(keras.layers.Layer):
         self.units = units
         self.state_size = units
 
-    def build(self, inputs_shape: Any, states_shape: Any = None) -> None:
+    def build(self, inputs_shape: Shape, states_shape: list[Shape] | None = None) -> None:
         # W_f and W share one kernel: one product gives both.
         self.kernel = self.add_weight(
             shape=(inputs_shape[-1], 2 * self.units), initializer="glorot_uniform", name="kernel"
         )
         self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
 
-    def call(self, inputs: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+    def call(self, inputs: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         state = self.advance(self.project(inputs), states[0])
         return keras.ops.relu(state), [state]
 
-    def project(self, inputs: Any) -> Any:
+    def project(self, inputs: Tensor) -> Tensor:
         """Returns [W_f x; W x], float, shape (..., 2 * units), of inputs of shape (..., size)."""
         return keras.ops.matmul(inputs, self.kernel)
 
-    def advance(self, projected: Any, state: Any) -> Any:
+    def advance(self, projected: Tensor, state: Tensor) -> Tensor:
         """Returns c_t from `project(x_t)`, shape (batch, 2 * units), and c_{t-1}."""
         forget, candidate = keras.ops.split(projected, 2, axis=1)
         forget = keras.ops.sigmoid(forget + self.bias)
         return candidate + forget * (state - candidate)
 
-    def compute_output_shape(self, inputs_shape: Any, states_shape: Any) -> Any:
+    def compute_output_shape(
+        self, inputs_shape: Shape, states_shape: list[Shape]
+    ) -> tuple[Shape, list[Shape]]:
         return (inputs_shape[0], self.units), list(states_shape)
 
     def get_config(self) -> dict[str, Any]:
@@ -81,11 +84,11 @@ class SSRU(keras.layers.Layer):
         self.units = units
         self.cell = SSRUCell(units, name="cell", dtype=self.dtype_policy)
 
-    def build(self, inputs_shape: Any, initial_state_shape: Any = None) -> None:
+    def build(self, inputs_shape: Shape, initial_state_shape: list[Shape] | None = None) -> None:
         self.cell.build((inputs_shape[0], inputs_shape[2]))
 
-    def call(self, inputs: Any, initial_state: list[Any]) -> tuple[Any, Any]:
-        def step(state: Any, projected: Any) -> tuple[Any, Any]:
+    def call(self, inputs: Tensor, initial_state: list[Tensor]) -> tuple[Tensor, Tensor]:
+        def step(state: Tensor, projected: Tensor) -> tuple[Tensor, Tensor]:
             state = self.cell.advance(projected, state)
             return state, state
 
@@ -95,7 +98,9 @@ class SSRU(keras.layers.Layer):
         state, states = keras.ops.scan(step, initial_state[0], projected)
         return keras.ops.relu(keras.ops.transpose(states, (1, 0, 2))), state
 
-    def compute_output_shape(self, inputs_shape: Any, initial_state_shape: Any) -> Any:
+    def compute_output_shape(
+        self, inputs_shape: Shape, initial_state_shape: list[Shape]
+    ) -> tuple[Shape, Shape]:
         return (*inputs_shape[:2], self.units), initial_state_shape[0]
 
     def get_config(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Transformer encoders and decoders that keep the step contract."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -15,9 +16,12 @@ from keras_seq2seq.models.multi_head_attention import (
     SourceKeysValues,
 )
 from keras_seq2seq.models.positions import FirstPosition, NextPosition, PositionEncoding
+from keras_seq2seq.models.tensor import Shape, Tensor, Tensors
 
 
-def read(config: Seq2SeqConfig, x: Any, source_mask: Any) -> tuple[Any, list[list[Any]]]:
+def read(
+    config: Seq2SeqConfig, x: Tensor, source_mask: Tensor
+) -> tuple[Tensor, list[list[Tensor]]]:
     """Reads embedded sources.
 
     Args:
@@ -45,8 +49,8 @@ def read(config: Seq2SeqConfig, x: Any, source_mask: Any) -> tuple[Any, list[lis
 
 
 def hand_over(
-    config: Seq2SeqConfig, memory: Any, source_mask: Any, source_ids: Any
-) -> dict[str, Any]:
+    config: Seq2SeqConfig, memory: Tensor, source_mask: Tensor, source_ids: Tensor
+) -> Tensors:
     """Returns what the decoder needs from a source: keys and values of each layer, empty caches.
 
     Args:
@@ -55,7 +59,7 @@ def hand_over(
         source_mask: bool, shape (batch, source_length).
         source_ids: int32, shape (batch, source_length).
     """
-    outputs: dict[str, Any] = {"memory": memory, "source_mask": source_mask}
+    outputs: Tensors = {"memory": memory, "source_mask": source_mask}
     for i in range(config.num_decoder_layers):
         project = SourceKeysValues(config.num_heads, config.units, name=f"source_keys_values_{i}")
         outputs[f"keys_{i}"], outputs[f"values_{i}"] = project(memory)
@@ -66,11 +70,11 @@ def hand_over(
     return outputs
 
 
-def decoder_inputs(config: Seq2SeqConfig) -> dict[str, Any]:
+def decoder_inputs(config: Seq2SeqConfig) -> Tensors:
     """Returns the inputs of the decoder besides `target_ids`, by name."""
     heads, size, longest = config.num_heads, _head_size(config), config.max_length
     inputs = {"source_mask": keras.Input((None,), dtype="bool", name="source_mask")}
-    shapes: dict[str, tuple[Any, ...]] = {}
+    shapes: dict[str, Shape] = {}
     for i in range(config.num_decoder_layers):
         shapes[f"keys_{i}"] = heads, size, None
         shapes[f"values_{i}"] = heads, None, size
@@ -82,8 +86,8 @@ def decoder_inputs(config: Seq2SeqConfig) -> dict[str, Any]:
 
 
 def decode(
-    config: Seq2SeqConfig, x: Any, target_ids: Any, inputs: dict[str, Any]
-) -> tuple[Any, Any, list[Any]]:
+    config: Seq2SeqConfig, x: Tensor, target_ids: Tensor, inputs: Tensors
+) -> tuple[Tensor, Tensor, list[Tensor]]:
     """Decodes embedded targets.
 
     Args:
@@ -102,7 +106,7 @@ def decode(
     position = inputs[f"state_{2 * config.num_decoder_layers}"]
     encode = PositionEncoding(config.positions, config.max_length, name="target_positions")
     x = keras.layers.Dropout(config.dropout, name="target_dropout")(encode(x, position))
-    found: dict[str, Any] = {}
+    found: Tensors = {}
     for i in range(config.num_decoder_layers):
         name, states = f"decoder_{i}", (f"state_{2 * i}", f"state_{2 * i + 1}")
         attend = CachedSelfAttention(
@@ -112,12 +116,14 @@ def decode(
             config.num_heads, config.attention_dropout, name=f"{name}_cross_attention"
         )
 
-        def read_target(y: Any, attend: Any = attend, states: Any = states) -> Any:
+        def read_target(
+            y: Tensor, attend: Callable[..., Any] = attend, states: tuple[str, str] = states
+        ) -> Tensor:
             y, *caches = attend(y, *(inputs[state] for state in states), position)
             found.update(zip(states, caches, strict=True))
             return y
 
-        def read_memory(y: Any, attend: Any = read_source, i: int = i) -> Any:
+        def read_memory(y: Tensor, attend: Callable[..., Any] = read_source, i: int = i) -> Tensor:
             keys, values = inputs[f"keys_{i}"], inputs[f"values_{i}"]
             y, found["attention"] = attend(y, keys, values, inputs["source_mask"])
             return y
@@ -136,7 +142,7 @@ def _head_size(config: Seq2SeqConfig) -> int:
     return config.units // config.num_heads
 
 
-def _sublayer(config: Seq2SeqConfig, name: str, x: Any, compute: Any) -> Any:
+def _sublayer(config: Seq2SeqConfig, name: str, x: Tensor, compute: Any) -> Tensor:
     """Returns x + dropout(compute(x)), normalized before or after."""
     norm = _norm(f"{name}_norm")
     y = compute(norm(x) if config.normalization == "pre" else x)
@@ -149,7 +155,7 @@ def _norm(name: str) -> keras.layers.Layer:
     return keras.layers.LayerNormalization(epsilon=1e-5, name=name)
 
 
-def _feedforward(config: Seq2SeqConfig, name: str) -> Any:
+def _feedforward(config: Seq2SeqConfig, name: str) -> Callable[[Tensor], Tensor]:
     """Returns the function of one position: two dense layers, or three of a gated unit.
 
     Reference:

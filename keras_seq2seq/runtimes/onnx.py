@@ -130,7 +130,12 @@ class _File:
             self._session = _open(self.path, self.num_threads, self.has_texts)
             self._inputs = [value.name for value in self._session.get_inputs()]
             self._outputs = [value.name for value in self._session.get_outputs()]
-        values = self._session.run(self._outputs, {name: inputs[name] for name in self._inputs})
+        given = {name: inputs[name] for name in self._inputs}
+        # Without a row, onnxruntime's GRU and LSTM end the whole process.
+        if not all(map(len, given.values())):
+            shapes = {name: value.shape for name, value in given.items()}
+            raise ValueError(f"An ONNX file needs at least one row. Received: {shapes}.")
+        values = self._session.run(self._outputs, given)
         return dict(zip(self._outputs, values, strict=True))
 
 

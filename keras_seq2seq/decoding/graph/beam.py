@@ -16,7 +16,8 @@ from keras_seq2seq.decoding.graph.rules import (
     pick,
 )
 from keras_seq2seq.decoding.hypothesis import FORBIDDEN
-from keras_seq2seq.decoding.strategy import GraphStep, Tensors
+from keras_seq2seq.decoding.strategy import GraphStep
+from keras_seq2seq.models.tensor import Tensor, Tensors
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 ops = keras.ops
@@ -32,19 +33,20 @@ class BeamSizes:
         alpha: float or float32 scalar >= 0.
     """
 
-    beam_size: Any
-    num_hypotheses: Any
-    alpha: Any
+    beam_size: Tensor | int
+    num_hypotheses: Tensor | int
+    alpha: Tensor | float
 
     @classmethod
     def of(cls, strategy: BeamRanking) -> "BeamSizes":
+        """Returns the sizes of a strategy, as numbers."""
         return cls(strategy.beam_size, strategy.num_hypotheses, strategy.alpha)
 
 
 def beam_search(
     step: GraphStep,
     state: Tensors,
-    source_ids: Any,
+    source_ids: Tensor,
     strategy: BeamRanking,
     *,
     max_length: int,
@@ -99,7 +101,7 @@ def beam_search(
     def begin(search: Tensors, source: Tensors) -> Advance:
         beams = _Beams(strategy, sizes, max_length, search)
 
-        def advance(i: Any, search: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
+        def advance(i: Tensor, search: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
             log_probs, new = step(ops.reshape(search["ids"], (-1,)), {**source, **state})
             coverage = None
             if "attention" in new:
@@ -120,7 +122,7 @@ def beam_search(
     return _Beams(strategy, sizes, max_length, found).best(found)
 
 
-def _start(width: Any, source_ids: Any, max_length: int) -> Tensors:
+def _start(width: Tensor | int, source_ids: Tensor, max_length: int) -> Tensors:
     """Returns the searches before the first token: tensors (batch, beam_size, ...)."""
     is_empty = is_empty_source(source_ids)
     zeros = ops.zeros((ops.shape(source_ids)[0], width), "int32")
@@ -163,8 +165,8 @@ class _Beams:
         self.rows = ops.arange(self.batch, dtype="int32")[:, None]
 
     def advance(
-        self, i: Any, search: Tensors, log_probs: Any, coverage: Any, columns: Columns
-    ) -> tuple[Tensors, Any]:
+        self, i: Tensor, search: Tensors, log_probs: Tensor, coverage: Any, columns: Columns
+    ) -> tuple[Tensors, Tensor]:
         """Takes one step; returns the search and, for each flat row, the row it continues."""
         width, count = self.width, columns.count
         tokens = ops.reshape(search["target_ids"], (-1, search["target_ids"].shape[-1]))
@@ -251,7 +253,7 @@ class _Beams:
         return found
 
     def _finish(
-        self, search: Tensors, candidates: Tensors, totals: Any, rankings: Any, is_eos: Any
+        self, search: Tensors, candidates: Tensors, totals: Tensor, rankings: Tensor, is_eos: Tensor
     ) -> Tensors:
         """Returns the finished hypotheses, with the best candidates that end now added."""
         width = self.width
@@ -269,7 +271,7 @@ class _Beams:
         count = search["num_finished"] + ops.sum(ops.cast(ends, "int32"), axis=1)
         return {**finished, "rankings": best, "num_finished": count}
 
-    def _nothing_left(self, search: Tensors) -> Any:
+    def _nothing_left(self, search: Tensors) -> Tensor:
         # The best ranking still possible: log-probability only falls, the longest is penalized
         # least.
         highest = search["totals"][:, 0] / ops.take(self.penalties, self.limits)
@@ -282,13 +284,13 @@ class _Beams:
         found = ops.cast(search["num_finished"], "float32")
         return ops.logical_or(ended, found >= enough)
 
-    def coverage_penalties(self, coverage: Any, memory_mask: Any) -> Any:
+    def coverage_penalties(self, coverage: Tensor, memory_mask: Tensor) -> Tensor:
         """Returns cp, float32, shape (rows, beam_size), of what each hypothesis attended to."""
         logs = ops.log(ops.minimum(ops.maximum(coverage, 1e-9), 1.0))
         total = ops.sum(ops.where(memory_mask, logs, 0.0), axis=1)
         return self.strategy.coverage_penalty * ops.reshape(total, (self.batch, self.width))
 
-    def _attention(self, history: Any, places: Any, target_ids: Any) -> Any:
+    def _attention(self, history: Tensor, places: Tensor, target_ids: Tensor) -> Tensor:
         """Returns the attention of each token, from the beam that it came from."""
         longest, memory_length = target_ids.shape[-1], ops.shape(history)[3]
         flat = ops.reshape(history, (-1, memory_length))
@@ -296,14 +298,14 @@ class _Beams:
         weights = ops.take(flat, steps, axis=0)
         return ops.where((target_ids != PAD_ID)[:, :, :, None], weights, 0.0)
 
-    def _by_row(self, values: Any, count: Any) -> Any:
+    def _by_row(self, values: Tensor, count: Tensor | int) -> Tensor:
         return ops.reshape(values, (self.batch, self.width, count))
 
-    def _where(self, condition: Any, new: Any, old: Any) -> Any:
+    def _where(self, condition: Tensor, new: Tensor, old: Tensor) -> Tensor:
         return ops.where(ops.reshape(condition, (-1, *[1] * (len(new.shape) - 1))), new, old)
 
 
-def _penalties(strategy: BeamRanking, alpha: Any, max_length: int) -> Any:
+def _penalties(strategy: BeamRanking, alpha: Tensor | float, max_length: int) -> Tensor:
     """Returns lp for 0 to `max_length` tokens, float32."""
     if isinstance(alpha, (int, float)):
         return ops.convert_to_tensor(

@@ -1,15 +1,14 @@
 """The loop of a search in keras.ops; rows that have ended may leave the batch."""
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 
-from keras_seq2seq.decoding.strategy import Tensors
+from keras_seq2seq.models.tensor import Tensor, Tensors
 
 ops = keras.ops
 # Takes the step number, int32 scalar, `search` and `state`; returns the new `search` and `state`.
-Advance = Callable[[Any, Tensors, Tensors], tuple[Tensors, Tensors]]
+Advance = Callable[[Tensor, Tensors, Tensors], tuple[Tensors, Tensors]]
 Begin = Callable[[Tensors, Tensors], Advance]
 
 
@@ -20,7 +19,7 @@ def run_search(
     source: Tensors,
     *,
     dynamic: bool = False,
-    width: Any = 1,
+    width: Tensor | int = 1,
 ) -> Tensors:
     """Takes steps until every row has ended.
 
@@ -37,7 +36,9 @@ def run_search(
         `search` of all rows, each as it ended.
     """
 
-    def advance(begun: Advance) -> Callable[[Any, Tensors, Tensors], Any]:
+    def advance(
+        begun: Advance,
+    ) -> Callable[[Tensor, Tensors, Tensors], tuple[Tensor, Tensors, Tensors]]:
         return lambda i, search, state: (i + 1, *begun(i, search, state))
 
     first = ops.convert_to_tensor(0, "int32")
@@ -48,15 +49,17 @@ def run_search(
         )
         return search
 
-    def one_goes_on(i: Any, rows: Any, found: Tensors, search: Tensors, *others: Any) -> Any:
+    def one_goes_on(
+        i: Tensor, rows: Tensor, found: Tensors, search: Tensors, *others: Tensors
+    ) -> Tensor:
         return ops.any(search["going"])
 
     def until_some_end(
-        i: Any, rows: Any, found: Tensors, search: Tensors, state: Tensors, source: Tensors
-    ) -> Any:
+        i: Tensor, rows: Tensor, found: Tensors, search: Tensors, state: Tensors, source: Tensors
+    ) -> tuple[Tensor, Tensor, Tensors, Tensors, Tensors, Tensors]:
         few = 0.75 * ops.cast(ops.shape(rows)[0], "float32")
 
-        def most_go_on(i: Any, search: Tensors, state: Tensors) -> Any:
+        def most_go_on(i: Tensor, search: Tensors, state: Tensors) -> Tensor:
             return ops.sum(ops.cast(search["going"], "float32")) > few
 
         begun = advance(begin(search, source))

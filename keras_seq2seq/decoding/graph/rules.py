@@ -1,24 +1,24 @@
 """Which tokens a search may choose next, in keras.ops: the rules of every strategy."""
 
 import dataclasses
-from typing import Any
 
 import keras
 
 from keras_seq2seq.decoding.hypothesis import FORBIDDEN
 from keras_seq2seq.decoding.strategy import Strategy
+from keras_seq2seq.models.tensor import Tensor
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 ops = keras.ops
 
 
-def is_empty_source(source_ids: Any) -> Any:
+def is_empty_source(source_ids: Tensor) -> Tensor:
     """Returns True, shape (batch,), where a source holds nothing but padding and eos."""
     real = ops.logical_and(ops.not_equal(source_ids, PAD_ID), ops.not_equal(source_ids, EOS_ID))
     return ops.logical_not(ops.any(real, axis=1))
 
 
-def length_limits(strategy: Strategy, source_ids: Any, max_length: int) -> Any:
+def length_limits(strategy: Strategy, source_ids: Tensor, max_length: int) -> Tensor:
     """Returns the longest translation of each row in tokens, int32, shape (batch,)."""
     zeros = ops.zeros_like(source_ids[:, 0], dtype="int32")
     if strategy.max_length_factor is None:
@@ -39,22 +39,22 @@ class Columns:
     """
 
     vocabulary_size: int
-    candidates: Any = None
+    candidates: Tensor | None = None
 
     @property
-    def count(self) -> Any:
+    def count(self) -> Tensor | int:
         """Number of columns, int or int32 scalar."""
         if self.candidates is None:
             return self.vocabulary_size
         return ops.shape(self.candidates)[1]
 
-    def ids(self, rows: Any, columns: Any) -> Any:
+    def ids(self, rows: Tensor, columns: Tensor) -> Tensor:
         """Returns the ids of `columns` in flat `rows`, int32, with the shape of both."""
         if self.candidates is None:
             return columns
         return ops.take(ops.reshape(self.candidates, (-1,)), rows * self.count + columns)
 
-    def read(self, by_id: Any) -> Any:
+    def read(self, by_id: Tensor) -> Tensor:
         """Turns values by id, (1 or rows, vocabulary_size), to (rows, columns)."""
         if self.candidates is None:
             return by_id
@@ -64,7 +64,9 @@ class Columns:
         return pick(by_id, rows * self.vocabulary_size + self.candidates)
 
 
-def adjust(strategy: Strategy, log_probs: Any, tokens: Any, position: Any, columns: Columns) -> Any:
+def adjust(
+    strategy: Strategy, log_probs: Tensor, tokens: Tensor, position: Tensor, columns: Columns
+) -> Tensor:
     """Returns the log-probabilities as the search compares them, -1e9 if forbidden.
 
     Args:
@@ -97,7 +99,7 @@ def adjust(strategy: Strategy, log_probs: Any, tokens: Any, position: Any, colum
     return adjusted
 
 
-def pick(values: Any, places: Any) -> Any:
+def pick(values: Tensor, places: Tensor) -> Tensor:
     """Returns values[row, chosen[row, j]], where places = row * many + chosen.
 
     Args:
@@ -109,13 +111,13 @@ def pick(values: Any, places: Any) -> Any:
     return ops.take(ops.reshape(values, (-1, *values.shape[2:])), places, axis=0)
 
 
-def is_nan(values: Any) -> Any:
+def is_nan(values: Tensor) -> Tensor:
     """Returns True where a value is NaN; LiteRT has no operator for that."""
     # Two comparisons: TensorFlow rewrites `not a < b` as `a >= b`, which is False for NaN.
     return ops.logical_not(ops.logical_or(values <= 0, values > 0))
 
 
-def _contains(ids: Any, vocabulary: int) -> Any:
+def _contains(ids: Tensor, vocabulary: int) -> Tensor:
     """Returns bool, shape (rows, vocabulary): which ids each row holds; pad may be among them."""
     rows = ops.shape(ids)[0]
     places = ops.arange(rows, dtype="int32")[:, None] * vocabulary + ids
@@ -126,7 +128,7 @@ def _contains(ids: Any, vocabulary: int) -> Any:
     return ops.reshape(counts, (-1, vocabulary)) > 0
 
 
-def _completing(tokens: Any, position: Any, size: int) -> Any:
+def _completing(tokens: Tensor, position: Tensor, size: int) -> Tensor:
     """Returns the ids that would repeat a sequence of `size` tokens of the row, else pad."""
     length = tokens.shape[1]
     positions = ops.arange(length, dtype="int32")[None, :]

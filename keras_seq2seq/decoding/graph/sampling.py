@@ -1,12 +1,11 @@
 """Draws a token in keras.ops, by inverting the distribution over the most probable ones."""
 
 import dataclasses
-from typing import Any
 
 import keras
 
 from keras_seq2seq.decoding.graph.rules import Columns, pick
-from keras_seq2seq.decoding.strategy import Tensors
+from keras_seq2seq.models.tensor import Tensor, Tensors
 
 ops = keras.ops
 
@@ -23,8 +22,8 @@ class Draw:
     top_p: float
 
     def __call__(
-        self, adjusted: Any, rows: Any, step: Any, columns: Columns, inputs: Tensors
-    ) -> tuple[Any, Any]:
+        self, adjusted: Tensor, rows: Tensor, step: Tensor, columns: Columns, inputs: Tensors
+    ) -> tuple[Tensor, Tensor]:
         """Returns a column, int32, shape (rows, 1), and its adjusted log-probability."""
         uniforms = ops.take(inputs["uniforms"], step, axis=1)
         count = min(self.top_k or columns.vocabulary_size, columns.vocabulary_size)

@@ -6,6 +6,7 @@ import keras
 
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.models.masks import mask_scores
+from keras_seq2seq.models.tensor import Tensor
 
 ops = keras.ops
 
@@ -76,7 +77,7 @@ class Candidates(keras.layers.Layer):
         self.always = shortlist.always
         self.table = shortlist.candidates
 
-    def call(self, source_ids: Any) -> tuple[Any, Any]:
+    def call(self, source_ids: Tensor) -> tuple[Tensor, Tensor]:
         batch, length = ops.shape(source_ids)
         number = self.table.shape[1]
         found = ops.take(ops.convert_to_tensor(self.table), source_ids, axis=0)
@@ -89,7 +90,7 @@ class Candidates(keras.layers.Layer):
         before = ops.concatenate([nothing, rising[:, :-1]], axis=1)
         return rising, ops.not_equal(rising, before)
 
-    def compute_output_spec(self, source_ids: Any) -> Any:
+    def compute_output_spec(self, source_ids: Tensor) -> Any:
         batch, length = source_ids.shape
         count = None if length is None else length * self.table.shape[1] + len(self.always)
         return keras.KerasTensor((batch, count), "int32"), keras.KerasTensor((batch, count), "bool")
@@ -111,14 +112,14 @@ class Columns(keras.layers.Layer):
         super().__init__(name="candidate_columns", dtype=layer.dtype_policy)
         self.layer = layer
 
-    def call(self, candidates: Any) -> tuple[Any, ...]:
+    def call(self, candidates: Tensor) -> tuple[Any, ...]:
         rows = ops.take(ops.transpose(self.layer.kernel), candidates, axis=0)
         kernel = ops.cast(ops.transpose(rows, (0, 2, 1)), self.compute_dtype)
         if self.layer.bias is None:
             return (kernel,)
         return kernel, ops.cast(ops.take(self.layer.bias, candidates), self.compute_dtype)
 
-    def compute_output_spec(self, candidates: Any) -> Any:
+    def compute_output_spec(self, candidates: Tensor) -> Any:
         batch, count = candidates.shape
         size = self.layer.kernel.shape[0]
         kernel = keras.KerasTensor((batch, size, count), self.compute_dtype)
@@ -133,7 +134,7 @@ class Turned(keras.layers.Layer):
     def __init__(self) -> None:
         super().__init__(name="candidate_kernel")
 
-    def call(self, rows: Any) -> Any:
+    def call(self, rows: Tensor) -> Tensor:
         return ops.transpose(rows, (0, 2, 1))
 
 
@@ -152,11 +153,15 @@ class CandidateLogits(keras.layers.Layer):
     def __init__(self) -> None:
         super().__init__(name="candidate_logits")
 
-    def call(self, inputs: Any, kernel: Any, mask: Any, bias: Any = None) -> Any:
+    def call(
+        self, inputs: Tensor, kernel: Tensor, mask: Tensor, bias: Tensor | None = None
+    ) -> Tensor:
         logits = ops.squeeze(ops.matmul(inputs[:, None], kernel), 1)
         return mask_scores(logits if bias is None else logits + bias, mask)
 
-    def compute_output_spec(self, inputs: Any, kernel: Any, mask: Any, bias: Any = None) -> Any:
+    def compute_output_spec(
+        self, inputs: Tensor, kernel: Tensor, mask: Tensor, bias: Tensor | None = None
+    ) -> Any:
         return keras.KerasTensor(mask.shape, inputs.dtype)
 
 
@@ -174,7 +179,7 @@ class EmbeddingAlone(keras.layers.Layer):
         super().__init__(name=embedding.name, dtype=embedding.dtype_policy)
         self.embedding = embedding
 
-    def call(self, inputs: Any, reverse: bool = False) -> Any:
+    def call(self, inputs: Tensor, reverse: bool = False) -> Tensor:
         return inputs if reverse else self.embedding(inputs)
 
 

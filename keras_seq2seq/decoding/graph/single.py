@@ -14,19 +14,20 @@ from keras_seq2seq.decoding.graph.rules import (
     pick,
 )
 from keras_seq2seq.decoding.hypothesis import FORBIDDEN
-from keras_seq2seq.decoding.strategy import GraphStep, Strategy, Tensors
+from keras_seq2seq.decoding.strategy import GraphStep, Strategy
+from keras_seq2seq.models.tensor import Tensor, Tensors
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 ops = keras.ops
 # Takes adjusted log-probabilities, (rows, columns), the numbers of the rows, (rows, 1), the step,
 # what the columns stand for, and inputs by row; returns a column for each row, int32, (rows, 1),
 # and its adjusted log-probability.
-Choose = Callable[[Any, Any, Any, Columns, Tensors], tuple[Any, Any]]
+Choose = Callable[[Tensor, Tensor, Tensor, Columns, Tensors], tuple[Tensor, Tensor]]
 
 
 def highest(
-    adjusted: Any, rows: Any, step: Any, columns: Columns, inputs: Tensors
-) -> tuple[Any, Any]:
+    adjusted: Tensor, rows: Tensor, step: Tensor, columns: Columns, inputs: Tensors
+) -> tuple[Tensor, Tensor]:
     """Chooses the highest column of each row; ties go to the smallest."""
     # Not argmax: Keras guards it with bitwise operators, which LiteRT does not have.
     compared, best = ops.top_k(adjusted, 1)
@@ -36,7 +37,7 @@ def highest(
 def single_search(
     step: GraphStep,
     state: Tensors,
-    source_ids: Any,
+    source_ids: Tensor,
     strategy: Strategy,
     *,
     max_length: int,
@@ -72,7 +73,7 @@ def single_search(
     def begin(search: Tensors, source: Tensors) -> Advance:
         rows = ops.arange(ops.shape(search["ids"])[0], dtype="int32")[:, None]
 
-        def advance(i: Any, search: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
+        def advance(i: Tensor, search: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
             log_probs, state = step(ops.squeeze(search["ids"], 1), {**source, **state})
             columns = Columns(vocabulary_size or log_probs.shape[-1], source.get("candidates"))
             adjusted = adjust(strategy, log_probs, search["target_ids"], i, columns)
@@ -105,7 +106,9 @@ def single_search(
     return _found(found, is_empty_source(source_ids))
 
 
-def _start(strategy: Strategy, source_ids: Any, max_length: int, attention: Any) -> Tensors:
+def _start(
+    strategy: Strategy, source_ids: Tensor, max_length: int, attention: Tensor | None
+) -> Tensors:
     """Returns what the rows have found before the first token."""
     # Values by row keep an axis of size one, as `top_k` returns it and the tables need it.
     zeros = ops.zeros_like(source_ids[:, 0], dtype="int32")[:, None]
@@ -123,7 +126,7 @@ def _start(strategy: Strategy, source_ids: Any, max_length: int, attention: Any)
     return search
 
 
-def _found(search: Tensors, is_empty: Any) -> Tensors:
+def _found(search: Tensors, is_empty: Tensor) -> Tensors:
     """Returns the results of a search in which every row has ended."""
     tokens = search["target_ids"]
     found = {
@@ -138,7 +141,7 @@ def _found(search: Tensors, is_empty: Any) -> Tensors:
     return found
 
 
-def _taken(i: Any, search: Tensors, best: Any, gained: Any, positions: Any) -> Tensors:
+def _taken(i: Tensor, search: Tensors, best: Tensor, gained: Tensor, positions: Tensor) -> Tensors:
     """Returns the search after each row that goes on has taken its best token.
 
     Padding stands for a row that may take none.

@@ -5,8 +5,9 @@ from typing import Any
 import keras
 
 from keras_seq2seq.decoding.strategies import GREEDY
-from keras_seq2seq.decoding.strategy import Strategy, Tensors
+from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.models.contract import attends, source_names, state_names
+from keras_seq2seq.models.tensor import Tensor, Tensors
 from keras_seq2seq.text.vocabulary import BOS_ID, PAD_ID
 
 ops = keras.ops
@@ -15,7 +16,7 @@ ops = keras.ops
 def translate(
     encoder: keras.Model,
     decoder_step: keras.Model,
-    source_ids: Any,
+    source_ids: Tensor,
     *,
     max_length: int,
     strategy: Strategy = GREEDY,
@@ -51,7 +52,7 @@ def translate(
     if attends(decoder_step):
         state["attention"] = ops.zeros_like(encoded["source_mask"], dtype="float32")
 
-    def step(ids: Any, state: Tensors) -> tuple[Any, Tensors]:
+    def step(ids: Tensor, state: Tensors) -> tuple[Tensor, Tensors]:
         given = {name: state[name] for name in (*source_names(decoder_step), *names)}
         outputs = decoder_step({"target_ids": ids, **given})
         new = {name: outputs[name] for name in names}
@@ -72,8 +73,8 @@ def translate(
 
 
 def forced_log_probs(
-    encoder: keras.Model, decoder: keras.Model, source_ids: Any, target_ids: Any
-) -> Any:
+    encoder: keras.Model, decoder: keras.Model, source_ids: Tensor, target_ids: Tensor
+) -> Tensor:
     """Returns log P(y_t | y_<t, x) of each token of given translations.
 
     Args:
@@ -93,6 +94,6 @@ def forced_log_probs(
     return ops.where(target_ids == PAD_ID, 0.0, forced)
 
 
-def step_log_probs(outputs: dict[str, Any]) -> Any:
+def step_log_probs(outputs: Tensors) -> Tensor:
     """Returns the log-probabilities after one decoder step, float32, (batch, vocabulary)."""
     return ops.log_softmax(ops.cast(outputs["logits"], "float32"))

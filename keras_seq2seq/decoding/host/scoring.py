@@ -27,8 +27,10 @@ class Score:
 
     @property
     def perplexity(self) -> float:
-        """exp of the mean negative log-probability of a token, at least 1."""
-        return float(np.exp(-self.token_log_probs.mean()))
+        """exp of the mean negative log-probability of a token, 1 to the largest float32."""
+        with np.errstate(over="ignore"):  # from 89 nats a token on
+            perplexity = np.exp(-self.token_log_probs.mean(dtype="float32"))
+        return float(np.minimum(perplexity, np.finfo("float32").max))
 
 
 def score(step: HostStep, state: Arrays, target_ids: np.ndarray) -> list[Score]:
@@ -41,8 +43,10 @@ def score(step: HostStep, state: Arrays, target_ids: np.ndarray) -> list[Score]:
     Returns:
         One score for each row.
     Raises:
-        ValueError: If the model returns NaN; names the step.
+        ValueError: If the model returns NaN; names the step. If the decoder keeps fewer positions
+            than the longest translation has tokens.
     """
+    _check_room(state, target_ids.shape[1])
     rows = np.arange(len(target_ids))
     ids = np.full(len(target_ids), BOS_ID, "int32")
     columns = []
@@ -53,3 +57,22 @@ def score(step: HostStep, state: Arrays, target_ids: np.ndarray) -> list[Score]:
         ids = wanted.astype("int32")
     forced = np.stack(columns, axis=1)
     return [Score(row[ids != PAD_ID]) for row, ids in zip(forced, target_ids, strict=True)]
+
+
+def _check_room(state: Arrays, length: int) -> None:
+    """Checks that the caches of a Transformer decoder, if it is one, hold `length` tokens.
+
+    Beyond them some runtimes raise errors of their own and others compute garbage. The states are
+    laid out as docs/bundle.md says: keys and values of each layer, and at last the position.
+    """
+    count = sum(name.startswith("state_") for name in state)
+    last, values = state.get(f"state_{count - 1}"), state.get("state_1")
+    if last is None or values is None or last.dtype.kind != "i" or values.ndim != 4:
+        return
+    room = values.shape[2]
+    if length > room:
+        raise ValueError(
+            f"A translation to score must have at most {room} tokens, eos included: the caches of "
+            f"the Transformer decoder hold no more. Received: {length} tokens; leave it out, or "
+            "build the model with a larger max_length."
+        )

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_seq2seq.decoding.hypothesis import confidence
+from keras_seq2seq.decoding.hypothesis import FORBIDDEN, confidence
 from keras_seq2seq.decoding.strategies import BeamSearch
 from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.exporters.saved_model.input_checks import (
@@ -24,7 +24,6 @@ from keras_seq2seq.text.vocabulary import PAD_ID, check_vocabulary_sizes
 
 VERSION = "1"
 SIZED = ("translate", "translate_ids")  # signatures that have inputs with defaults
-NAN = float("nan")
 # In tokens: more than any sentence has, few enough that a line of megabytes costs little.
 LONGEST_TEXT = 1024
 
@@ -40,8 +39,9 @@ def write_saved_model(
     `translate`), `encode` and `decode_step`. `translate` and `translate_ids` take `beam_size`,
     `num_hypotheses` and `alpha`, with defaults for gRPC requests; everything else of the beam
     search is fixed. Without tokenizers `serving_default` is `translate_greedy` and `score` takes
-    ids. A text of more than `longest_text` tokens is cut. Warm-up requests for a server are written
-    next to the model.
+    ids. A text of more than `longest_text` tokens is cut, and `finished` or `scored` is False. The
+    signatures over text and `score` give finite numbers only, because JSON has no others. Warm-up
+    requests for a server are written next to the model.
 
     Args:
         prepared: What to write; without a beam `translate` uses `BeamSearch()`.
@@ -126,6 +126,7 @@ def _text_functions(signatures: Signatures, tokenizer: Any, longest: int) -> dic
             found = signatures.translate_greedy(source_ids)
         else:
             found = {k: v[:, 0] for k, v in signatures.translate_beam(source_ids).items()}
+        found |= _finite(found)
         return {
             "translation": tokenizer.decode(found["target_ids"]),
             "score": found["scores"],
@@ -143,6 +144,7 @@ def _text_functions(signatures: Signatures, tokenizer: Any, longest: int) -> dic
         sizes = checked_sizes(beam_size, num_hypotheses, alpha)
         source_ids, too_long = read_texts(tokenizer.encode, text, longest)
         found = signatures.translate_beam(source_ids, sizes)
+        found |= _finite(found)
         shape = tf.shape(found["target_ids"])
         flat = tokenizer.decode(tf.reshape(found["target_ids"], (-1, shape[2])))
         return {
@@ -157,13 +159,7 @@ def _text_functions(signatures: Signatures, tokenizer: Any, longest: int) -> dic
         text, translation = checked_texts(text=text, translation=translation)
         source_ids, source_cut = read_texts(tokenizer.encode, text, longest)
         target_ids, target_cut = read_texts(tokenizer.encode_target, translation, longest)
-        unknown = source_cut | target_cut
-        scored = signatures.score(source_ids, target_ids)
-        return {
-            # A cut text has no score; NaN leaves the other rows untouched.
-            name: tf.where(unknown if values.shape.rank == 1 else unknown[:, None], NAN, values)
-            for name, values in scored.items()
-        }
+        return signatures.score(source_ids, target_ids, source_cut | target_cut)
 
     text, translation = (tf.TensorSpec((None,), tf.string, n) for n in ("text", "translation"))
     return {
@@ -203,6 +199,19 @@ def _by_name(
 def _traceable(function: Callable[..., Any], *specs: tf.TensorSpec) -> Any:
     """Returns a function to trace; no Python statement in it may depend on a tensor."""
     return tf.function(function, input_signature=specs, autograph=False)
+
+
+def _finite(found: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Returns scores and flags without NaN, which a broken model gives and JSON cannot hold.
+
+    Such a translation counts as none, as in a beam search, and as not finished.
+    """
+    is_number = tf.math.is_finite(found["scores"])
+    names = [name for name in ("scores", "rankings") if name in found]
+    numbers: dict[str, tf.Tensor] = {
+        name: tf.where(is_number, found[name], FORBIDDEN) for name in names
+    }
+    return {**numbers, "finished": found["finished"] & is_number}
 
 
 def _confidence(found: dict[str, tf.Tensor]) -> tf.Tensor:
