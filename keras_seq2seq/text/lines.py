@@ -63,8 +63,37 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[bytes]:
 
 
 def read_texts(path: str | os.PathLike[str]) -> list[str]:
-    """Returns the lines of a file as texts, read by `read_lines` and cleaned by `clean_text`."""
-    return [clean_text(line) for line in read_lines(path)]
+    """Returns the lines of a file as texts, read by `read_lines` and cleaned by `clean_text`.
+
+    Raises:
+        ValueError: If the file is not in UTF-8; names the first line with other bytes.
+    """
+    return [clean_text(utf8(line, f"{path}:{i}")) for i, line in enumerate(read_lines(path), 1)]
+
+
+def utf8(line: bytes, where: str) -> str:
+    """Returns the text of a line.
+
+    Args:
+        line: Bytes in UTF-8.
+        where: "file:line", for the error.
+    Raises:
+        ValueError: If they are no UTF-8, or hold a NUL in every other place as UTF-16 does.
+    """
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"A text file must be in UTF-8. Received: {where} with the byte "
+            f"0x{line[error.start]:02x} at position {error.start}; convert it, for example with "
+            "`iconv -f WINDOWS-1252 -t UTF-8`."
+        ) from None
+    if text.count("\0") * 3 > len(text):
+        raise ValueError(
+            f"A text file must be in UTF-8. Received: {where} with a NUL in every other place; "
+            "convert it, for example with `iconv -f UTF-16 -t UTF-8`."
+        )
+    return text
 
 
 def read_pairs(

@@ -8,10 +8,11 @@ from typing import Any
 
 import sentencepiece
 
-from keras_seq2seq.text.lines import Text, clean_text, read_lines
+from keras_seq2seq.text.lines import Text, clean_text, read_texts
 from keras_seq2seq.text.vocabulary import MAX_VOCABULARY_SIZE
 
 LEVELS = ("subword", "character", "word")
+NORMALIZATIONS = ("nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity")
 
 _MODEL_TYPES = {"subword": "unigram", "character": "char", "word": "word"}
 _SPACE_PIECE = "▁"
@@ -25,6 +26,7 @@ def train_model(
     level: str,
     user_defined_symbols: Sequence[str],
     character_coverage: float | None,
+    normalization: str,
     num_threads: int,
     special_ids: Mapping[str, Any],
 ) -> bytes:
@@ -45,6 +47,10 @@ def train_model(
             f"Received: one {type(texts).__name__}. Pass a list."
         )
     _check_arguments(vocabulary_size, level, user_defined_symbols, character_coverage, num_threads)
+    if normalization not in NORMALIZATIONS:
+        raise ValueError(
+            f"`normalization` must be one of {NORMALIZATIONS}. Received: {normalization!r}."
+        )
     if character_coverage is None:
         character_coverage = 0.9995 if level == "subword" else 1.0
     failures: list[Exception] = []
@@ -61,7 +67,7 @@ def train_model(
             required_chars=_SPACE_PIECE,
             user_defined_symbols=list(user_defined_symbols),
             character_coverage=character_coverage,
-            normalization_rule_name="nmt_nfkc",
+            normalization_rule_name=normalization,
             num_threads=num_threads,
             minloglevel=2,
             **special_ids,
@@ -84,7 +90,7 @@ def _clean_texts(texts: Iterable[Text | Path], failures: list[Exception]) -> Ite
     # SentencePiece turns any error of the iterator into a RuntimeError, so keep the original.
     try:
         for text in texts:
-            yield from map(clean_text, read_lines(text) if isinstance(text, Path) else (text,))
+            yield from read_texts(text) if isinstance(text, Path) else (clean_text(text),)
     except Exception as error:
         failures.append(error)
         raise

@@ -14,6 +14,7 @@ from keras_seq2seq.evaluation import METRICS, evaluate
 from keras_seq2seq.formats import EXACT
 from keras_seq2seq.progress import progress
 from keras_seq2seq.runtimes.runtime import Runtime
+from keras_seq2seq.text.pairs import checked_pairs
 from keras_seq2seq.translator import Translator
 from keras_seq2seq.verification.latency import Latencies
 
@@ -42,6 +43,7 @@ class Gate:
         max_repetition_rise: float >= 0. Largest allowed rise of the repetition rate, in points.
         tokenize: How "bleu" splits words, see `evaluate`.
     Raises:
+        TypeError: If `evaluation` holds something else than pairs of texts.
         ValueError: If values are invalid; lists every error.
     """
 
@@ -71,6 +73,7 @@ class Gate:
 
     def __post_init__(self) -> None:
         faults = []
+        object.__setattr__(self, "evaluation", tuple(checked_pairs(self.evaluation)))
         if not self.evaluation:
             faults.append("`evaluation` must hold at least one pair. Received: none.")
         if self.metric not in GATED:
