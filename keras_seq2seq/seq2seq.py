@@ -14,6 +14,7 @@ from keras_seq2seq.models.contract import check_contract
 from keras_seq2seq.models.decoder_step import build_decoder_step
 from keras_seq2seq.models.losses import MaskedCrossentropy
 from keras_seq2seq.models.metrics import Perplexity, TokenAccuracy
+from keras_seq2seq.models.positions import check_batch_lengths
 from keras_seq2seq.text.tokenizer import TokenizerPair
 from keras_seq2seq.text.vocabulary import check_shared_vocabulary, check_vocabulary_sizes
 from keras_seq2seq.translator import Translator
@@ -162,6 +163,16 @@ class Seq2Seq(keras.Model):
         self.compile(**arguments)
         if self.built:
             self.optimizer.build(self.trainable_variables)
+
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Trains the model: keras.Model.fit.
+
+        Raises:
+            ValueError: If `PairBatches` are longer than the model's learned positions.
+        """
+        for batches in (x, kwargs.get("validation_data")):
+            check_batch_lengths(self.encoder, self.decoder, batches)
+        return super().fit(x, *args, **kwargs)
 
     def translate(
         self,

@@ -2,10 +2,11 @@
 
 The host (`clean_text`) and the graph (`graph_tokenizer.py`) clean by the same rule, so their ids
 are equal: bytes that are not UTF-8 become U+FFFD, as with `bytes.decode(errors="replace")`; a lone
-surrogate in a str becomes U+FFFD too; NUL becomes a space. The normaliser of SentencePiece then
-turns U+FFFD into a space.
+surrogate in a str becomes U+FFFD too; NUL becomes a space. The default normalisation of
+SentencePiece then turns U+FFFD into a space; "nfkc" and "identity" keep it.
 """
 
+import codecs
 import gzip
 import os
 import re
@@ -46,7 +47,8 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[bytes]:
     Args:
         path: The file; gzip if its name ends in .gz, otherwise plain text.
     Raises:
-        ValueError: If a .gz file is damaged or cut off; the message names the file.
+        ValueError: If a .gz file is damaged or cut off, if the file begins with a byte order mark
+            of UTF-16 or UTF-32, or if its lines end in \r alone; the message names the file.
     """
     path = Path(path)
     opener = gzip.open if path.suffix == ".gz" else open
@@ -54,12 +56,26 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[bytes]:
         with opener(path, "rb") as file:
             for number, line in enumerate(file):
                 if number == 0:
+                    _check_first_line(line, path)
                     line = line.removeprefix(_BYTE_ORDER_MARK)
                 yield line.removesuffix(b"\n").removesuffix(b"\r")
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(
             f"{path} is not a complete gzip file ({error}); copy or compress it again."
         ) from None
+
+
+def _check_first_line(line: bytes, path: Path) -> None:
+    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)):
+        raise ValueError(
+            f"A text file must be in UTF-8. Received: {path} with the byte order mark of UTF-16 or "
+            "UTF-32; convert it, for example with `iconv -f UTF-16 -t UTF-8`."
+        )
+    if not line.endswith(b"\n") and b"\r" in line.removesuffix(b"\r"):
+        raise ValueError(
+            f"The lines of a text file must end in \\n or \\r\\n. Received: {path} with \\r alone; "
+            "convert it, for example with `tr '\\r' '\\n'`."
+        )
 
 
 def read_texts(path: str | os.PathLike[str]) -> list[str]:

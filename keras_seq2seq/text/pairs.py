@@ -84,6 +84,8 @@ def checked_texts(texts: Iterable[Any], name: str) -> list[Any]:
 
 
 def _of_mapping(row: Mapping[str, Any], columns: Columns | None, where: str) -> tuple[Any, Any]:
+    if isinstance(columns, str) or (columns is not None and len(columns) != 2):
+        raise TypeError(f"`columns` must be two names, (source, target). Received: {columns!r}.")
     if columns is None:
         raise TypeError(
             "Rows with names need `columns`, the names of the source and of the target, such as "

@@ -46,11 +46,8 @@ def train_model(
             "`texts` must be an iterable of texts or paths. "
             f"Received: one {type(texts).__name__}. Pass a list."
         )
+    _check_choices(level, normalization)
     _check_arguments(vocabulary_size, level, user_defined_symbols, character_coverage, num_threads)
-    if normalization not in NORMALIZATIONS:
-        raise ValueError(
-            f"`normalization` must be one of {NORMALIZATIONS}. Received: {normalization!r}."
-        )
     if character_coverage is None:
         character_coverage = 0.9995 if level == "subword" else 1.0
     failures: list[Exception] = []
@@ -96,6 +93,13 @@ def _clean_texts(texts: Iterable[Text | Path], failures: list[Exception]) -> Ite
         raise
 
 
+def _check_choices(level: str, normalization: str) -> None:
+    given = {"level": (level, LEVELS), "normalization": (normalization, NORMALIZATIONS)}
+    for name, (value, choices) in given.items():
+        if value not in choices:
+            raise ValueError(f"`{name}` must be one of {', '.join(choices)}. Received: {value!r}.")
+
+
 def _check_arguments(
     vocabulary_size: int | None,
     level: str,
@@ -104,8 +108,6 @@ def _check_arguments(
     num_threads: int,
 ) -> None:
     faults = []
-    if level not in LEVELS:
-        faults.append(f"`level` must be one of {', '.join(LEVELS)}. Received: {level!r}.")
     if vocabulary_size is None:
         if level == "subword":
             faults.append('`vocabulary_size` must be given at the level "subword". Received: None.')

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, final
 
 from keras_seq2seq.text.lines import read_lines
-from keras_seq2seq.text.pairs import Columns, as_pair
+from keras_seq2seq.text.pairs import NESTED, Columns, as_pair
 from keras_seq2seq.training.corpus_notices import Notices, is_invisible, notices
 
 UNEQUAL_LENGTHS = "unequal lengths"
@@ -190,7 +190,8 @@ def read_jsonl(
 
     Args:
         path: UTF-8, plain or .gz.
-        source_field, target_field: Names of the two fields.
+        source_field, target_field: Names of the two fields, of the row itself or of an object in
+            its field "translation", where Hugging Face keeps them.
         policy, max_characters: As for `read_parallel`.
     Returns, raises: As `read_parallel`.
     """
@@ -208,9 +209,13 @@ def read_jsonl(
         if not isinstance(row, dict):
             collector.fault(MALFORMED, f"{where}: {type(row).__name__}, expected an object")
             continue
+        nested = row.get(NESTED)
+        if isinstance(nested, dict) and not {source_field, target_field} <= set(row):
+            row = nested
         missing = [name for name in (source_field, target_field) if name not in row]
         if missing:
-            collector.fault(MALFORMED, f"{where}: no field {', '.join(missing)}")
+            named = f"{', '.join(missing)}, only {list(row)!r:.100}"
+            collector.fault(MALFORMED, f"{where}: no field {named}")
         else:
             collector.add((where, row[source_field]), (where, row[target_field]))
     return collector.corpus()

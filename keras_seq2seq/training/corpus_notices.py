@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 REPEATED = "repeated pairs"
 COPIED = "source equals target"
 LONG = "sides above 5,000 characters"
+BROKEN = "pairs with a tab or the end of a line inside"
 QUOTED = "sides in quotation marks, as CSV writes them"
 MISREAD = "sides that look decoded twice (mojibake)"
 SWAPPED = "pairs that look swapped"
@@ -16,6 +17,7 @@ LONGEST = 5000
 NOTICE_EXAMPLES = 3
 # UTF-8 read as Latin-1 or Windows-1252: "é" becomes "Ã©", "’" becomes "â€™".
 _MISREAD = re.compile("[\u00c2\u00c3][\u0080-\u00bf]|\u00e2\u20ac")
+_BREAK = re.compile(r"[\t\r\n]")
 # Words that say which side a text belongs to: frequent on one side, rare on the other.
 TELLING_WORDS = 200
 TELLING_RATIO = 10
@@ -60,6 +62,8 @@ def _found(pairs: Sequence[tuple[str, str]], wheres: Sequence[str]) -> Iterator[
             yield where, COPIED
         if max(map(len, pair)) > LONGEST:
             yield where, LONG
+        if any(_BREAK.search(text) for text in pair):
+            yield where, BROKEN
         if all(_is_quoted(text) for text in pair):
             yield where, QUOTED
         if any(_MISREAD.search(text) for text in pair):
