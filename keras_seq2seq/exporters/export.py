@@ -99,15 +99,8 @@ def export(
     output_dir = pathlib.Path(output_dir)
     if max_length is None:
         max_length = model.config.max_length if model.config else 0
-    prepared = PreparedExport(
-        model,
-        max_length,
-        model.tokenizers,
-        beam,
-        shortlist,
-        tuple(checked_texts(sentences or (), "sentences")),
-        text_onnx,
-    )
+    told = tuple(checked_texts(sentences or (), "sentences"))
+    prepared = PreparedExport(model, max_length, model.tokenizers, beam, shortlist, told, text_onnx)
     request = check(
         prepared,
         output_dir,

@@ -96,18 +96,7 @@ class PairBatches(keras.utils.PyDataset):
         kept = [i for i, length in enumerate(longest) if length <= max_length]
         self.num_dropped = len(given) - len(kept)
         self.longest = max(longest, default=0)
-        if not kept:
-            raise ValueError(
-                "At least one pair must fit. Received: "
-                f"{len(given)} pairs, none within max_length={max_length} tokens."
-            )
-        if self.num_dropped:
-            warnings.warn(
-                f"{self.num_dropped} of {len(given)} pairs are left out: a side has more than "
-                f"max_length={max_length} tokens, up to {self.longest}. Pass a larger max_length, "
-                "to the model too, to keep them.",
-                stacklevel=2,
-            )
+        _tell_dropped(len(given), len(kept), max_length, self.longest)
         self.pairs = [given[i] for i in kept]
         self._sources = [sources[i] for i in kept]
         self._targets = [targets[i] for i in kept]
@@ -238,6 +227,21 @@ def _check_numbers(
         faults.append(f"`seed` must be at least 0. Received: {seed}.")
     if faults:
         raise ValueError("\n".join(faults))
+
+
+def _tell_dropped(num_given: int, num_kept: int, max_length: int, longest: int) -> None:
+    if not num_kept:
+        raise ValueError(
+            "At least one pair must fit. Received: "
+            f"{num_given} pairs, none within max_length={max_length} tokens."
+        )
+    if num_kept < num_given:
+        warnings.warn(
+            f"{num_given - num_kept} of {num_given} pairs are left out: a side has more than "
+            f"max_length={max_length} tokens, up to {longest}. Pass a larger max_length, "
+            "to the model too, to keep them.",
+            stacklevel=3,
+        )
 
 
 def _redraw(

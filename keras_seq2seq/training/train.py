@@ -142,6 +142,12 @@ def _batches(
         )
 
 
+def _validation(recipe: Recipe, pairs: Pairs, tokenizers: TokenizerPair) -> PairBatches:
+    batches = _batches(recipe, pairs, tokenizers, shuffle=False)
+    _check_lengths(recipe, batches, "validation")
+    return batches
+
+
 def _check_lengths(recipe: Recipe, batches: PairBatches, part: str) -> None:
     """Tells how many pairs are too long; refuses them in the training part if the recipe does."""
     if not batches.num_dropped:
@@ -200,8 +206,6 @@ def _fit(
     if training.patience:
         epochs = training.patience * training.evaluate_every
         callbacks.append(EarlyStopping(monitor, mode=mode, patience=epochs))
-    validation = _batches(recipe, parts.validation, batches.tokenizers, shuffle=False)
-    _check_lengths(recipe, validation, "validation")
     try:
         resumable_fit(
             model,
@@ -209,7 +213,7 @@ def _fit(
             epochs=training.epochs,
             state_path=folder.state,
             save_every=training.save_every,
-            validation_data=validation,
+            validation_data=_validation(recipe, parts.validation, batches.tokenizers),
             callbacks=callbacks,
         )
         interrupted = False
