@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_seq2seq.installed import missing_package
+from keras_seq2seq.text.pairs import checked_texts
 
 _BY_JIWER = {"wer": "words split at whitespace", "cer": "whitespace as one space"}
 METRICS = ("bleu", "chrf", "ter", *_BY_JIWER)
@@ -43,6 +44,7 @@ def evaluate(
         exact_match: 0 to 100, per cent of translations equal to their reference.
         sentences: Number of pairs.
     Raises:
+        TypeError: If an argument is one text, or holds something else than texts.
         ValueError: If the lengths differ or are 0, a metric or `tokenize` is unknown,
             `num_bootstraps` is negative, or `metrics` has an error rate and all references are
             empty.
@@ -50,7 +52,9 @@ def evaluate(
     Reference:
         Papineni et al. 2002; Popovic 2015; Snover et al. 2006; Koehn 2004 (bootstrap); Post 2018.
     """
-    if len(translations) != len(references) or not references:
+    translations = checked_texts(translations, "translations")
+    references = checked_texts(references, "references")
+    if not len(translations) == len(references) > 0:
         raise ValueError(
             "`references` must hold one reference for each translation, and at least one. "
             f"Received: {len(translations)} translations, {len(references)} references."

@@ -14,8 +14,9 @@ from keras_seq2seq.models.contract import check_contract
 from keras_seq2seq.models.decoder_step import build_decoder_step
 from keras_seq2seq.models.losses import MaskedCrossentropy
 from keras_seq2seq.models.metrics import Perplexity, TokenAccuracy
+from keras_seq2seq.models.positions import check_batch_lengths
 from keras_seq2seq.text.tokenizer import TokenizerPair
-from keras_seq2seq.text.vocabulary import check_vocabulary_sizes
+from keras_seq2seq.text.vocabulary import check_shared_vocabulary, check_vocabulary_sizes
 from keras_seq2seq.translator import Translator
 
 
@@ -95,6 +96,11 @@ class Seq2Seq(keras.Model):
         if tokenizers is not None and self.config is not None:
             wanted = self.config.source_vocabulary_size, self.config.target_vocabulary_size
             check_vocabulary_sizes("The tokenizers", tokenizers.vocabulary_sizes, wanted)
+            if self.config.share_embeddings:
+                sides = (tokenizers.source, tokenizers.target)
+                check_shared_vocabulary(
+                    *(side.pieces(range(side.vocabulary_size)) for side in sides)
+                )
         self._tokenizers = tokenizers
 
     def check_max_length(self, max_length: int) -> None:
@@ -157,6 +163,16 @@ class Seq2Seq(keras.Model):
         self.compile(**arguments)
         if self.built:
             self.optimizer.build(self.trainable_variables)
+
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Trains the model: keras.Model.fit.
+
+        Raises:
+            ValueError: If `PairBatches` are longer than the model's learned positions.
+        """
+        for batches in (x, kwargs.get("validation_data")):
+            check_batch_lengths(self.encoder, self.decoder, batches)
+        return super().fit(x, *args, **kwargs)
 
     def translate(
         self,

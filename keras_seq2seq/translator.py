@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -16,6 +16,7 @@ from keras_seq2seq.decoding.strategies import GREEDY
 from keras_seq2seq.decoding.strategy import HostStep, Strategy
 from keras_seq2seq.progress import progress
 from keras_seq2seq.runtimes.runtime import Runtime
+from keras_seq2seq.text.pairs import checked_texts
 from keras_seq2seq.text.tokenizer import TokenizerPair, pad_batch
 from keras_seq2seq.translation import Translation, translations
 
@@ -186,6 +187,8 @@ class Translator:
             ValueError: See `translate`.
         """
         _check_positive(batch_size=batch_size, tokens_per_batch=tokens_per_batch, window=window)
+        if isinstance(texts, str | bytes | Mapping):
+            texts = checked_texts(texts, "texts")
         pairs = _paired(texts, prefixes)
         total = len(texts) if isinstance(texts, Sized) else None
         with progress(total, "texts", verbose) as advance:

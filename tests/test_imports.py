@@ -12,7 +12,7 @@ CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 # From the ground up: a room imports itself and those before it, and nothing else.
 ROOMS = (
     *("version", "installed", "whole_file", "progress", "formats", "file_formats"),
-    *("evaluation", "attention_map", "phrasebook", "text", "models", "decoding", "runtimes"),
+    *("text", "evaluation", "attention_map", "phrasebook", "models", "decoding", "runtimes"),
     *("translation", "translator", "seq2seq", "bundles", "verification", "exporters"),
     *("training", "inspection", "cli", "root"),
 )

@@ -151,6 +151,13 @@ def test_positions_go_on_from_where_they_start(kind):
         np.testing.assert_allclose(token, expected[:, t], **TOLERANCE)
 
 
+def test_texts_longer_than_the_learned_positions_are_refused():
+    x = np.zeros((1, 4, 6), "float32")
+    assert PositionEncoding("sinusoidal", 3)(x).shape == (1, 4, 6)
+    with pytest.raises(ValueError, match="Received: 4 tokens, 3 positions; leave longer pairs out"):
+        PositionEncoding("learned", 3)(x)
+
+
 def test_sinusoidal_positions_are_those_of_the_paper():
     found = keras.ops.convert_to_numpy(PositionEncoding("sinusoidal", 1)(np.zeros((1, 7, 6))))
     angles = np.arange(7)[:, None] / 10000 ** (2 * np.arange(3) / 6)

@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 from conftest import TEXTS, last_json, random_ids, run_python, tiny_config, tiny_model, word_pairs
 
-from keras_seq2seq import MaskedCrossentropy, PairBatches, Perplexity, Seq2Seq, TokenAccuracy
+from keras_seq2seq import (
+    MaskedCrossentropy,
+    PairBatches,
+    Perplexity,
+    Seq2Seq,
+    TokenAccuracy,
+    TokenizerPair,
+)
 from keras_seq2seq.models.contract import source_names, state_names
 from keras_seq2seq.seq2seq import load_model
 
@@ -297,3 +304,17 @@ def test_max_length_cuts_a_translation(translating_model):
     assert len(longest.split()) > 2
     for text in translating_model.translate(TEXTS, max_length=2):
         assert len(text.split()) <= 2
+
+
+def test_one_embedding_needs_one_vocabulary(tokenizers):
+    size = tokenizers.source.vocabulary_size
+    assert size == tokenizers.target.vocabulary_size
+    config = tiny_config(
+        source_vocabulary_size=size, target_vocabulary_size=size, share_embeddings=True
+    )
+    with pytest.raises(ValueError, match="joint=True. Received: .* ids that differ, .*'▁"):
+        Seq2Seq(config, tokenizers=tokenizers)
+    model = Seq2Seq(config)
+    with pytest.raises(ValueError, match="share_embeddings=True needs one vocabulary"):
+        model.tokenizers = tokenizers
+    model.tokenizers = TokenizerPair(tokenizers.source, tokenizers.source)

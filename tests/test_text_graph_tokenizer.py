@@ -46,15 +46,25 @@ def sentences():
     return [" ".join(draw.choices(words, k=draw.randint(2, 9))) for _ in range(300)]
 
 
-def train(level, symbols=()):
+def train(level, symbols=(), normalization="nmt_nfkc"):
     size = 330 if level == "subword" else None
-    return Tokenizer.train(sentences(), size, level=level, user_defined_symbols=symbols)
+    options = {"user_defined_symbols": symbols, "normalization": normalization}
+    return Tokenizer.train(sentences(), size, level=level, **options)
 
 
-@pytest.fixture(scope="module", params=["subword", "character", "word", "subword with symbols"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        *("subword", "character", "word", "subword with symbols"),
+        *("subword identity", "character nfkc", "word identity", "subword nmt_nfkc_cf"),
+        "character nfkc_cf",
+    ],
+)
 def tokenizer(request):
-    level, _, symbols = request.param.partition(" ")
-    return train(level, ["<2fr>", "x,y", "\ufffd", "\u200d"] if symbols else ())
+    level, _, option = request.param.partition(" ")
+    if option == "with symbols":
+        return train(level, ["<2fr>", "x,y", "\ufffd", "\u200d"])
+    return train(level, normalization=option or "nmt_nfkc")
 
 
 @pytest.fixture(scope="module")

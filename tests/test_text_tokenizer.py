@@ -67,6 +67,26 @@ def test_unseen_characters_are_spelled_in_bytes(level):
     assert tokenizer.decode(tokenizer.encode("Ω 🙂")) == "Ω 🙂"
 
 
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(
+    ("normalization", "expected"),
+    [
+        ("nmt_nfkc", "11⁄2 m3 a b Ça"),
+        ("nfkc", "11⁄2 m3 a\u200cb Ça"),
+        ("nmt_nfkc_cf", "11⁄2 m3 a b ça"),
+        ("nfkc_cf", "11⁄2 m3 a\u200cb ça"),
+        ("identity", "1½ m³ a\u200cb Ça"),
+    ],
+)
+def test_the_normalization_decides_what_is_read_back(level, normalization, expected):
+    text = "1½  m³ a\u200cb Ça"
+    size = 300 if level == "subword" else None
+    texts = [*TEXTS, *[text] * 9]
+    tokenizer = Tokenizer.train(texts, size, level=level, normalization=normalization)
+    assert tokenizer.decode(tokenizer.encode(text)) == expected
+    assert Tokenizer(tokenizer.to_bytes()).encode(text) == tokenizer.encode(text)
+
+
 def test_unseen_word_is_unk():
     tokenizer = train("word")
     assert tokenizer.encode("zzz") == [UNK_ID]
@@ -115,6 +135,7 @@ def test_files_train_as_their_lines(tmp_path, subword):
         ({}, "must be given at the level"),
         ({"vocabulary_size": 300, "level": "bpe"}, "one of subword, character, word. .* 'bpe'"),
         ({"vocabulary_size": 262, "level": "character"}, "leave room for the space"),
+        ({"level": "word", "normalization": "nfc"}, "must be one of nmt_nfkc, .* 'nfc'"),
         ({"level": "word", "character_coverage": 2}, r"in \[0.98, 1\]. Received: 2"),
         ({"level": "word", "num_threads": 0}, "`num_threads` must be at least 1. Received: 0"),
         ({"level": "word", "user_defined_symbols": ["</s>"]}, "`user_defined_symbols` .*</s>"),

@@ -165,7 +165,8 @@ def test_every_set_of_shapes_can_be_fitted(make, name):
 
 def test_over_long_pairs_are_left_out_and_counted(make):
     pairs = [words(2, 2), words(5, 2), words(2, 5), words(4, 4)]
-    batches = make(pairs, max_length=5)
+    with pytest.warns(UserWarning, match="2 of 4 pairs are left out: .*max_length=5 .*up to 6"):
+        batches = make(pairs, max_length=5)
     assert batches.num_dropped == 2
     assert batches.pairs == [pairs[0], pairs[3]]
     assert batches.num_target_tokens == 3 + 5
@@ -335,6 +336,20 @@ def test_a_fingerprint_tells_batches_apart(make):
 def test_the_longest_side_is_told_even_where_it_is_left_out(make):
     longest = make().longest
     assert longest == 10  # nine words and the end of sentence
-    short = make(max_length=6)
+    with pytest.warns(UserWarning, match=f"are left out: .*max_length=6 tokens, up to {longest}"):
+        short = make(max_length=6)
     assert short.num_dropped > 0
     assert short.longest == longest
+
+
+@pytest.mark.parametrize("sides", [(9, 2), (2, 9)])
+def test_fit_refuses_batches_longer_than_learned_positions(make, sides):
+    learned = {"encoder": "transformer", "decoder": "transformer", "positions": "learned"}
+    model = tiny_model(tiny_config(**learned, num_heads=2, feedforward_dim=8, max_length=6))
+    model.compile()
+    side = "source" if sides[0] == 9 else "target"
+    message = f"{side}_positions.*Received: 10 tokens, 6 positions; .*max_length=6"
+    with pytest.raises(ValueError, match=message):
+        model.fit(make([words(*sides)]), verbose=0)
+    with pytest.raises(ValueError, match=message):
+        model.fit(make([words(2, 2)]), validation_data=make([words(*sides)]), verbose=0)

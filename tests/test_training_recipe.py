@@ -8,6 +8,8 @@ import pytest
 from conftest import ROOT
 
 from keras_seq2seq import Recipe
+from keras_seq2seq.training.corpus_parts import read_parts
+from keras_seq2seq.training.initial_model import train_tokenizers
 from keras_seq2seq.training.recipe import (
     DataRecipe,
     RecipeError,
@@ -246,3 +248,32 @@ def test_a_preset_may_be_the_model():
         Recipe.from_tables({"model": {"preset": "large"}})
     with pytest.raises(RecipeError, match="`model.share_embeddings` needs tokenizer.joint"):
         Recipe.from_tables({**tables, "tokenizer": {"joint": False}})
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"format": "tsv", "columns": ["1"]}, "must name two columns of format=.tsv.*\\['1'\\]"),
+        ({"format": "jsonl", "columns": ["1", "3"]}, "with format='jsonl'"),
+        ({"format": "tsv", "columns": [1, 3]}, "`data.columns` must be of type list of str"),
+    ],
+)
+def test_columns_are_two_of_a_table(tmp_path, data, message):
+    write(tmp_path, "x", "a")
+    with pytest.raises(RecipeError, match=message):
+        Recipe.from_tables({"data": {"folder": str(tmp_path), "train": ["a"], **data}})
+
+
+@pytest.mark.parametrize("columns", [["1", "3"], ["en", "fr"]])
+def test_a_recipe_names_columns_and_the_normalization(tmp_path, columns):
+    rows = [f"{i}\tm³ {i}\t{i}\tm² {i}" for i in range(20)]
+    write(
+        tmp_path, "\n".join(["id\ten\tno\tfr", *rows]) if "en" in columns else "\n".join(rows), "a"
+    )
+    data = {"format": "tsv", "columns": columns, "folder": str(tmp_path), "train": ["a"]}
+    tokenizer = {"source_level": "word", "vocabulary_size": 0, "normalization": "identity"}
+    recipe = Recipe.from_tables({"data": data, "tokenizer": tokenizer})
+    pairs = read_parts(recipe).train
+    assert pairs[-1] == ("m³ 19", "m² 19")
+    source = train_tokenizers(recipe.tokenizer, pairs).source
+    assert source.decode(source.encode("m³ m²")) == "m³ m²"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from keras_seq2seq.text.pairs import checked_pairs
 from keras_seq2seq.text.tokenizer import TokenizerPair
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNK_ID, check_vocabulary_sizes
 from keras_seq2seq.whole_file import whole_file
@@ -116,9 +117,10 @@ class Shortlist:
             tokenizers: Those of the model.
             **options: `num_candidates`, `num_frequent` and `iterations` of `learn`.
         Raises:
+            TypeError: If something is not a pair of texts.
             ValueError: See `learn`.
         """
-        texts = list(pairs)
+        texts = list(checked_pairs(pairs))
         ids = zip(
             tokenizers.source.encode([source for source, _ in texts]),
             tokenizers.target.encode([target for _, target in texts]),

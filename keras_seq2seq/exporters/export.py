@@ -21,6 +21,7 @@ from keras_seq2seq.formats import EXPORTED, FORMATS, REFERENCE, resolved
 from keras_seq2seq.installed import versions
 from keras_seq2seq.models.contract import source_names, state_names
 from keras_seq2seq.seq2seq import Seq2Seq
+from keras_seq2seq.text.pairs import checked_texts
 from keras_seq2seq.text.tokenizer import TokenizerPair
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from keras_seq2seq.verification.latency import latency_entries, measured_latencies
@@ -100,9 +101,8 @@ def export(
     output_dir = pathlib.Path(output_dir)
     if max_length is None:
         max_length = model.config.max_length if model.config else 0
-    prepared = PreparedExport(
-        model, max_length, model.tokenizers, beam, shortlist, tuple(sentences or ()), text_onnx
-    )
+    told = tuple(checked_texts(sentences or (), "sentences"))
+    prepared = PreparedExport(model, max_length, model.tokenizers, beam, shortlist, told, text_onnx)
     request = check(
         prepared,
         output_dir,

@@ -17,8 +17,8 @@ class PositionEncoding(TwoForms):
     """Scales embeddings by the square root of their size and adds position encodings.
 
     Args:
-        kind: "sinusoidal" (any length) or "learned" (up to `max_length`; later positions use the
-            last one).
+        kind: "sinusoidal" (any length) or "learned" (up to `max_length`). In a graph whose lengths
+            vary, such as an exported file, later positions use the last one.
         max_length: int > 0. Number of learned positions, and of positions that `step` takes.
     Call arguments:
         embeddings: float, shape (batch, length, size).
@@ -26,7 +26,7 @@ class PositionEncoding(TwoForms):
     Returns:
         float, like `embeddings`.
     Raises:
-        ValueError: If `kind` is unknown.
+        ValueError: If `kind` is unknown, or `embeddings` are longer than the learned positions.
     Reference:
         Vaswani et al. 2017, sections 3.4 and 3.5; Gehring et al. 2017, section 3.1 ("learned").
     """
@@ -47,10 +47,25 @@ class PositionEncoding(TwoForms):
             )
 
     def call(self, embeddings: Any, start: Any = None) -> Any:
+        self.check_length(embeddings.shape[1])
         scale = embeddings.shape[-1] ** 0.5
         positions = ops.arange(ops.shape(embeddings)[1], dtype="int32")[None, :]
         positions = positions if start is None else positions + start
         return embeddings * scale + self._encodings(positions, embeddings)
+
+    def check_length(self, length: int | None) -> None:
+        """Checks that there is a position for each token; None, a length that varies, passes.
+
+        Raises:
+            ValueError: If there is not.
+        """
+        if self.kind == "learned" and length is not None and length > self.max_length:
+            raise ValueError(
+                f"There must be a learned position ({self.name}) for each token of a text. "
+                f"Received: {length} tokens, {self.max_length} positions; leave longer pairs out "
+                f"with PairBatches(max_length={self.max_length}), or build the model with a larger "
+                'max_length or positions="sinusoidal".'
+            )
 
     def step(self, embeddings: Any, start: Any) -> Any:
         scale = embeddings.shape[-1] ** 0.5
@@ -115,3 +130,21 @@ class NextPosition(TwoForms):
 
     def compute_output_spec(self, position: Any, target_ids: Any) -> Any:
         return keras.KerasTensor(position.shape, "int32")
+
+
+def check_batch_lengths(encoder: keras.Model, decoder: keras.Model, batches: Any) -> None:
+    """Checks that learned positions are as many as the batches are long, before training.
+
+    In the graph that TensorFlow trains, lengths vary and nothing can be checked.
+
+    Args:
+        encoder, decoder: The parts of a model.
+        batches: What `fit` received; all but `PairBatches` pass.
+    Raises:
+        ValueError: If batches are longer.
+    """
+    buckets = getattr(getattr(batches, "batches", batches), "buckets", ())
+    for part, side in ((encoder, "source_length"), (decoder, "target_length")):
+        for layer in part.layers:
+            if isinstance(layer, PositionEncoding):
+                layer.check_length(max((getattr(b, side) for b in buckets), default=0))

@@ -2,10 +2,11 @@
 
 The host (`clean_text`) and the graph (`graph_tokenizer.py`) clean by the same rule, so their ids
 are equal: bytes that are not UTF-8 become U+FFFD, as with `bytes.decode(errors="replace")`; a lone
-surrogate in a str becomes U+FFFD too; NUL becomes a space. The normaliser of SentencePiece then
-turns U+FFFD into a space.
+surrogate in a str becomes U+FFFD too; NUL becomes a space. The default normalisation of
+SentencePiece then turns U+FFFD into a space; "nfkc" and "identity" keep it.
 """
 
+import codecs
 import gzip
 import os
 import re
@@ -46,7 +47,8 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[bytes]:
     Args:
         path: The file; gzip if its name ends in .gz, otherwise plain text.
     Raises:
-        ValueError: If a .gz file is damaged or cut off; the message names the file.
+        ValueError: If a .gz file is damaged or cut off, if the file begins with a byte order mark
+            of UTF-16 or UTF-32, or if its lines end in \r alone; the message names the file.
     """
     path = Path(path)
     opener = gzip.open if path.suffix == ".gz" else open
@@ -54,6 +56,7 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[bytes]:
         with opener(path, "rb") as file:
             for number, line in enumerate(file):
                 if number == 0:
+                    _check_first_line(line, path)
                     line = line.removeprefix(_BYTE_ORDER_MARK)
                 yield line.removesuffix(b"\n").removesuffix(b"\r")
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -62,9 +65,51 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[bytes]:
         ) from None
 
 
+def _check_first_line(line: bytes, path: Path) -> None:
+    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)):
+        raise ValueError(
+            f"A text file must be in UTF-8. Received: {path} with the byte order mark of UTF-16 or "
+            "UTF-32; convert it, for example with `iconv -f UTF-16 -t UTF-8`."
+        )
+    if not line.endswith(b"\n") and b"\r" in line.removesuffix(b"\r"):
+        raise ValueError(
+            f"The lines of a text file must end in \\n or \\r\\n. Received: {path} with \\r alone; "
+            "convert it, for example with `tr '\\r' '\\n'`."
+        )
+
+
 def read_texts(path: str | os.PathLike[str]) -> list[str]:
-    """Returns the lines of a file as texts, read by `read_lines` and cleaned by `clean_text`."""
-    return [clean_text(line) for line in read_lines(path)]
+    """Returns the lines of a file as texts, read by `read_lines` and cleaned by `clean_text`.
+
+    Raises:
+        ValueError: If the file is not in UTF-8; names the first line with other bytes.
+    """
+    return [clean_text(utf8(line, f"{path}:{i}")) for i, line in enumerate(read_lines(path), 1)]
+
+
+def utf8(line: bytes, where: str) -> str:
+    """Returns the text of a line.
+
+    Args:
+        line: Bytes in UTF-8.
+        where: "file:line", for the error.
+    Raises:
+        ValueError: If they are no UTF-8, or hold a NUL in every other place as UTF-16 does.
+    """
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"A text file must be in UTF-8. Received: {where} with the byte "
+            f"0x{line[error.start]:02x} at position {error.start}; convert it, for example with "
+            "`iconv -f WINDOWS-1252 -t UTF-8`."
+        ) from None
+    if text.count("\0") * 3 > len(text):
+        raise ValueError(
+            f"A text file must be in UTF-8. Received: {where} with a NUL in every other place; "
+            "convert it, for example with `iconv -f UTF-16 -t UTF-8`."
+        )
+    return text
 
 
 def read_pairs(

@@ -12,6 +12,7 @@ import numpy as np
 import sentencepiece
 
 from keras_seq2seq.text.lines import Text, clean_text
+from keras_seq2seq.text.pairs import Columns, checked_pairs
 from keras_seq2seq.text.tokenizer_training import train_model
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from keras_seq2seq.whole_file import whole_file
@@ -55,6 +56,7 @@ class Tokenizer:
         level: str = "subword",
         user_defined_symbols: Sequence[str] = (),
         character_coverage: float | None = None,
+        normalization: str = "nmt_nfkc",
         num_threads: int = 16,
     ) -> "Tokenizer":
         """Trains a model; the same arguments always give the same bytes.
@@ -73,6 +75,10 @@ class Tokenizer:
                 piece (at the level "word" only if it is a separate word).
             character_coverage: float in [0.98, 1]. Share of the characters of `texts` that get a
                 piece. None means 0.9995 at the level "subword" and 1 at the others.
+            normalization: What becomes of a text before it is split, and so of every translation:
+                "nmt_nfkc" (Unicode NFKC, and controls and zero-width characters become spaces or
+                vanish: "m³" reads "m3", "1½" reads "11⁄2"), "nfkc" (NFKC alone), either with "_cf"
+                (also folds case), or "identity" (nothing but runs of spaces changes).
             num_threads: int > 0. A different number changes the order of sums, and so gives a
                 slightly different model.
         Raises:
@@ -86,6 +92,7 @@ class Tokenizer:
             level=level,
             user_defined_symbols=user_defined_symbols,
             character_coverage=character_coverage,
+            normalization=normalization,
             num_threads=num_threads,
             special_ids=_SPECIAL_IDS,
         )
@@ -246,7 +253,7 @@ class TokenizerPair:
     @classmethod
     def train(
         cls,
-        pairs: Iterable[tuple[Text, Text]],
+        pairs: Iterable[Any],
         vocabulary_size: int | tuple[int | None, int | None] | None = None,
         *,
         joint: bool = False,
@@ -254,18 +261,22 @@ class TokenizerPair:
         target_level: str = "subword",
         user_defined_symbols: Sequence[str] = (),
         character_coverage: float | None = None,
+        normalization: str = "nmt_nfkc",
         num_threads: int = 16,
+        columns: Columns | None = None,
     ) -> "TokenizerPair":
         """Trains one tokenizer for both sides, or one per side.
 
         Args:
-            pairs: iterable of (source_text, target_text).
+            pairs: iterable of (source_text, target_text), or of mappings with `columns`.
             vocabulary_size: int or None for both sides, or (source, target), each int or None.
             joint: bool. True trains one model on the texts of both sides.
             source_level, target_level: As `level` of `Tokenizer.train`; must be equal if `joint`.
-            user_defined_symbols, character_coverage, num_threads: As for `Tokenizer.train`; they
-                apply to both sides.
+            user_defined_symbols, character_coverage, normalization, num_threads: As for
+                `Tokenizer.train`; they apply to both sides.
+            columns: Names of the source and of the target column of mappings.
         Raises:
+            TypeError: If something is not a pair of texts.
             ValueError: If `joint` is given with two sizes or two levels, or as for
                 `Tokenizer.train`.
         """
@@ -283,15 +294,17 @@ class TokenizerPair:
             Tokenizer.train,
             user_defined_symbols=user_defined_symbols,
             character_coverage=character_coverage,
+            normalization=normalization,
             num_threads=num_threads,
         )
+        given = checked_pairs(pairs, columns)
         if joint:
-            both = train((text for pair in pairs for text in pair), sizes[0], level=source_level)
+            both = train((text for pair in given for text in pair), sizes[0], level=source_level)
             return cls(both, both)
-        pairs = list(pairs)
+        kept = list(given)
         return cls(
-            train((source for source, _ in pairs), sizes[0], level=source_level),
-            train((target for _, target in pairs), sizes[1], level=target_level),
+            train((source for source, _ in kept), sizes[0], level=source_level),
+            train((target for _, target in kept), sizes[1], level=target_level),
         )
 
     @property

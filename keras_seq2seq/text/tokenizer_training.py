@@ -8,10 +8,11 @@ from typing import Any
 
 import sentencepiece
 
-from keras_seq2seq.text.lines import Text, clean_text, read_lines
+from keras_seq2seq.text.lines import Text, clean_text, read_texts
 from keras_seq2seq.text.vocabulary import MAX_VOCABULARY_SIZE
 
 LEVELS = ("subword", "character", "word")
+NORMALIZATIONS = ("nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity")
 
 _MODEL_TYPES = {"subword": "unigram", "character": "char", "word": "word"}
 _SPACE_PIECE = "▁"
@@ -25,6 +26,7 @@ def train_model(
     level: str,
     user_defined_symbols: Sequence[str],
     character_coverage: float | None,
+    normalization: str,
     num_threads: int,
     special_ids: Mapping[str, Any],
 ) -> bytes:
@@ -44,6 +46,7 @@ def train_model(
             "`texts` must be an iterable of texts or paths. "
             f"Received: one {type(texts).__name__}. Pass a list."
         )
+    _check_choices(level, normalization)
     _check_arguments(vocabulary_size, level, user_defined_symbols, character_coverage, num_threads)
     if character_coverage is None:
         character_coverage = 0.9995 if level == "subword" else 1.0
@@ -61,7 +64,7 @@ def train_model(
             required_chars=_SPACE_PIECE,
             user_defined_symbols=list(user_defined_symbols),
             character_coverage=character_coverage,
-            normalization_rule_name="nmt_nfkc",
+            normalization_rule_name=normalization,
             num_threads=num_threads,
             minloglevel=2,
             **special_ids,
@@ -84,10 +87,17 @@ def _clean_texts(texts: Iterable[Text | Path], failures: list[Exception]) -> Ite
     # SentencePiece turns any error of the iterator into a RuntimeError, so keep the original.
     try:
         for text in texts:
-            yield from map(clean_text, read_lines(text) if isinstance(text, Path) else (text,))
+            yield from read_texts(text) if isinstance(text, Path) else (clean_text(text),)
     except Exception as error:
         failures.append(error)
         raise
+
+
+def _check_choices(level: str, normalization: str) -> None:
+    given = {"level": (level, LEVELS), "normalization": (normalization, NORMALIZATIONS)}
+    for name, (value, choices) in given.items():
+        if value not in choices:
+            raise ValueError(f"`{name}` must be one of {', '.join(choices)}. Received: {value!r}.")
 
 
 def _check_arguments(
@@ -98,8 +108,6 @@ def _check_arguments(
     num_threads: int,
 ) -> None:
     faults = []
-    if level not in LEVELS:
-        faults.append(f"`level` must be one of {', '.join(LEVELS)}. Received: {level!r}.")
     if vocabulary_size is None:
         if level == "subword":
             faults.append('`vocabulary_size` must be given at the level "subword". Received: None.')

@@ -1,5 +1,8 @@
 """The special ids and the maximum size of a vocabulary."""
 
+from collections.abc import Sequence
+from itertools import zip_longest
+
 PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
 
 
@@ -22,4 +25,23 @@ def check_vocabulary_sizes(
         raise ValueError(
             f"{what} must have the vocabulary sizes of the model (source, target), {wanted}. "
             f"Received: {received}; take both from one training."
+        )
+
+
+def check_shared_vocabulary(source_pieces: Sequence[str], target_pieces: Sequence[str]) -> None:
+    """Checks that an id stands for the same piece on both sides, as one embedding needs.
+
+    Args:
+        source_pieces: The piece of each source id.
+        target_pieces: The piece of each target id.
+    Raises:
+        ValueError: If it does not.
+    """
+    sides = list(zip_longest(source_pieces, target_pieces))
+    if different := [i for i, (source, target) in enumerate(sides) if source != target]:
+        source, target = sides[different[0]]
+        raise ValueError(
+            "share_embeddings=True needs one vocabulary for both sides; train the tokenizers with "
+            f"joint=True. Received: {len(different)} ids that differ, for example id "
+            f"{different[0]}: {source!r} and {target!r}."
         )

@@ -4,12 +4,14 @@ import dataclasses
 import functools
 import hashlib
 import itertools
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_seq2seq.text.pairs import Columns, checked_pairs
 from keras_seq2seq.text.tokenizer import TokenizerPair, pad_batch
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID
 from keras_seq2seq.training.subword_sampling import SubwordSampler
@@ -42,7 +44,7 @@ class PairBatches(keras.utils.PyDataset):
     up with rows of padding.
 
     Args:
-        pairs: Pairs (source_text, target_text).
+        pairs: Pairs (source_text, target_text), or mappings with `columns`.
         tokenizers: The tokenizers of both sides.
         tokens_per_batch: int > 0. Maximum number of positions in a batch, padding included, on the
             longer side.
@@ -54,13 +56,18 @@ class PairBatches(keras.utils.PyDataset):
             each epoch (see `SubwordSampler`); None always takes the best one.
         copies: int > 0. Number of consecutive rows that each pair fills in a batch: 2 for `RDrop`.
         seed: int >= 0. Seed of the order and the segmentations.
+        columns: Names of the source and of the target column of mappings, such as the rows of
+            csv.DictReader or of a Hugging Face dataset.
+    Warns:
+        UserWarning: If pairs are left out because they are longer than `max_length`.
     Raises:
+        TypeError: If something is not a pair of texts.
         ValueError: If a number is out of its range or no pair is left.
     """
 
     def __init__(
         self,
-        pairs: Iterable[tuple[str, str]],
+        pairs: Iterable[Any],
         tokenizers: TokenizerPair,
         *,
         tokens_per_batch: int = 2048,
@@ -70,6 +77,7 @@ class PairBatches(keras.utils.PyDataset):
         sampling_alpha: float | None = None,
         copies: int = 1,
         seed: int = 0,
+        columns: Columns | None = None,
     ) -> None:
         super().__init__()
         _check_numbers(tokens_per_batch, num_shapes, sampling_alpha, copies, seed)
@@ -81,18 +89,14 @@ class PairBatches(keras.utils.PyDataset):
         self.epoch = 0
         self._begun = False
         self._num_read = 0
-        given = list(pairs)
+        given = list(checked_pairs(pairs, columns))
         sources = tokenizers.source.encode((source for source, _ in given), add_eos=True)
         targets = tokenizers.target.encode((target for _, target in given), add_eos=True)
         longest = [max(len(s), len(t)) for s, t in zip(sources, targets, strict=True)]
         kept = [i for i, length in enumerate(longest) if length <= max_length]
         self.num_dropped = len(given) - len(kept)
         self.longest = max(longest, default=0)
-        if not kept:
-            raise ValueError(
-                "At least one pair must fit. Received: "
-                f"{len(given)} pairs, none within max_length={max_length} tokens."
-            )
+        _tell_dropped(len(given), len(kept), max_length, self.longest)
         self.pairs = [given[i] for i in kept]
         self._sources = [sources[i] for i in kept]
         self._targets = [targets[i] for i in kept]
@@ -223,6 +227,21 @@ def _check_numbers(
         faults.append(f"`seed` must be at least 0. Received: {seed}.")
     if faults:
         raise ValueError("\n".join(faults))
+
+
+def _tell_dropped(num_given: int, num_kept: int, max_length: int, longest: int) -> None:
+    if not num_kept:
+        raise ValueError(
+            "At least one pair must fit. Received: "
+            f"{num_given} pairs, none within max_length={max_length} tokens."
+        )
+    if num_kept < num_given:
+        warnings.warn(
+            f"{num_given - num_kept} of {num_given} pairs are left out: a side has more than "
+            f"max_length={max_length} tokens, up to {longest}. Pass a larger max_length, "
+            "to the model too, to keep them.",
+            stacklevel=3,
+        )
 
 
 def _redraw(

@@ -4,20 +4,24 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
-from typing import Literal, final
+from typing import Any, Literal, final
 
 from keras_seq2seq.text.lines import read_lines
+from keras_seq2seq.text.pairs import NESTED, Columns, as_pair
+from keras_seq2seq.training.corpus_notices import Notices, is_invisible, notices
 
 UNEQUAL_LENGTHS = "unequal lengths"
 UNDECODABLE = "undecodable bytes"
 MALFORMED = "malformed rows"
 EMPTY = "empty sides"
+NUL = "NUL characters"
 OVER_LONG = "over-long pairs"
 EXAMPLES_PER_KIND = 20
+ENCODING_HINT = "a file in UTF-16 looks like this: convert it with `iconv -f UTF-16 -t UTF-8`"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -34,11 +38,14 @@ class CorpusReport:
         kept: int >= 0. Number of pairs without errors.
         counts: Number of errors per kind; a pair counts once, for its first error.
         examples: "file:line: error" for the first 20 errors per kind.
+        notices: Kinds of kept pairs that look wrong, such as repeated or swapped ones: how many,
+            and where the first three are.
     """
 
     kept: int
     counts: Mapping[str, int]
     examples: Mapping[str, tuple[str, ...]]
+    notices: Notices = field(default_factory=dict)
 
     def __str__(self) -> str:
         lines = [f"{self.kept} pairs kept, {sum(self.counts.values())} errors"]
@@ -47,6 +54,8 @@ class CorpusReport:
             lines += [f"    {example}" for example in self.examples[kind]]
             if count > len(self.examples[kind]):
                 lines.append(f"    and {count - len(self.examples[kind])} more")
+        for kind, (count, wheres) in self.notices.items():
+            lines.append(f"  kept, but look: {count} {kind}, first {', '.join(wheres)}")
         return "\n".join(lines)
 
 
@@ -93,7 +102,8 @@ def read_parallel(
     Args:
         source_path, target_path: The two files.
         policy: "refuse" raises if there is any error, "drop" leaves out the pairs with errors.
-            Errors are bytes that are not UTF-8, a blank side, a side above `max_characters`.
+            Errors are bytes that are not UTF-8, a NUL, a side with nothing visible, a side above
+            `max_characters`. Pairs that only look wrong are kept and counted in the report.
         max_characters: int > 0. Maximum characters per side; None means no limit.
     Returns:
         The pairs, in the order of the files, and the report.
@@ -118,8 +128,8 @@ def read_parallel(
 
 def read_tsv(
     path: FilePath,
-    source_column: int = 0,
-    target_column: int = 1,
+    source_column: int | str | None = None,
+    target_column: int | str | None = None,
     *,
     policy: Policy = "refuse",
     max_characters: int | None = None,
@@ -130,29 +140,39 @@ def read_tsv(
 
     Args:
         path: UTF-8, plain or .gz.
-        source_column, target_column: int >= 0. Counted from 0.
+        source_column, target_column: int >= 0, counted from 0, or names in the first row, which is
+            then no pair. None takes the columns 0 and 1, unless one of them only numbers the
+            rows of a wider file, as in an export of Tatoeba (id, text, id, text).
         policy, max_characters: As for `read_parallel`.
     Returns, raises: As `read_parallel`.
     """
-    if min(source_column, target_column) < 0:
-        raise ValueError(
-            "`source_column` and `target_column` must be at least 0. "
-            f"Received: {source_column}, {target_column}."
-        )
+    given = (source_column, target_column)
+    is_default = given == (None, None)
+    source_column, target_column = (i if place is None else place for i, place in enumerate(given))
+    columns = (source_column, target_column)
+    _check_columns(columns)
     _check_files(path)
     collector = _Collector(policy, max_characters)
-    expected = None
+    expected = 0
+    names = [name for name in columns if isinstance(name, str)]
+    places = [place for place in columns if isinstance(place, int)]
     for where, line in _numbered_lines(path):
         text = collector.decoded(where, line)
         if text is None:
             continue
-        columns = text.split("\t")
-        if expected is None:
-            expected = max(len(columns), source_column + 1, target_column + 1)
-        if len(columns) != expected:
-            collector.fault(MALFORMED, f"{where}: {len(columns)} columns, expected {expected}")
+        row = text.split("\t")
+        if not expected:
+            if names:
+                places = _named_places(row, names, where)
+            expected = max(len(row), *(place + 1 for place in places))
+            if names:
+                continue
+        if len(row) != expected:
+            collector.fault(MALFORMED, f"{where}: {len(row)} columns, expected {expected}")
         else:
-            collector.add((where, columns[source_column]), (where, columns[target_column]))
+            collector.add(*((where, row[place]) for place in places))
+    if is_default and expected > len(places):
+        _check_no_numbers(path, collector.pairs, expected)
     return collector.corpus()
 
 
@@ -170,7 +190,8 @@ def read_jsonl(
 
     Args:
         path: UTF-8, plain or .gz.
-        source_field, target_field: Names of the two fields.
+        source_field, target_field: Names of the two fields, of the row itself or of an object in
+            its field "translation", where Hugging Face keeps them.
         policy, max_characters: As for `read_parallel`.
     Returns, raises: As `read_parallel`.
     """
@@ -188,34 +209,43 @@ def read_jsonl(
         if not isinstance(row, dict):
             collector.fault(MALFORMED, f"{where}: {type(row).__name__}, expected an object")
             continue
+        nested = row.get(NESTED)
+        if isinstance(nested, dict) and not {source_field, target_field} <= set(row):
+            row = nested
         missing = [name for name in (source_field, target_field) if name not in row]
         if missing:
-            collector.fault(MALFORMED, f"{where}: no field {', '.join(missing)}")
+            named = f"{', '.join(missing)}, only {list(row)!r:.100}"
+            collector.fault(MALFORMED, f"{where}: no field {named}")
         else:
             collector.add((where, row[source_field]), (where, row[target_field]))
     return collector.corpus()
 
 
 def from_pairs(
-    pairs: Iterable[tuple[str, str]],
+    pairs: Iterable[Any],
     *,
+    columns: Columns | None = None,
     policy: Policy = "refuse",
     max_characters: int | None = None,
 ) -> Corpus:
     """Checks pairs in memory; an error in the first of them is reported as "pair 1".
 
     Args:
-        pairs: Iterable of (source_text, target_text).
+        pairs: Iterable of (source_text, target_text), or of mappings with `columns`.
+        columns: Names of the source and of the target column of mappings, such as the rows of
+            csv.DictReader or of a Hugging Face dataset.
         policy, max_characters: As for `read_parallel`.
     Returns, raises: As `read_parallel`.
     """
     collector = _Collector(policy, max_characters)
     for number, pair in enumerate(pairs, 1):
         where = f"pair {number}"
-        if isinstance(pair, tuple | list) and len(pair) == 2:
-            collector.add((where, pair[0]), (where, pair[1]))
+        try:
+            source, target = as_pair(pair, columns, where)
+        except TypeError as error:
+            collector.fault(MALFORMED, f"{where}: {pair!r:.60}, expected a pair. {error}")
         else:
-            collector.fault(MALFORMED, f"{where}: {pair!r:.60}, expected (source, target)")
+            collector.add((where, source), (where, target))
     return collector.corpus()
 
 
@@ -225,6 +255,7 @@ class _Collector:
     policy: Policy
     max_characters: int | None
     pairs: list[tuple[str, str]] = field(default_factory=list)
+    wheres: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
 
@@ -257,10 +288,12 @@ class _Collector:
                 return None
         if not isinstance(text, str):
             self.fault(MALFORMED, f"{where}: {type(text).__name__}, expected a string")
-        elif not text.strip():
+        elif is_invisible(text):
             self.fault(EMPTY, f"{where}: blank")
         elif surrogate := _SURROGATE.search(text):
             self.fault(UNDECODABLE, f"{where}: lone surrogate at position {surrogate.start()}")
+        elif "\0" in text:
+            self.fault(NUL, f"{where}: at position {text.index(chr(0))}; {ENCODING_HINT}")
         elif self.max_characters is not None and len(text) > self.max_characters:
             what = f"{where}: {len(text)} characters, at most {self.max_characters}"
             self.fault(OVER_LONG, what)
@@ -275,12 +308,14 @@ class _Collector:
             target = self.checked(*target_side)
             if target is not None:
                 self.pairs.append((source, target))
+                self.wheres.append(source_side[0])
 
     def corpus(self) -> Corpus:
         report = CorpusReport(
             len(self.pairs),
             dict(self.counts),
             {kind: tuple(found) for kind, found in self.examples.items()},
+            notices(self.pairs, self.wheres),
         )
         if UNEQUAL_LENGTHS in self.counts:
             raise CorpusError(
@@ -297,6 +332,36 @@ class _Collector:
         if not self.pairs:
             raise CorpusError(f"A corpus must hold at least one pair.\n{report}", report)
         return Corpus(tuple(self.pairs), report)
+
+
+def _check_columns(given: tuple[int | str, int | str]) -> None:
+    numbers = [place for place in given if isinstance(place, int)]
+    if min(numbers, default=0) < 0 or len({type(place) for place in given}) > 1:
+        raise ValueError(
+            "`source_column` and `target_column` must be at least 0, or two names of the first "
+            f"row. Received: {given[0]!r}, {given[1]!r}."
+        )
+
+
+def _named_places(row: list[str], names: Sequence[Any], where: str) -> list[int]:
+    if missing := [name for name in names if name not in row]:
+        raise CorpusError(
+            "`source_column` and `target_column` must be in the first row. "
+            f"Received: {missing}, but {where} has {row!r:.200}."
+        )
+    return [row.index(name) for name in names]
+
+
+def _check_no_numbers(path: FilePath, pairs: list[tuple[str, str]], width: int) -> None:
+    for column in (0, 1):
+        numbers = [pair[column] for pair in pairs if pair[column].strip().isdecimal()]
+        if len(numbers) * 2 > len(pairs):
+            raise CorpusError(
+                f"Column {column} of {os.fspath(path)} holds nothing but a number in "
+                f"{len(numbers)} of {len(pairs)} rows of {width} columns, such as {numbers[0]!r}. "
+                "Say which columns are the texts, counted from 0: source_column=1, target_column=3 "
+                'for an export of Tatoeba; in a recipe data.columns = ["1", "3"].'
+            )
 
 
 def _check_files(*paths: FilePath) -> None:

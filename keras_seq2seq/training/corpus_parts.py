@@ -70,5 +70,6 @@ def _read(recipe: Recipe, names: tuple[str, ...]) -> Corpus | None:
     if data.format == "parallel":
         return read_parallel(paths[0], paths[1], policy=policy)
     if data.format == "tsv":
-        return read_tsv(paths[0], policy=policy)
+        columns = [int(c) if c.isdecimal() else c for c in data.columns] or (None, None)
+        return read_tsv(paths[0], *columns, policy=policy)
     return read_jsonl(paths[0], data.source_field, data.target_field, policy=policy)

@@ -54,6 +54,7 @@ def train_tokenizers(recipe: TokenizerRecipe, pairs: Pairs) -> TokenizerPair:
         joint=recipe.joint,
         source_level=recipe.source_level,
         target_level=recipe.source_level if recipe.joint else recipe.target_level,
+        normalization=recipe.normalization,
     )
 
 

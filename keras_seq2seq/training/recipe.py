@@ -259,6 +259,11 @@ def _data_faults(data: DataRecipe) -> list[str]:
         given = [f"data.{part}" for part, names in parts.items() if names]
         return [f"The phrasebook takes no files. Received: {given}."] if given else []
     faults = []
+    if data.columns and (data.format != "tsv" or len(data.columns) != 2):
+        faults.append(
+            '`data.columns` must name two columns of format="tsv". '
+            f"Received: {list(data.columns)} with format={data.format!r}."
+        )
     wanted = 2 if data.format == "parallel" else 1
     for part, names in parts.items():
         if len(names) != wanted and (names or part == "train"):

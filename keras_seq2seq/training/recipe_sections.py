@@ -3,8 +3,9 @@
 import dataclasses
 from typing import Any
 
+from keras_seq2seq.text.tokenizer_training import LEVELS, NORMALIZATIONS
+
 FORMATS = ("phrasebook", "parallel", "tsv", "jsonl")
-LEVELS = ("subword", "character", "word")
 POLICIES = ("refuse", "drop")
 SCHEDULES = ("constant", "cosine", "inverse_sqrt")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -39,6 +40,8 @@ class DataRecipe:
         validation: The same for the part that chooses the best epoch; empty: 1,000 training
             pairs, an even spread, are held out.
         test: The same for the part that is reported at the end; empty: no test.
+        columns: Source and target column, for "tsv": two names of the first row, or two numbers
+            counted from 0, such as ["1", "3"]; empty: the first two, if both hold texts.
         source_field: Field name, for "jsonl".
         target_field: Field name, for "jsonl".
         policy: "refuse" a corpus with errors, or "drop" its faulty pairs.
@@ -51,6 +54,7 @@ class DataRecipe:
     train: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     source_field: str = "source"
     target_field: str = "target"
     policy: str = _one_of("refuse", POLICIES)
@@ -69,6 +73,8 @@ class TokenizerRecipe:
         target_vocabulary_size: int >= 0. Size of the target model; 0 as above.
         source_level: "subword", "character" or "word".
         target_level: The same for the target; ignored with `joint`.
+        normalization: What becomes of a text before it is split: "nmt_nfkc", "nfkc",
+            "nmt_nfkc_cf", "nfkc_cf" or "identity", see `Tokenizer.train`.
         sampling_alpha: float, 0 <= sampling_alpha <= 1. Subword sampling in training; 0 is off.
     """
 
@@ -77,6 +83,7 @@ class TokenizerRecipe:
     target_vocabulary_size: int = _from_zero(0)
     source_level: str = _one_of("subword", LEVELS)
     target_level: str = _one_of("subword", LEVELS)
+    normalization: str = _one_of("nmt_nfkc", NORMALIZATIONS)
     sampling_alpha: float = _between(0.0, 0, 1)
 
 

@@ -4,6 +4,7 @@ import os
 import pathlib
 import platform
 import time
+import warnings
 from typing import Any
 
 import keras
@@ -90,7 +91,7 @@ def train(
     with dtype_policy(recipe.training.precision):
         tokenizers, model = begin(recipe, parts.train, fine_tune, folder if goes_on else None)
     batches = _batches(recipe, parts.train, tokenizers, shuffle=True)
-    _check_lengths(recipe, batches)
+    _check_lengths(recipe, batches, "training")
     _compile(model, recipe, len(batches))
     folder.prepare(goes_on=goes_on)
     if not folder.state.exists():  # a state belongs to the tokenizers already there
@@ -125,27 +126,37 @@ def _batches(
     recipe: Recipe, pairs: Pairs, tokenizers: TokenizerPair, *, shuffle: bool
 ) -> PairBatches:
     training, alpha = recipe.training, recipe.tokenizer.sampling_alpha
-    return PairBatches(
-        pairs,
-        tokenizers,
-        tokens_per_batch=training.tokens_per_batch,
-        num_shapes=training.num_shapes,
-        max_length=recipe.max_length,
-        shuffle=shuffle,
-        sampling_alpha=alpha if shuffle and alpha else None,
-        copies=2 if training.r_drop else 1,
-        seed=training.seed,
-    )
+    with warnings.catch_warnings():
+        # `_check_lengths` tells it, and names the keys of the recipe.
+        warnings.filterwarnings("ignore", r"\d+ of \d+ pairs are left out")
+        return PairBatches(
+            pairs,
+            tokenizers,
+            tokens_per_batch=training.tokens_per_batch,
+            num_shapes=training.num_shapes,
+            max_length=recipe.max_length,
+            shuffle=shuffle,
+            sampling_alpha=alpha if shuffle and alpha else None,
+            copies=2 if training.r_drop else 1,
+            seed=training.seed,
+        )
 
 
-def _check_lengths(recipe: Recipe, batches: PairBatches) -> None:
+def _validation(recipe: Recipe, pairs: Pairs, tokenizers: TokenizerPair) -> PairBatches:
+    batches = _batches(recipe, pairs, tokenizers, shuffle=False)
+    _check_lengths(recipe, batches, "validation")
+    return batches
+
+
+def _check_lengths(recipe: Recipe, batches: PairBatches, part: str) -> None:
+    """Tells how many pairs are too long; refuses them in the training part if the recipe does."""
     if not batches.num_dropped:
         return
     told = (
-        f"{batches.num_dropped} of {batches.num_dropped + len(batches.pairs)} training pairs have "
+        f"{batches.num_dropped} of {batches.num_dropped + len(batches.pairs)} {part} pairs have "
         f"a side of more than model.max_length={recipe.max_length} tokens, up to {batches.longest}"
     )
-    if recipe.data.policy == "refuse":
+    if recipe.data.policy == "refuse" and part == "training":
         raise ValueError(
             f"Every training pair must fit the model. Received: {told}; raise model.max_length, or "
             'leave them out with data.policy = "drop".'
@@ -202,7 +213,7 @@ def _fit(
             epochs=training.epochs,
             state_path=folder.state,
             save_every=training.save_every,
-            validation_data=_batches(recipe, parts.validation, batches.tokenizers, shuffle=False),
+            validation_data=_validation(recipe, parts.validation, batches.tokenizers),
             callbacks=callbacks,
         )
         interrupted = False

@@ -4,7 +4,6 @@ import copy
 import dataclasses
 import math
 import numbers
-import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from keras_seq2seq.evaluation import METRICS, evaluate
 from keras_seq2seq.formats import EXACT
 from keras_seq2seq.progress import progress
 from keras_seq2seq.runtimes.runtime import Runtime
+from keras_seq2seq.text.pairs import checked_pairs
 from keras_seq2seq.translation import Translation
 from keras_seq2seq.translator import Translator
 from keras_seq2seq.verification.latency import Latencies
@@ -84,8 +84,13 @@ class Gate:
     def __post_init__(self) -> None:
         faults = []
         if self.evaluation is not None:
-            object.__setattr__(self, "evaluation", tuple(self.evaluation))
-            faults += _pair_faults(self.evaluation)
+            try:
+                pairs = tuple(checked_pairs(self.evaluation))
+            except TypeError as error:
+                faults.append(f"`evaluation` must hold pairs (source, reference). {error}")
+            else:
+                object.__setattr__(self, "evaluation", pairs)
+                faults += _pair_faults(pairs)
         if self.metric not in GATED:
             faults.append(f"`quality_metric` must be one of {GATED}. Received: {self.metric!r}.")
         for name in ("max_quality_drop", "max_repetition_rise"):
@@ -120,11 +125,6 @@ class Gate:
 def _pair_faults(evaluation: Sequence[Any]) -> list[str]:
     if not evaluation:
         return ["`evaluation` must hold at least one pair. Received: none."]
-    for place, pair in enumerate(evaluation):
-        is_pair = isinstance(pair, (tuple, list)) and len(pair) == 2
-        if not is_pair or not all(isinstance(text, str) for text in pair):
-            received = f"{reprlib.repr(pair)} at place {place}"
-            return [f"`evaluation` must hold pairs (source, reference). Received: {received}."]
     if not any(reference.strip() for _, reference in evaluation):
         received = f"{len(evaluation)} empty references"
         return [f"`evaluation` must hold at least one reference with a word. Received: {received}."]
