@@ -35,6 +35,7 @@ from keras_seq2seq import PairBatches
 from test_jax import OPTIONS, RULES, SAMPLING
 from test_models_recurrent import step_through, whole
 from test_seq2seq import inputs, logits
+from test_training_batch_reading import CALLS, read
 
 def trained(options, path):
     pair = word_tokenizers()
@@ -66,6 +67,7 @@ def trained(options, path):
     }
 
 found = {name: trained(o, f"{sys.argv[1]}/{name}.keras") for name, o in OPTIONS.items()}
+found["read"] = [read(calls) for calls in CALLS]
 print(json.dumps(found))
 """
 
@@ -93,6 +95,12 @@ def test_jax_trains_without_tensorflow(trained):
     assert found["jit_compile"] is True
     assert (found["steps"], found["epoch"]) == (3, 3)
     assert found["losses"][-1] < found["losses"][0]
+
+
+def test_fits_on_jax_read_one_batch_after_the_other(of_one_process):
+    from test_training_batch_reading import CALLS, count, in_order
+
+    assert of_one_process[0]["read"] == [in_order(count(calls)) for calls in CALLS]
 
 
 def test_stepping_gives_the_training_logits_on_jax(trained):
