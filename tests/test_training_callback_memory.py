@@ -109,20 +109,20 @@ def end(tokenizers, folder, make, kills, **options):
                 callback.csv_file.close()
     callbacks = make(folder)
     model = fit(tokenizers, folder, callbacks, **options)
+    names = ("wait", "best", "begun", "noted")
+    kept = [[str(getattr(callback, name, None)) for name in names] for callback in callbacks]
+    rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+    left = digest(model.weights), rate, kept
     files = {
         path.name: path.read_text() if path.suffix == ".csv" else digest_of(model, path)
         for path in sorted(folder.glob("*.[wc]*"))
     }
-    names = ("wait", "best", "begun", "noted")
-    kept = [[str(getattr(callback, name, None)) for name in names] for callback in callbacks]
-    rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
-    return digest(model.weights), rate, files, kept
+    return *left, files
 
 
 def digest_of(model, path):
-    twin = light_model()
-    twin.load_weights(path)
-    return digest(twin.weights)
+    model.load_weights(path)
+    return digest(model.weights)
 
 
 @pytest.mark.parametrize("kills", [[7], [18, 3]], ids=str)

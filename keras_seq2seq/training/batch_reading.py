@@ -54,6 +54,9 @@ class Reading(keras.utils.PyDataset):
     def num_batches(self) -> int | None:
         return self.count
 
+    def __repr__(self) -> str:
+        return f"Reading({self.batches!r}, first={self.first}, count={self.count})"
+
     def __getitem__(self, index: int) -> Any:
         # The first two batches of an epoch differ in shape; the first two that are read may not.
         if self._looks:

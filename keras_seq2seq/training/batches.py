@@ -141,6 +141,11 @@ class PairBatches(keras.utils.PyDataset):
         """Returns the batches of the current epoch; reading them changes nothing here."""
         return Reading(self, 0, len(self))
 
+    def __repr__(self) -> str:
+        pairs = f"{len(self.pairs)} pairs, {self.num_dropped} left out"
+        shapes = f"{len(self)} batches of {len(self.buckets)} shapes"
+        return f"PairBatches({pairs}, {shapes}, epoch={self.epoch})"
+
     def on_epoch_begin(self) -> None:
         self._begun, self._num_read = True, 0
 

@@ -113,6 +113,10 @@ class TrainingState:
             stopped=bool(model.stop_training),
         )
 
+    def __repr__(self) -> str:
+        said = f"epoch={self.epoch}, batch={self.batch}, {len(self.variables)} variables"
+        return f"TrainingState({said}, callbacks={sorted(self.callbacks)}, stopped={self.stopped})"
+
     def is_finite(self) -> bool:
         """Returns True if every number of the model and the optimizer is finite."""
         floats = (v for v in self.variables if v.dtype.kind not in "iub")

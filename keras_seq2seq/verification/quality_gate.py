@@ -51,6 +51,10 @@ class Gate:
     max_repetition_rise: float = 1.0
     tokenize: str = "13a"
 
+    def __repr__(self) -> str:
+        limits = f"max_quality_drop={self.max_quality_drop}"
+        return f"Gate({len(self.evaluation)} pairs, metric={self.metric!r}, {limits})"
+
     @classmethod
     def from_options(cls, gate: "Gate | None", options: Mapping[str, Any]) -> "Gate | None":
         """Returns the gate that `export` was given, whole or as its former separate arguments.

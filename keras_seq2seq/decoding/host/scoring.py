@@ -30,6 +30,9 @@ class Score:
         """exp of the mean negative log-probability of a token, at least 1."""
         return float(np.exp(-self.token_log_probs.mean()))
 
+    def __repr__(self) -> str:
+        return f"Score(log_prob={self.log_prob:.4f}, tokens={len(self.token_log_probs)})"
+
 
 def score(step: HostStep, state: Arrays, target_ids: np.ndarray) -> list[Score]:
     """Forces translations through the steps.
