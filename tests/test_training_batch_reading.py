@@ -151,6 +151,7 @@ def test_later_indices_are_of_later_epochs(tokenizers):
     [
         ({"batch_size": 8}, r"`batch_size` must be left out.*`tokens_per_batch`. Received: 8"),
         ({"validation_split": 0.1}, r"`validation_split` must be left out.*Received: 0\.1"),
+        ({"steps_per_epoch": 0}, "`steps_per_epoch` must be at least 1. Received: 0"),
         ({"y": np.zeros(3)}, "`y` should not be passed"),
     ],
 )
@@ -168,3 +169,9 @@ def test_workers_are_refused_where_keras_would_repeat_batches(tokenizers, monkey
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ValueError, match=r"by one worker.*workers=2 on jax; set `workers = 1`"):
         batches.read_by_evaluate()
+
+
+@pytest.mark.parametrize("rows", [PAIRS, ["a text"] * 3, [{"en": "a", "fr": "b"}]])
+def test_texts_are_no_batches(rows):
+    with pytest.raises(ValueError, match=r"batches of ids, not texts.*PairBatches\(pairs"):
+        light_model().fit(rows)

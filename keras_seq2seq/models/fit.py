@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import reprlib
 from collections.abc import Iterator
 from functools import wraps
 from typing import Any
@@ -18,6 +19,8 @@ class Fit:
     keras.Model among the bases.
     """
 
+    steps_per_execution: int
+
     @wraps(keras.Model.fit)
     def fit(self, *arguments: Any, **options: Any) -> Any:
         original = super().fit  # type: ignore[misc]
@@ -25,7 +28,13 @@ class Fit:
         given = inspect.signature(original).bind(*arguments, **options).arguments
         check_learning_rate(self, given.get("callbacks"))
         given["validation_data"] = _still(given.get("validation_data"))
-        batches = given.get("x")
+        batches: Any = given.get("x")
+        if isinstance(batches, list | tuple) and batches and _holds_text(batches[0]):
+            raise ValueError(
+                "`fit` takes batches of ids, not texts. Received: a "
+                f"{type(batches).__name__} of {len(batches)} with {reprlib.repr(batches[0])}; "
+                "make batches of pairs with PairBatches(pairs, tokenizers)."
+            )
         if not hasattr(batches, "read_by_fit"):
             return original(**given)
         _check_habits(given)
@@ -88,8 +97,17 @@ def _check_habits(given: dict[str, Any]) -> None:
             "`validation_split` must be left out: pass other batches as `validation_data`. "
             f"Received: {given['validation_split']}."
         )
+    if (steps := given.get("steps_per_epoch")) is not None and steps < 1:
+        faults.append(f"`steps_per_epoch` must be at least 1. Received: {steps}.")
     if faults:
         raise ValueError("\n".join(faults))
+
+
+def _holds_text(row: Any) -> bool:
+    parts = row.values() if isinstance(row, dict) else row
+    return isinstance(row, str) or (
+        isinstance(row, list | tuple | dict) and all(isinstance(part, str) for part in parts)
+    )
 
 
 def _still(data: Any) -> Any:

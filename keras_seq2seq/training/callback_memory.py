@@ -12,7 +12,6 @@ import numpy as np
 
 from keras_seq2seq.training.state_error import StateError
 
-Callback = keras.callbacks.Callback
 Memory = dict[str, dict[str, Any]]
 
 # The attributes of Keras' callbacks that must outlive the process.
@@ -39,7 +38,7 @@ FILE_SIZE = "file size"
 ARRAYS = "__arrays__"
 
 
-def check_callbacks(callbacks: Sequence[Callback]) -> None:
+def check_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> None:
     """Checks that what the callbacks do can resume.
 
     Raises:
@@ -59,7 +58,7 @@ def check_callbacks(callbacks: Sequence[Callback]) -> None:
         raise ValueError("\n".join(faults))
 
 
-def remember(callbacks: Sequence[Callback]) -> Memory:
+def remember(callbacks: Sequence[keras.callbacks.Callback]) -> Memory:
     """Returns the remembered attributes of each callback, by its class and its occurrence.
 
     Raises:
@@ -75,7 +74,7 @@ def remember(callbacks: Sequence[Callback]) -> Memory:
     return memory
 
 
-def check_claims(memory: Mapping[str, Any], callbacks: Sequence[Callback]) -> None:
+def check_claims(memory: Mapping[str, Any], callbacks: Sequence[keras.callbacks.Callback]) -> None:
     """Checks that each memory has its callback.
 
     Raises:
@@ -93,7 +92,9 @@ def check_claims(memory: Mapping[str, Any], callbacks: Sequence[Callback]) -> No
         )
 
 
-def recall(memory: Mapping[str, Mapping[str, Any]], callbacks: Sequence[Callback]) -> None:
+def recall(
+    memory: Mapping[str, Mapping[str, Any]], callbacks: Sequence[keras.callbacks.Callback]
+) -> None:
     """Gives callbacks what they remembered; one that the memory lacks stays as it is."""
     for key, callback in _keyed(callbacks):
         for name, value in memory.get(key, {}).items():
@@ -147,7 +148,7 @@ class ForgottenState:
             it empty, and Keras' own are known.
     """
 
-    def __init__(self, callbacks: Sequence[Callback]) -> None:
+    def __init__(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         unknown = [c for c in callbacks if not _is_known(c)]
         self.before = [(callback, _outline(callback)) for callback in unknown]
 
@@ -166,7 +167,7 @@ class ForgottenState:
                 )
 
 
-def _keyed(callbacks: Sequence[Callback]) -> list[tuple[str, Any]]:
+def _keyed(callbacks: Sequence[keras.callbacks.Callback]) -> list[tuple[str, Any]]:
     seen: Counter[str] = Counter()
     return [(_key(type(callback).__name__, seen), callback) for callback in callbacks]
 
@@ -181,14 +182,14 @@ def _class_of(key: str) -> str:
     return key.split()[0]
 
 
-def _names(callback: Callback) -> list[str]:
+def _names(callback: keras.callbacks.Callback) -> list[str]:
     """Returns the attributes to remember, those of Keras' class and those that it names."""
     of_keras = [n for kind, names in OF_KERAS.items() if isinstance(callback, kind) for n in names]
     of_keras = [name for name in of_keras if hasattr(callback, name)]
     return list(dict.fromkeys([*of_keras, *getattr(callback, "remembered", ())]))
 
 
-def _is_known(callback: Callback) -> bool:
+def _is_known(callback: keras.callbacks.Callback) -> bool:
     of_keras = getattr(keras.callbacks, type(callback).__name__, None) is type(callback)
     return of_keras or hasattr(callback, "remembered")
 
@@ -224,7 +225,7 @@ def _cut(logger: keras.callbacks.CSVLogger, size: int) -> None:
         logger.append_header = size == 0
 
 
-def _outline(callback: Callback) -> dict[str, Any]:
+def _outline(callback: keras.callbacks.Callback) -> dict[str, Any]:
     """Returns a value for each attribute that differs if the attribute has changed."""
     of_keras = any(isinstance(callback, kind) for kind in OF_KERAS)
     hidden = {*PASSING, *_names(callback)}
