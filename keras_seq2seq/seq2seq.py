@@ -12,16 +12,18 @@ from keras_seq2seq.models.builders import build_decoder, build_embedding, build_
 from keras_seq2seq.models.config import Seq2SeqConfig
 from keras_seq2seq.models.contract import check_contract
 from keras_seq2seq.models.decoder_step import build_decoder_step
+from keras_seq2seq.models.fit import Fit
 from keras_seq2seq.models.losses import MaskedCrossentropy
 from keras_seq2seq.models.metrics import Perplexity, TokenAccuracy
 from keras_seq2seq.models.positions import check_batch_lengths
+from keras_seq2seq.models.replicas import check_one_replica
 from keras_seq2seq.text.tokenizer import TokenizerPair
 from keras_seq2seq.text.vocabulary import check_shared_vocabulary, check_vocabulary_sizes
 from keras_seq2seq.translator import Translator
 
 
 @keras.saving.register_keras_serializable("keras_seq2seq")
-class Seq2Seq(keras.Model):
+class Seq2Seq(Fit, keras.Model):
     """An encoder and a decoder as one Keras functional graph.
 
     Train it with plain `fit`. `encoder` and `decoder_step` are made of the layers that were
@@ -136,8 +138,10 @@ class Seq2Seq(keras.Model):
             jit_compile: Default: True on JAX, else False; see keras.Model.compile.
             **kwargs: Further arguments of keras.Model.compile.
         Raises:
-            ValueError: If `label_smoothing` is given together with a loss, or is out of its range.
+            ValueError: If `label_smoothing` is given together with a loss, or is out of its range,
+                or the model would train on several replicas.
         """
+        check_one_replica(self)
         if loss is not None and label_smoothing:
             raise ValueError(
                 "`label_smoothing` belongs to the default loss; pass it to your loss instead. "

@@ -63,6 +63,9 @@ class Translation:
         columns = np.stack([self.attention[:, word].sum(1) for word in sources], axis=1)
         return [(int(columns[word].sum(0).argmax()), i) for i, word in enumerate(targets)]
 
+    def __repr__(self) -> str:
+        return f"Translation(text={self.text!r}, {self.hypothesis.summary()})"
+
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values for JSON; floats are rounded to six decimal places."""
         found = self.hypothesis

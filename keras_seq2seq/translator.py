@@ -75,6 +75,12 @@ class Translator:
         self.search = search
         self.shortlist = shortlist
 
+    def __repr__(self) -> str:
+        return (
+            f"Translator(runtime={self.runtime.name!r}, search={self.search!r}, "
+            f"strategy={self.strategy!r}, max_length={self.max_length})"
+        )
+
     @classmethod
     def from_model(
         cls,

@@ -35,6 +35,8 @@ from keras_seq2seq import PairBatches
 from test_jax import OPTIONS, RULES, SAMPLING
 from test_models_recurrent import step_through, whole
 from test_seq2seq import inputs, logits
+from light_model import light_model
+from test_training_batch_reading import CALLS, PAIRS, read
 
 def trained(options, path):
     pair = word_tokenizers()
@@ -66,6 +68,17 @@ def trained(options, path):
     }
 
 found = {name: trained(o, f"{sys.argv[1]}/{name}.keras") for name, o in OPTIONS.items()}
+found["read"] = [read(calls) for calls in CALLS]
+
+def losses(devices):
+    spread = keras.distribution.DataParallel(devices=devices) if devices else None
+    keras.distribution.set_distribution(spread)
+    batches = PairBatches(PAIRS, word_tokenizers(), tokens_per_batch=108, num_shapes=1)
+    history = light_model(dropout=0.0).fit(batches, epochs=2, verbose=0).history["loss"]
+    keras.distribution.set_distribution(None)
+    return history
+
+found["losses"] = [losses(devices) for devices in (None, ["cpu:0", "cpu:1"])]
 print(json.dumps(found))
 """
 
@@ -77,6 +90,7 @@ def of_one_process(tmp_path_factory):
     """What a process with JAX and without TensorFlow found, and the folder that it wrote to."""
     folder = tmp_path_factory.mktemp("jax")
     environment = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    environment["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
     return last_json(run_python(SCRIPT, folder, **environment)), folder
 
 
@@ -93,6 +107,17 @@ def test_jax_trains_without_tensorflow(trained):
     assert found["jit_compile"] is True
     assert (found["steps"], found["epoch"]) == (3, 3)
     assert found["losses"][-1] < found["losses"][0]
+
+
+def test_fits_on_jax_read_one_batch_after_the_other(of_one_process):
+    from test_training_batch_reading import CALLS, count, in_order
+
+    assert of_one_process[0]["read"] == [in_order(count(calls)) for calls in CALLS]
+
+
+def test_two_devices_have_the_losses_of_one_on_jax(of_one_process):
+    one, two = of_one_process[0]["losses"]
+    assert two == pytest.approx(one, rel=1e-5)
 
 
 def test_stepping_gives_the_training_logits_on_jax(trained):

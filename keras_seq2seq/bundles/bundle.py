@@ -77,6 +77,10 @@ class Bundle:
             raise ValueError(_unreadable(path, messages))
         return bundle
 
+    def __repr__(self) -> str:
+        formats = sorted(self.manifest.get("artefacts", ()))
+        return f"Bundle(folder={str(self.folder)!r}, formats={formats})"
+
     @property
     def max_length(self) -> int:
         """Longest translation in tokens, eos included."""

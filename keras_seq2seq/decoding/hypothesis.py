@@ -1,6 +1,7 @@
 """What a search finds: hypotheses, cut out of the arrays that a graph returns."""
 
 import dataclasses
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,17 @@ class Hypothesis:
     def confidence(self) -> float:
         """Geometric mean of the probabilities of the tokens, 0 to 1; 1 for no token."""
         return float(confidence(self.token_log_probs.sum(), len(self.token_log_probs), np))
+
+    def __repr__(self) -> str:
+        return f"Hypothesis(ids={reprlib.repr(self.ids)}, {self.summary()})"
+
+    def summary(self) -> str:
+        """Returns score, state and sizes in words, for a repr."""
+        shape = None if self.attention is None else self.attention.shape
+        tokens = len(self.token_log_probs)
+        return (
+            f"score={self.score:.4f}, finished={self.finished}, tokens={tokens}, attention={shape}"
+        )
 
 
 def confidence(score: Any, tokens: Any, library: Any) -> Any:

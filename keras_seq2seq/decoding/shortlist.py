@@ -40,6 +40,10 @@ class Shortlist:
     candidates: np.ndarray
     target_vocabulary_size: int
 
+    def __repr__(self) -> str:
+        shapes = f"always={self.always.shape}, candidates={self.candidates.shape}"
+        return f"Shortlist({shapes}, target_vocabulary_size={self.target_vocabulary_size})"
+
     def __post_init__(self) -> None:
         size = self.target_vocabulary_size
         faults = []

@@ -20,6 +20,7 @@ INPUT = re.compile(r"input_\d+(_quantized|_scale|_zero_point)?")
 NO_LAYER = "(other)"
 NO_WEIGHTS = "(constants)"
 REPORT_VERSION = 1
+COUNTED = ("signatures", "operators", "tensors", "problems", "notes", "parts")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,6 +136,11 @@ class Findings:
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     parts: tuple["Findings", ...] = ()
+
+    def __repr__(self) -> str:
+        counts = [f"{len(getattr(self, name))} {name}" for name in COUNTED if getattr(self, name)]
+        said = [f"path={self.path!r}", f"format={self.format!r}", f"bytes={self.bytes}", *counts]
+        return f"{type(self).__name__}({', '.join(said)})"
 
     @property
     def parameters(self) -> int:

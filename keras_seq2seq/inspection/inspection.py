@@ -6,7 +6,7 @@ from keras_seq2seq.inspection.findings import Findings
 from keras_seq2seq.inspection.rendering import rendered
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Inspection(Findings):
     """What a file or folder holds and what it needs to load.
 

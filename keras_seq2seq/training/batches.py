@@ -1,5 +1,6 @@
 """A keras.utils.PyDataset whose batches are a pure function of (seed, epoch, index)."""
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -14,6 +15,7 @@ import numpy as np
 from keras_seq2seq.text.pairs import Columns, checked_pairs
 from keras_seq2seq.text.tokenizer import TokenizerPair, pad_batch
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID
+from keras_seq2seq.training.batch_reading import Reading, read_by_fit
 from keras_seq2seq.training.subword_sampling import SubwordSampler
 
 Batch = tuple[dict[str, np.ndarray], np.ndarray]
@@ -42,6 +44,11 @@ class PairBatches(keras.utils.PyDataset):
     Batch `index` of epoch `epoch` depends only on the pairs, the seed and these two numbers, so a
     run can be resumed at any batch or split between processes. The last batch of a shape is filled
     up with rows of padding.
+
+    `Seq2Seq.fit` goes on where the last `fit` ended, with `steps_per_epoch` from batch to batch
+    across the epochs; with `initial_epoch`, epoch e reads the batches of epoch e. The order is
+    that of the batches, whatever the `shuffle` of `fit`. Validation and `evaluate` read the
+    current epoch and change nothing. A model of another class reads whole epochs alone.
 
     Args:
         pairs: Pairs (source_text, target_text), or mappings with `columns`.
@@ -86,7 +93,7 @@ class PairBatches(keras.utils.PyDataset):
         self.seed = seed
         self.sampling_alpha = sampling_alpha
         self.copies = copies
-        self.epoch = 0
+        self.position = 0
         self._begun = False
         self._num_read = 0
         given = list(checked_pairs(pairs, columns))
@@ -114,8 +121,34 @@ class PairBatches(keras.utils.PyDataset):
         return sum(-(-len(bucket.members) // bucket.batch_size) for bucket in self.buckets)
 
     def __getitem__(self, index: int) -> Batch:
+        """Returns a batch of the current epoch; indices from `len(self)` on are of later ones."""
         self._num_read += self._begun
-        return self.batch(self.epoch, index)
+        later = max(0, index // len(self))
+        return self.batch(self.epoch + later, index - later * len(self))
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that is read; `position` is the number of batches before the next one."""
+        return self.position // len(self)
+
+    @epoch.setter
+    def epoch(self, epoch: int) -> None:
+        self.position = epoch * len(self)
+
+    def read_by_fit(
+        self, initial_epoch: int, steps: int | None, steps_per_execution: int
+    ) -> contextlib.AbstractContextManager[tuple[Reading, keras.callbacks.Callback]]:
+        """See `batch_reading.read_by_fit`."""
+        return read_by_fit(self, initial_epoch, steps, steps_per_execution)
+
+    def read_by_evaluate(self) -> Reading:
+        """Returns the batches of the current epoch; reading them changes nothing here."""
+        return Reading(self, 0, len(self))
+
+    def __repr__(self) -> str:
+        pairs = f"{len(self.pairs)} pairs, {self.num_dropped} left out"
+        shapes = f"{len(self)} batches of {len(self.buckets)} shapes"
+        return f"PairBatches({pairs}, {shapes}, epoch={self.epoch})"
 
     def on_epoch_begin(self) -> None:
         self._begun, self._num_read = True, 0
@@ -180,17 +213,18 @@ class PairBatches(keras.utils.PyDataset):
     def as_tf_dataset(self) -> Any:
         """Returns a tf.data.Dataset of the same batches; each pass over it is the next epoch.
 
-        Its cardinality is known, so `fit` knows the number of steps in an epoch.
+        Its cardinality is known, so `fit` knows the number of steps in an epoch. A pass counts as
+        soon as it begins. With `steps_per_epoch`, pass `as_tf_dataset().repeat()` to `fit`: Keras
+        ends an epoch early where a dataset ends.
         """
         import tensorflow as tf
 
         def one_epoch() -> Iterator[Batch]:
             epoch = self.epoch
+            # Not at its end: a reader that leaves early would get the same batches for ever.
+            self.epoch = epoch + 1
             for index in range(len(self)):
-                batch = self.batch(epoch, index)
-                # Set before the last batch is yielded: a reader of `len` batches never resumes.
-                self.epoch = epoch + (index + 1 == len(self))
-                yield batch
+                yield self.batch(epoch, index)
 
         ids = tf.TensorSpec((None, None), tf.int32)
         signature = ({"source_ids": ids, "target_ids": ids}, ids)

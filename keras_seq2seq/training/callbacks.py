@@ -13,6 +13,8 @@ from keras_seq2seq.training.batches import PairBatches
 from keras_seq2seq.whole_file import whole_file
 
 SHOWN_SAMPLES = 5
+# Every callback of Keras resumes with a training; scripts for release 0.1.0 import the name here.
+EarlyStopping = keras.callbacks.EarlyStopping
 
 
 class Throughput(keras.callbacks.Callback):
@@ -23,6 +25,8 @@ class Throughput(keras.callbacks.Callback):
     Args:
         batches: The training data of the model.
     """
+
+    remembered = ()
 
     def __init__(self, batches: PairBatches) -> None:
         super().__init__()
@@ -146,22 +150,14 @@ class KeepBest(keras.callbacks.Callback):
 
 
 class MovingAverage(keras.callbacks.SwapEMAWeights):
-    """keras.callbacks.SwapEMAWeights at the end of epochs, which also resumes with a training.
+    """keras.callbacks.SwapEMAWeights at the end of epochs.
 
     After an epoch the model has the moving average, for evaluation and saving; the next epoch
     trains the plain weights again. Place it before the callbacks that read the model.
     """
 
-    remembered = ("_ema_weights_in_model",)
-
     def __init__(self) -> None:
         super().__init__(swap_on_epoch=True)
-
-
-class EarlyStopping(keras.callbacks.EarlyStopping):
-    """keras.callbacks.EarlyStopping that keeps its count when a training resumes."""
-
-    remembered = ("wait", "best", "best_epoch", "stopped_epoch")
 
 
 def save_model(model: keras.Model, path: pathlib.Path) -> None:

@@ -47,6 +47,9 @@ class CorpusReport:
     examples: Mapping[str, tuple[str, ...]]
     notices: Notices = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"CorpusReport(kept={self.kept}, counts={dict(self.counts)})"
+
     def __str__(self) -> str:
         lines = [f"{self.kept} pairs kept, {sum(self.counts.values())} errors"]
         for kind, count in self.counts.items():
@@ -71,6 +74,9 @@ class Corpus:
 
     pairs: tuple[tuple[str, str], ...]
     report: CorpusReport
+
+    def __repr__(self) -> str:
+        return f"Corpus({len(self.pairs)} pairs, {sum(self.report.counts.values())} errors)"
 
 
 @final

@@ -8,7 +8,10 @@ from typing import Any
 
 import keras
 
-from keras_seq2seq.training.batches import Batch, PairBatches
+from keras_seq2seq.models.fit import check_learning_rate
+from keras_seq2seq.training.batch_reading import Reading
+from keras_seq2seq.training.batches import PairBatches
+from keras_seq2seq.training.callback_memory import ForgottenState, check_callbacks
 from keras_seq2seq.training.interruption import Interruption
 from keras_seq2seq.training.training_state import TrainingState
 
@@ -31,8 +34,10 @@ def resumable_fit(
     """Fits a compiled model; if it is killed at any step, the next call resumes from its state.
 
     On a CPU the result is the same, bit by bit, as without the kill: the state holds the weights,
-    optimizer, schedule, dropout seeds and the position in the data. A callback resumes too if its
-    attribute `remembered` names the attributes to keep, which must be plain values for JSON.
+    optimizer, schedule, dropout seeds and the position in the data. Keras' callbacks resume too
+    (BackupAndRestore is refused, CSVLogger must append). One of your own resumes if its class names
+    in `remembered` the attributes to keep: plain values for JSON, arrays or lists of arrays; with
+    `remembered = ()` it says that there are none. A warning tells of what would be forgotten.
 
     Args:
         model: Compiled. If there is a state, the model gets its weights.
@@ -46,7 +51,9 @@ def resumable_fit(
     Returns:
         The history of the epochs that this call completed.
     Raises:
-        StateError: If the state is damaged or belongs to another training.
+        StateError: If the state is damaged, belongs to another training, or remembers a callback
+            that is not passed.
+        ValueError: If a number is not positive or a callback cannot be resumed.
         TrainingDiverged: If the loss or a weight becomes NaN or infinite; the last good state is
             kept.
         KeyboardInterrupt: After Ctrl-C or SIGTERM, as soon as a step or an epoch has ended and
@@ -56,12 +63,15 @@ def resumable_fit(
         raise ValueError(
             f"`epochs` and `save_every` must be at least 1. Received: {epochs} and {save_every}."
         )
+    check_callbacks(callbacks)
+    check_learning_rate(model, callbacks)
     path = pathlib.Path(state_path)
     state = TrainingState.load(path) if path.exists() else None
     interruption = Interruption()
     keeper = _StateKeeper(path, save_every, batches, callbacks, state, interruption)
     if state is not None:
-        state.restore(model, batches.fingerprint)
+        state.check(model, batches.fingerprint, callbacks)
+        state.restore(model)
         if state.metrics:
             model.test_on_batch(*batches.batch(0, 0))  # creates the variables of the metrics
     epoch, first = (state.epoch, state.batch) if state else (0, 0)
@@ -74,6 +84,8 @@ def resumable_fit(
         epochs=epochs,
         steps=len(batches),
     )
+    if isinstance(validation_data, PairBatches):
+        validation_data = validation_data.read_by_evaluate()
     # `batches` sets the order; Keras would shuffle it again with Python's random generator.
     options = {"validation_data": validation_data, "callbacks": listed, "shuffle": False}
     if state is not None and state.stopped:
@@ -92,16 +104,17 @@ def _fit(
     options: dict[str, Any],
 ) -> keras.callbacks.History:
     """Fits from batch `first` of an epoch; takes two calls of `fit` if `first` is not 0."""
+    batches.epoch = epoch
     if first:
         listed.first_batch = first
         with _without_final_average(model.optimizer):
-            rest = _Rest(batches, epoch, first)
+            rest = Reading(batches, first, len(batches) - first)
             model.fit(rest, initial_epoch=epoch, epochs=epoch + 1, **options)
         listed.first_batch = 0
         epoch = epochs if model.stop_training else epoch + 1
-    batches.epoch = epoch
     if epoch < epochs:
-        model.fit(batches, initial_epoch=epoch, epochs=epochs, **options)
+        whole = Reading(batches, 0, len(batches))
+        model.fit(whole, initial_epoch=epoch, epochs=epochs, **options)
     elif first:
         model.optimizer.finalize_variable_values(model.trainable_weights)
     else:
@@ -148,29 +161,6 @@ class _LastingCallbacks(keras.callbacks.CallbackList):
         return next(c for c in self.callbacks if isinstance(c, keras.callbacks.History))
 
 
-class _Rest(keras.utils.PyDataset):
-    """The rest of an epoch: its batches from number `first` on."""
-
-    def __init__(self, batches: PairBatches, epoch: int, first: int) -> None:
-        super().__init__()
-        self.batches = batches
-        self.epoch = epoch
-        self.first = first
-        self._begun = False
-
-    def __len__(self) -> int:
-        return len(self.batches) - self.first
-
-    def on_epoch_begin(self) -> None:
-        self._begun = True
-
-    def __getitem__(self, index: int) -> Batch:
-        # Before an epoch, Keras reads two batches to see which axes vary. The first two batches of
-        # an epoch differ in shape; the first two of the rest may not.
-        first = self.first if self._begun or len(self) == 1 else 0
-        return self.batches.batch(self.epoch, first + index)
-
-
 class _Watch(keras.callbacks.Callback):
     """Stops the training at the first loss that is not finite, before other callbacks see it."""
 
@@ -214,10 +204,14 @@ class _StateKeeper(keras.callbacks.Callback):
         # Called after the other callbacks, which reset themselves in this method.
         if self.state is not None:
             self.state.remind(self.callbacks)
+        self.forgotten = ForgottenState(self.callbacks)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.epoch = epoch
-        if self.state is not None and self.state.metrics:
+        self.epoch = self.batches.epoch = epoch
+        if self.state is not None and self.state.batch:
+            # Callbacks have just begun this epoch a second time; LearningRateScheduler acts then.
+            self.state.restore(self.model)
+            self.state.remind(self.callbacks)
             # `fit` has just reset them.
             for variable, value in zip(
                 self.model.metrics_variables, self.state.metrics, strict=True
@@ -233,6 +227,7 @@ class _StateKeeper(keras.callbacks.Callback):
             self._stop_if_interrupted()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.batches.epoch = epoch + 1
         self._save(epoch + 1, 0)
         self._stop_if_interrupted()
 
@@ -241,6 +236,7 @@ class _StateKeeper(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
     def _save(self, epoch: int, batch: int) -> None:
+        self.forgotten.warn()
         fingerprint = self.batches.fingerprint
         state = TrainingState.of(self.model, epoch, batch, fingerprint, self.callbacks)
         if not state.is_finite():

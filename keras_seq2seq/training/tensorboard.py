@@ -26,6 +26,8 @@ class TensorBoard(keras.callbacks.Callback):
         ImportError: If tensorboard is not installed.
     """
 
+    remembered = ()
+
     def __init__(self, folder: pathlib.Path, quality: TranslationQuality) -> None:
         super().__init__()
         try:

@@ -5,20 +5,27 @@ import dataclasses
 import json
 import pathlib
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_seq2seq.training.callback_memory import (
+    by_occurrence,
+    check_claims,
+    join_arrays,
+    recall,
+    remember,
+    split_arrays,
+)
+from keras_seq2seq.training.state_error import StateError as StateError
 from keras_seq2seq.whole_file import whole_file
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+# Version 1 has the memory of callbacks by their place in the list.
+BY_PLACE = 1
 META = "meta"
-
-
-class StateError(ValueError):
-    """A state that cannot be read, or belongs to another training."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +40,7 @@ class TrainingState:
         names: Name of each variable of model and optimizer, in order.
         variables: Value of each variable; the dropout seeds are among them.
         metrics: Values of the metric variables in the middle of an epoch; empty at its start.
-        callbacks: Remembered attributes of each callback, by its position and its class.
+        callbacks: Remembered attributes of each callback, by its class and its occurrence.
         stopped: True if a callback ended the training.
     """
 
@@ -44,7 +51,7 @@ class TrainingState:
     names: tuple[str, ...]
     variables: tuple[np.ndarray, ...]
     metrics: tuple[np.ndarray, ...]
-    callbacks: Mapping[str, Mapping[str, Any]]
+    callbacks: dict[str, dict[str, Any]]
     stopped: bool = False
 
     def save(self, path: pathlib.Path) -> None:
@@ -52,6 +59,8 @@ class TrainingState:
         values = dataclasses.asdict(self)
         arrays = {f"variable_{i}": v for i, v in enumerate(values.pop("variables"))}
         arrays |= {f"metric_{i}": v for i, v in enumerate(values.pop("metrics"))}
+        values["callbacks"], remembered = split_arrays(self.callbacks)
+        arrays |= {f"remembered_{i}": _storable(v) for i, v in enumerate(remembered)}
         meta = json.dumps({"format_version": FORMAT_VERSION, **values}).encode()
         arrays[META] = np.frombuffer(meta, "uint8")
         with whole_file(path) as partial, partial.open("wb") as file:
@@ -68,6 +77,7 @@ class TrainingState:
             values = _meta(file, path)
             arrays = {name: file[name] for name in file.files}
         values["names"] = tuple(values["names"])
+        values["callbacks"] = join_arrays(values["callbacks"], _ordered(arrays, "remembered"))
         return cls(
             variables=_ordered(arrays, "variable"), metrics=_ordered(arrays, "metric"), **values
         )
@@ -88,7 +98,7 @@ class TrainingState:
             epoch: int >= 0. Epochs completed.
             batch: int >= 0. Batches completed in the current epoch.
             fingerprint: Fingerprint of the batches.
-            callbacks: All callbacks; the attributes that they name in `remembered` are kept.
+            callbacks: All callbacks; see `callback_memory` for what is kept of them.
         """
         variables = _variables(model)
         return cls(
@@ -99,12 +109,13 @@ class TrainingState:
             names=tuple(variable.path for variable in variables),
             variables=tuple(_value(variable) for variable in variables),
             metrics=tuple(_value(v) for v in model.metrics_variables) if batch else (),
-            callbacks={
-                key: {name: getattr(callback, name) for name in callback.remembered}
-                for key, callback in _keyed(callbacks)
-            },
+            callbacks=remember(callbacks),
             stopped=bool(model.stop_training),
         )
+
+    def __repr__(self) -> str:
+        said = f"epoch={self.epoch}, batch={self.batch}, {len(self.variables)} variables"
+        return f"TrainingState({said}, callbacks={sorted(self.callbacks)}, stopped={self.stopped})"
 
     def is_finite(self) -> bool:
         """Returns True if every number of the model and the optimizer is finite."""
@@ -113,16 +124,16 @@ class TrainingState:
 
     def remind(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """Restores what callbacks remembered; a callback that the state lacks stays as it is."""
-        for key, callback in _keyed(callbacks):
-            for name, value in self.callbacks.get(key, {}).items():
-                setattr(callback, name, value)
+        recall(self.callbacks, callbacks)
 
-    def restore(self, model: keras.Model, fingerprint: str) -> None:
-        """Sets model and optimizer to the values of this state.
+    def check(
+        self, model: keras.Model, fingerprint: str, callbacks: Sequence[keras.callbacks.Callback]
+    ) -> None:
+        """Checks that a training can resume from this state.
 
         Raises:
-            StateError: If the state belongs to another model, optimizer, backend or other data;
-                then nothing is changed.
+            StateError: If the state belongs to another model, optimizer, backend, other data or
+                other callbacks.
         """
         variables = _variables(model)
         here = [(v.path, tuple(v.shape)) for v in variables]
@@ -143,7 +154,11 @@ class TrainingState:
                 f"with {'; '.join(faults)}. Use another folder, or start over with --force "
                 "(force=True)."
             )
-        for variable, value in zip(variables, self.variables, strict=True):
+        check_claims(self.callbacks, callbacks)
+
+    def restore(self, model: keras.Model) -> None:
+        """Sets model and optimizer to the values of this state."""
+        for variable, value in zip(_variables(model), self.variables, strict=True):
             variable.assign(value)
 
 
@@ -174,18 +189,14 @@ def _opened(path: pathlib.Path) -> Iterator[Any]:
 def _meta(file: Any, path: pathlib.Path) -> dict[str, Any]:
     values = json.loads(file[META].tobytes())
     version = values.pop("format_version", None)
-    if version != FORMAT_VERSION:
+    if version not in (BY_PLACE, FORMAT_VERSION):
         raise StateError(
-            f"A training state must have format version {FORMAT_VERSION}. "
+            f"A training state must have format version {BY_PLACE} or {FORMAT_VERSION}. "
             f"Received: {version!r} in {path}; start over with --force (force=True)."
         )
+    if version == BY_PLACE:
+        values["callbacks"] = by_occurrence(values["callbacks"])
     return values
-
-
-def _keyed(callbacks: Sequence[keras.callbacks.Callback]) -> list[tuple[str, Any]]:
-    """Returns the callbacks that have something to remember, each with its key."""
-    keyed = [(f"{i} {type(c).__name__}", c) for i, c in enumerate(callbacks)]
-    return [(key, c) for key, c in keyed if getattr(c, "remembered", ())]
 
 
 def _variables(model: keras.Model) -> list[Any]:
@@ -197,8 +208,11 @@ def _variables(model: keras.Model) -> list[Any]:
 
 
 def _value(variable: Any) -> np.ndarray:
+    return _storable(keras.ops.convert_to_numpy(variable))
+
+
+def _storable(value: np.ndarray) -> np.ndarray:
     # NumPy's files have no bfloat16; float32 holds it exactly.
-    value = keras.ops.convert_to_numpy(variable)
     return value if value.dtype.kind in "fiub" else value.astype("float32")
 
 

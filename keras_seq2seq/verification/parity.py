@@ -122,6 +122,11 @@ class Parity:
             "agreements": [a.to_dict() for a in self.agreements],
         }
 
+    def __repr__(self) -> str:
+        count = len(self.agreements)
+        altered = len(self.altered_files)
+        return f"Parity(passed={self.passed}, {count} agreements, {altered} altered files)"
+
     def __str__(self) -> str:
         lines = [
             f"{'runtime':12} {'weights':13} {'search':12} {'same words':>13}  "

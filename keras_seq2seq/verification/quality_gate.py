@@ -64,6 +64,10 @@ class Gate:
     tokenize: str = "13a"
     min_agreement: float = 50.0
 
+    def __repr__(self) -> str:
+        limits = f"max_quality_drop={self.max_quality_drop}"
+        return f"Gate({len(self.evaluation)} pairs, metric={self.metric!r}, {limits})"
+
     @classmethod
     def from_options(cls, gate: "Gate | None", options: Mapping[str, Any]) -> "Gate":
         """Returns the gate that `export` was given, whole or as its former separate arguments.

@@ -32,6 +32,9 @@ class Score:
             perplexity = np.exp(-self.token_log_probs.mean(dtype="float32"))
         return float(np.minimum(perplexity, np.finfo("float32").max))
 
+    def __repr__(self) -> str:
+        return f"Score(log_prob={self.log_prob:.4f}, tokens={len(self.token_log_probs)})"
+
 
 def score(step: HostStep, state: Arrays, target_ids: np.ndarray) -> list[Score]:
     """Forces translations through the steps.
