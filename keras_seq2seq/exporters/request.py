@@ -12,6 +12,7 @@ from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.formats import EXACT, EXPORTED, FORMATS, QUANTIZATIONS
 from keras_seq2seq.installed import missing_package, missing_packages
 from keras_seq2seq.models.contract import target_vocabulary_size
+from keras_seq2seq.models.layer_changes import quantizations
 from keras_seq2seq.verification.quality_gate import Gate
 
 TEXT_EXTRA, TEXT_PACKAGES = "onnx-text", ("onnxruntime_extensions",)
@@ -105,6 +106,11 @@ def _model_errors(prepared: PreparedExport) -> list[str]:
     model, checks = prepared.model, []
     if model.tokenizers is None:
         checks.append("`model.tokenizers` must be set: a bundle holds them. Received: None.")
+    if modes := sorted({m for part in (model.encoder, model.decoder) for m in quantizations(part)}):
+        checks.append(
+            "`model` must have float weights: its files are quantised by `quantization`. Received: "
+            f"a model that Keras quantized to {', '.join(modes)}; export it as it was before."
+        )
     if prepared.max_length < 1:
         checks.append(f"`max_length` must be at least 1; pass it. Received: {prepared.max_length}.")
     if prepared.shortlist is not None and model.config is None:
