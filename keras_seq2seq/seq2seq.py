@@ -1,10 +1,9 @@
 """Seq2Seq: an encoder and a decoder, one graph for `fit`, two models for inference."""
 
 import functools
-import inspect
 import pathlib
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -20,13 +19,14 @@ from keras_seq2seq.models.layer_changes import LayerChanges
 from keras_seq2seq.models.losses import MaskedCrossentropy
 from keras_seq2seq.models.metrics import Perplexity, TokenAccuracy
 from keras_seq2seq.models.precision import dtype_policy
+from keras_seq2seq.models.token_model import TokenModel
 from keras_seq2seq.text.tokenizer import TokenizerPair
 from keras_seq2seq.text.vocabulary import check_vocabulary_sizes
 from keras_seq2seq.translator import Translator
 
 
 @keras.saving.register_keras_serializable("keras_seq2seq")
-class Seq2Seq(keras.Model):
+class Seq2Seq(TokenModel):
     """An encoder and a decoder as one Keras functional graph.
 
     Train it with plain `fit`. `encoder` and `decoder_step` are made of the layers that were
@@ -197,46 +197,6 @@ class Seq2Seq(keras.Model):
         if self.built:
             self.optimizer.build(self.trainable_variables)
 
-    def fit(self, *args: Any, **kwargs: Any) -> Any:
-        """Trains the model: keras.Model.fit.
-
-        Raises:
-            ValueError: If `class_weight` is given, which has no meaning for token labels.
-        """
-        _check_class_weight(super().fit, args, kwargs)
-        return super().fit(*args, **kwargs)
-
-    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
-        """Trains on one batch: keras.Model.train_on_batch.
-
-        Raises:
-            ValueError: If `class_weight` is given, which has no meaning for token labels.
-        """
-        _check_class_weight(super().train_on_batch, args, kwargs)
-        return super().train_on_batch(*args, **kwargs)
-
-    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """Returns the logits of given targets, float32, (rows, target_length, vocabulary_size).
-
-        To translate, call `translate`.
-
-        Args:
-            x: The call arguments as arrays; of `PairBatches` and other data sets, whose lengths
-                vary, call `predict_on_batch` for each batch.
-            *args, **kwargs: Those of keras.Model.predict.
-        Raises:
-            ValueError: If `x` is not a dict of arrays.
-        """
-        if not isinstance(x, dict):
-            raise ValueError(
-                "`predict` computes the logits of given targets and needs them as arrays: "
-                '{"source_ids", "target_ids"}. To translate texts, call model.translate(texts); '
-                "for how probable translations are, Translator.score; for the logits of a data "
-                "set, whose lengths vary, predict_on_batch for each batch. "
-                f"Received: {type(x).__name__}."
-            )
-        return super().predict(x, *args, **kwargs)
-
     def translate(
         self,
         texts: str | Iterable[str],
@@ -337,19 +297,6 @@ class Seq2Seq(keras.Model):
         model = self if include_optimizer else self._uncompiled()
         super(Seq2Seq, model).save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 
-    def export(self, *args: Any, **kwargs: Any) -> None:
-        """Refuses: keras.Model.export would write the graph of training, which needs the target.
-
-        Raises:
-            ValueError: Always; it names what to call.
-        """
-        raise ValueError(
-            "`model.export` of Keras would write the graph of training, which takes the target and "
-            "cannot translate. Call keras_seq2seq.export(model, output_dir), which writes "
-            "SavedModel, LiteRT and ONNX files that translate. "
-            f"Received: {args or kwargs}."
-        )
-
     def _uncompiled(self) -> "Seq2Seq":
         """Returns a model of the same layers that has not been compiled."""
         model = Seq2Seq.__new__(Seq2Seq)
@@ -359,15 +306,6 @@ class Seq2Seq(keras.Model):
         model._custom = self._custom
         model._changes = self._changes
         return model
-
-    def _run_through_graph(self, *args: Any, **kwargs: Any) -> Any:
-        if str(getattr(kwargs.get("operation_fn"), "__module__", "")).endswith(".cloning"):
-            raise ValueError(
-                "keras.models.clone_model would return a model that cannot translate. Call "
-                "Seq2Seq.from_config(model.get_config()) for the same model with new weights, or "
-                f"copy.deepcopy(model) for one with these. Received: {self.name!r}."
-            )
-        return super()._run_through_graph(*args, **kwargs)
 
     def save_assets(self, folder: str) -> None:
         """Writes the tokenizers into a `.keras` file that is being saved."""
@@ -421,19 +359,6 @@ def _check_unshared(encoder: keras.Model, decoder: keras.Model) -> None:
             "A custom encoder and decoder must not share weights, which a .keras file cannot "
             "restore; pass a config with share_embeddings=True instead. "
             f"Received: shared {shared}."
-        )
-
-
-def _check_class_weight(
-    method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> None:
-    """Checks the arguments of a method of Keras: labels of tokens have no `class_weight`."""
-    given = inspect.signature(method).bind_partial(*args, **kwargs).arguments.get("class_weight")
-    if given is not None:
-        raise ValueError(
-            "`class_weight` weighs rows by one label each; here a row has a label for each token. "
-            "Pass `sample_weight` (rows, target_length): np.take(weights, labels), with the weight "
-            f"of each id in `weights`. Received: class_weight={given!r}."
         )
 
 

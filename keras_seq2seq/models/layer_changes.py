@@ -115,9 +115,16 @@ def described(layer: keras.layers.Layer) -> dict[str, Any]:
     except (NotImplementedError, TypeError, ValueError):
         # A custom layer that cannot be saved; `save` says so.
         config = {"dtype": keras.saving.serialize_keras_object(layer.dtype_policy)}
-    inner = {name.split(".")[0] for name, _ in _inner_layers(layer)}
-    config = {name: _unshared(value) for name, value in config.items() if name not in inner}
+    config = {name: _unshared(value) for name, value in config.items() if not _is_layer(value)}
     return {**config, "trainable": layer.trainable}
+
+
+def _is_layer(config: Any) -> bool:
+    """Returns True for the configuration of an inner layer, or of several."""
+    if isinstance(config, list):
+        return any(map(_is_layer, config))
+    inner = config.get("config") if isinstance(config, dict) else None
+    return isinstance(inner, dict) and "trainable" in inner
 
 
 def _unshared(config: Any) -> Any:
