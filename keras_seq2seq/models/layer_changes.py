@@ -116,6 +116,9 @@ def described(layer: keras.layers.Layer) -> dict[str, Any]:
         # A custom layer that cannot be saved; `save` says so.
         config = {"dtype": keras.saving.serialize_keras_object(layer.dtype_policy)}
     config = {name: _unshared(value) for name, value in config.items() if not _is_layer(value)}
+    if layer.quantization_mode is None:
+        # `quantize` leaves its configuration also in a layer that it then refuses.
+        config.pop("quantization_config", None)
     return {**config, "trainable": layer.trainable}
 
 
