@@ -164,7 +164,7 @@ def _change(path: str, layer: keras.layers.Layer, change: dict[str, Any]) -> Non
     """Brings a layer to the changed values of its configuration."""
     now = described(layer)
     change = {name: value for name, value in change.items() if now.get(name) != value}
-    if unknown := sorted(set(change) - set(now) - set(_LORA)):
+    if unknown := sorted(set(change) - set(now) - {*_LORA, *_PRECISION}):
         raise ValueError(f"Layer {path!r} has no {unknown} to change.")
     if "dtype" in change:
         _set_policy(layer, change)
