@@ -3,7 +3,11 @@
 Public names are loaded on first use: importing this package imports neither TensorFlow nor Keras.
 """
 
+import functools
 import importlib
+import importlib.abc
+import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from keras_seq2seq.version import __version__
@@ -89,6 +93,53 @@ _HOME = {
 }
 
 __all__ = ["__version__", *_HOME]
+
+# Modules with all classes that Keras saves by name.
+_SAVED = ("keras_seq2seq.seq2seq", "keras_seq2seq.training.schedules")
+
+
+class _Registration(importlib.abc.MetaPathFinder):
+    """Imports the classes that Keras saves by name as soon as Keras is imported.
+
+    So Keras' own `load_model` finds them after `import keras_seq2seq`, which stays light. It waits
+    for the outermost import of Keras or of this package to end: a module of this package may be
+    what imports Keras.
+    """
+
+    depth = 0
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name != "keras" and not name.startswith("keras_seq2seq."):
+            return None
+        others = (finder for finder in sys.meta_path if finder is not self)
+        found = (finder.find_spec(name, path, target) for finder in others)
+        spec = next((spec for spec in found if spec is not None), None)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+            # Set on the object, so that the loader is still of its own kind.
+            vars(spec.loader)["exec_module"] = functools.partial(self._execute, execute)
+        return spec
+
+    def _execute(self, execute: Callable[[Any], None], module: Any) -> None:
+        self.depth += 1
+        try:
+            execute(module)
+        finally:
+            self.depth -= 1
+        if self.depth == 0 and "keras" in sys.modules:
+            self.register()
+
+    def register(self) -> None:
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+            for name in _SAVED:
+                importlib.import_module(name)
+
+
+_registration = _Registration()
+sys.meta_path.insert(0, _registration)
+if "keras" in sys.modules:
+    _registration.register()
 
 
 def __getattr__(name: str) -> Any:

@@ -2,32 +2,38 @@
 
 import functools
 import pathlib
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import keras
+from keras.src.backend.common.global_state import get_global_attribute
 
 from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.models.builders import build_decoder, build_embedding, build_encoder
+from keras_seq2seq.models.compile_rules import loss_faults, metric_faults
 from keras_seq2seq.models.config import Seq2SeqConfig
 from keras_seq2seq.models.contract import check_contract
 from keras_seq2seq.models.decoder_step import build_decoder_step
-from keras_seq2seq.models.fit import Fit
+from keras_seq2seq.models.layer_changes import LayerChanges
 from keras_seq2seq.models.losses import MaskedCrossentropy
 from keras_seq2seq.models.metrics import Perplexity, TokenAccuracy
-from keras_seq2seq.models.positions import check_batch_lengths
+from keras_seq2seq.models.precision import dtype_policy
 from keras_seq2seq.models.replicas import check_one_replica
+from keras_seq2seq.models.token_model import TokenModel
 from keras_seq2seq.text.tokenizer import TokenizerPair
 from keras_seq2seq.text.vocabulary import check_shared_vocabulary, check_vocabulary_sizes
 from keras_seq2seq.translator import Translator
 
 
 @keras.saving.register_keras_serializable("keras_seq2seq")
-class Seq2Seq(Fit, keras.Model):
+class Seq2Seq(TokenModel):
     """An encoder and a decoder as one Keras functional graph.
 
     Train it with plain `fit`. `encoder` and `decoder_step` are made of the layers that were
-    trained: splitting copies nothing. The tokenizers, once set, travel inside the `.keras` file.
+    trained: splitting copies nothing. The tokenizers, once set, travel inside the `.keras` file,
+    and so does what Keras calls did to single layers: `quantize`, `enable_lora`, `trainable`, dtype
+    policies.
 
     Args:
         config: Describes the parts that are not given.
@@ -67,6 +73,19 @@ class Seq2Seq(Fit, keras.Model):
         check_contract(encoder, decoder)
         if all(custom.values()):
             _check_unshared(encoder, decoder)
+        self._join(config, encoder, decoder, name=name, **kwargs)
+        self.tokenizers = tokenizers
+        self._custom = {part: model for part, model in custom.items() if model is not None}
+        self._changes = LayerChanges(self, [model.name for model in self._custom.values()])
+
+    def _join(
+        self,
+        config: Seq2SeqConfig | None,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        **kwargs: Any,
+    ) -> None:
+        """Makes one graph of both parts."""
         inputs = {
             "source_ids": keras.Input((None,), dtype="int32", name="source_ids"),
             "target_ids": keras.Input((None,), dtype="int32", name="target_ids"),
@@ -74,14 +93,12 @@ class Seq2Seq(Fit, keras.Model):
         encoded = encoder(inputs["source_ids"])
         fed = {k: v for k, v in encoded.items() if k in decoder.input}
         logits = decoder({"target_ids": inputs["target_ids"], **fed})["logits"]
-        super().__init__(inputs=inputs, outputs=logits, name=name, **kwargs)
+        super().__init__(inputs=inputs, outputs=logits, **kwargs)
         self.config = config
         self.encoder = encoder
         self.decoder = decoder
         self._tokenizers: TokenizerPair | None = None
-        self.tokenizers = tokenizers
-        self._runtimes: dict[int, Any] = {}
-        self._custom = {part: model for part, model in custom.items() if model is not None}
+        self._runtimes: dict[Any, Any] = {}
 
     @functools.cached_property
     def decoder_step(self) -> keras.Model:
@@ -138,8 +155,9 @@ class Seq2Seq(Fit, keras.Model):
             jit_compile: Default: True on JAX, else False; see keras.Model.compile.
             **kwargs: Further arguments of keras.Model.compile.
         Raises:
-            ValueError: If `label_smoothing` is given together with a loss, or is out of its range,
-                or the model would train on several replicas.
+            ValueError: If `label_smoothing` is given together with a loss, or is out of its range;
+                if a loss of Keras takes logits for probabilities or a metric counts padding; if
+                the model would train on several replicas.
         """
         check_one_replica(self)
         if loss is not None and label_smoothing:
@@ -147,6 +165,13 @@ class Seq2Seq(Fit, keras.Model):
                 "`label_smoothing` belongs to the default loss; pass it to your loss instead. "
                 f"Received: loss={loss!r}, label_smoothing={label_smoothing}."
             )
+        weighted = kwargs.get("weighted_metrics")
+        if faults := [
+            *loss_faults(loss),
+            *metric_faults("metrics", metrics),
+            *metric_faults("weighted_metrics", weighted),
+        ]:
+            raise ValueError("\n".join(faults))
         super().compile(
             optimizer=optimizer or keras.optimizers.Adam(1e-3, global_clipnorm=1.0),
             loss=loss or MaskedCrossentropy(label_smoothing),
@@ -164,6 +189,18 @@ class Seq2Seq(Fit, keras.Model):
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Restores what `compile` was given, when a saved model is loaded."""
         arguments = keras.saving.deserialize_keras_object(config)
+        # An earlier release compiled with what `compile` now refuses.
+        faults = {
+            "loss": loss_faults(arguments.get("loss")),
+            **{
+                name: metric_faults(name, arguments.get(name))
+                for name in ("metrics", "weighted_metrics")
+            },
+        }
+        for name, found in faults.items():
+            if found:
+                del arguments[name]
+                warnings.warn(f"Compiled with the default instead: {found[0]}", stacklevel=2)
         self.compile(**arguments)
         if self.built:
             self.optimizer.build(self.trainable_variables)
@@ -200,7 +237,11 @@ class Seq2Seq(Fit, keras.Model):
             ValueError: If the model has no tokenizers.
         """
         translator = Translator.from_model(self, max_length=max_length, strategy=strategy)
-        # One runtime for each length, so that its compiled graphs are reused.
+        # One runtime for each length, so that its compiled graphs are reused, as long as `quantize`
+        # or `enable_lora` brings no other variables.
+        variables = tuple(map(id, self.variables)), tuple(_compute_dtypes(self))
+        if self._runtimes.get("variables") != variables:
+            self._runtimes = {"variables": variables}
         runtimes = self._runtimes
         translator.runtime = runtimes.setdefault(translator.max_length, translator.runtime)
         return translator.translate(texts, batch_size=batch_size)
@@ -215,20 +256,74 @@ class Seq2Seq(Fit, keras.Model):
         super().summary(*args, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
+        if get_global_attribute("use_legacy_config"):
+            raise ValueError("A Seq2Seq is saved to a `.keras` file. Received: an HDF5 file.")
         parts = {k: keras.saving.serialize_keras_object(v) for k, v in self._custom.items()}
         config = self.config.to_dict() if self.config else None
-        return {"name": self.name, "config": config, **parts}
+        changes = self._changes.found()
+        return {
+            "name": self.name,
+            "config": config,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            **({"layers": changes} if changes else {}),
+            **parts,
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Seq2Seq":
         values = dict(config)
         described = values.pop("config")
+        changes = values.pop("layers", {})
+        # A file of an earlier release names no policy.
+        policy = values.pop("dtype", None) or keras.config.dtype_policy()
         parts = {
             part: keras.saving.deserialize_keras_object(values.pop(part), custom_objects)
             for part in ("encoder", "decoder")
             if part in values
         }
-        return cls(Seq2SeqConfig.from_dict(described) if described else None, **parts, **values)
+        with dtype_policy(policy):
+            model = cls(
+                Seq2SeqConfig.from_dict(described) if described else None, **parts, **values
+            )
+        model._changes.make(changes)
+        return model
+
+    def save(
+        self,
+        filepath: Any,
+        overwrite: bool = True,
+        zipped: bool | None = None,
+        *,
+        include_optimizer: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        """Writes the model with its tokenizers to a `.keras` file.
+
+        Args:
+            filepath: The file.
+            overwrite, zipped, **kwargs: See keras.Model.save.
+            include_optimizer: False leaves out what `compile` and `fit` added, two thirds of the
+                file after training with Adam; the model itself keeps it.
+        Raises:
+            ValueError: If `filepath` has another ending.
+        """
+        if zipped is not False and pathlib.Path(filepath).suffix != ".keras":
+            raise ValueError(
+                "A Seq2Seq is saved to a `.keras` file, which holds its tokenizers too; to deploy "
+                f"it, call keras_seq2seq.export. Received: {filepath}."
+            )
+        model = self if include_optimizer else self._uncompiled()
+        super(Seq2Seq, model).save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+
+    def _uncompiled(self) -> "Seq2Seq":
+        """Returns a model of the same layers that has not been compiled."""
+        model = Seq2Seq.__new__(Seq2Seq)
+        model._join(self.config, self.encoder, self.decoder, name=self.name)
+        model.dtype_policy = self.dtype_policy
+        model.tokenizers = self.tokenizers
+        model._custom = self._custom
+        model._changes = self._changes
+        return model
 
     def save_assets(self, folder: str) -> None:
         """Writes the tokenizers into a `.keras` file that is being saved."""
@@ -283,3 +378,8 @@ def _check_unshared(encoder: keras.Model, decoder: keras.Model) -> None:
             "restore; pass a config with share_embeddings=True instead. "
             f"Received: shared {shared}."
         )
+
+
+def _compute_dtypes(model: keras.Model) -> list[str]:
+    layers = (*model.encoder.layers, *model.decoder.layers)
+    return [layer.compute_dtype for layer in layers]

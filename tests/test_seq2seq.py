@@ -1,5 +1,8 @@
+import io
 import json
+import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -69,7 +72,8 @@ def test_compile_has_defaults():
 
 def test_compile_takes_what_it_is_given():
     model = tiny_model()
-    model.compile("sgd", "sparse_categorical_crossentropy", [], run_eagerly=True)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)
+    model.compile("sgd", loss, [], run_eagerly=True)
     assert isinstance(model.optimizer, keras.optimizers.SGD)
     assert model.run_eagerly
     assert set(fit(model)) == {"loss"}
@@ -155,6 +159,77 @@ def test_fit_learns_to_copy(tokenizers, sizes):
     assert history["loss"][-1] < history["loss"][0] / 5
     assert history["token_accuracy"][-1] > 0.95
     assert model.translate(["the red dog", "bird"]) == ["the red dog", "bird"]
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "sparse_categorical_crossentropy",
+        keras.losses.sparse_categorical_crossentropy,
+        keras.losses.SparseCategoricalCrossentropy(),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        ["mse"],
+    ],
+)
+def test_a_loss_that_is_wrong_for_tokens_is_refused(loss):
+    with pytest.raises(ValueError, match="`loss` must take logits and leave out padding"):
+        tiny_model().compile(loss=loss)
+
+
+@pytest.mark.parametrize("name", ["metrics", "weighted_metrics"])
+@pytest.mark.parametrize(
+    "metric",
+    ["accuracy", "sparse_categorical_accuracy", keras.metrics.SparseCategoricalAccuracy()],
+)
+def test_a_metric_that_counts_padding_is_refused(name, metric):
+    with pytest.raises(ValueError, match=f"`{name}` must leave out padding"):
+        tiny_model().compile(**{name: [metric]})
+
+
+def test_a_loss_of_keras_that_knows_padding_is_the_default_loss():
+    model = tiny_model(tiny_config(dropout=0.0))
+    batch, found = inputs(), []
+    right = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)
+    for loss in (None, right):
+        model.compile("sgd", loss, [])
+        found.append(model.evaluate(batch, labels(batch), verbose=0))
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+
+
+def test_a_file_with_a_loss_of_former_days_loads_with_the_default():
+    model = tiny_model()
+    model.compile()
+    config = {**model.get_compile_config(), "loss": "mse", "metrics": ["accuracy"]}
+    with pytest.warns(UserWarning, match="Compiled with the default instead: `(loss|metrics)`"):
+        model.compile_from_config(config)
+    assert isinstance(model.loss, MaskedCrossentropy)
+
+
+def test_sample_weights_of_rows_and_of_tokens_train_one_model():
+    model = tiny_model()
+    model.compile("sgd", weighted_metrics=[Perplexity()])
+    batch = inputs()
+    for shape in ((3,), (3, 4), (3,), (3, 1)):
+        model.fit(batch, labels(batch), sample_weight=np.ones(shape), verbose=0)
+    with pytest.raises(ValueError, match="`sample_weight` must have the shape"):
+        MaskedCrossentropy()(labels(batch), model(batch), sample_weight=np.ones((3, 4, 1)))
+
+
+def test_class_weight_is_refused():
+    model = tiny_model()
+    model.compile()
+    batch = inputs()
+    for train in (model.fit, model.train_on_batch):
+        with pytest.raises(ValueError, match="`class_weight` weighs rows by one label each"):
+            train(batch, labels(batch), class_weight={3: 2.0})
+
+
+def test_predict_takes_arrays_only():
+    model = tiny_model()
+    batch = {name: np.array(value) for name, value in inputs().items()}
+    np.testing.assert_allclose(model.predict(batch, verbose=0), logits(model), atol=1e-6)
+    with pytest.raises(ValueError, match=r"call model\.translate\(texts\).*Received: list"):
+        model.predict(["the dog"])
 
 
 # Splitting
@@ -265,6 +340,48 @@ def test_the_configuration_of_a_model_is_json(tmp_path):
     assert Seq2Seq.from_config(config).config == model.config
 
 
+@pytest.mark.parametrize("name", ["model.h5", "model.hdf5", "model"])
+def test_only_a_keras_file_keeps_all(tmp_path, name):
+    model = tiny_model()
+    with pytest.raises(ValueError, match=r"saved to a `.keras` file, which holds its tokenizers"):
+        model.save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ValueError, match="Received: an HDF5 file"):
+        keras.saving.save_model(model, tmp_path / "model.h5")
+
+
+def test_a_file_without_the_optimizer_leaves_the_model_as_it_was(tmp_path):
+    model = tiny_model(tiny_config(share_embeddings=True, dropout=0.0))
+    model.compile(keras.optimizers.Adam(0.01))
+    fit(model)
+    sizes = []
+    for include in (True, False):
+        path = tmp_path / f"{include}.keras"
+        model.save(path, include_optimizer=include)
+        sizes.append(sum(w.size for w in stored(path)))
+    assert sizes[0] > 2.5 * sizes[1]
+    loaded = load_model(tmp_path / "False.keras")
+    assert not loaded.compiled and model.compiled and int(model.optimizer.iterations) == 2
+    np.testing.assert_array_equal(logits(loaded), logits(model))
+    assert np.isfinite(fit(model)["loss"]).all()
+
+
+def stored(path):
+    with zipfile.ZipFile(path) as archive, archive.open("model.weights.h5") as file:
+        found = []
+        with h5py.File(io.BytesIO(file.read())) as weights:
+            weights.visititems(lambda _, v: found.append(v) if hasattr(v, "size") else None)
+            return [np.array(v) for v in found]
+
+
+def test_calls_of_keras_that_lose_the_model_say_what_to_call():
+    model = tiny_model()
+    with pytest.raises(ValueError, match=r"Call Seq2Seq.from_config\(model.get_config\(\)\)"):
+        keras.models.clone_model(model)
+    with pytest.raises(ValueError, match=r"Call keras_seq2seq.export\(model, output_dir\)"):
+        model.export("folder")
+
+
 # Translating
 
 
@@ -289,6 +406,16 @@ def test_translate_follows_the_weights(sizes, tokenizers):
     first = model.translate(TEXTS)
     for weight in model.trainable_weights:
         weight.assign(-weight)
+    assert model.translate(TEXTS) != first
+
+
+def test_translate_follows_what_keras_did_to_layers(sizes, tokenizers):
+    model = tiny_model(tiny_config(**sizes), tokenizers=tokenizers)
+    first = model.translate(TEXTS)
+    output = model.decoder.get_layer("logits")
+    output.enable_lora(2)
+    for weight in output.trainable_variables:
+        weight.assign(np.random.default_rng(0).normal(0, 20, weight.shape))
     assert model.translate(TEXTS) != first
 
 

@@ -5,7 +5,8 @@ from test_training_train import write_corpus
 
 from keras_seq2seq import Recipe, load_model
 from keras_seq2seq.cli.main import main
-from keras_seq2seq.training.initial_model import begin, dtype_policy
+from keras_seq2seq.models.precision import dtype_policy
+from keras_seq2seq.training.initial_model import begin
 from keras_seq2seq.training.train import train
 
 

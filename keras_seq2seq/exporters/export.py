@@ -15,6 +15,7 @@ from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.bundles.manifest import file_entry, new_manifest, write_manifest
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategies import BeamSearch
+from keras_seq2seq.exporters.exported_model import exported_model, other_precisions
 from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.exporters.request import ExportRequest, check
 from keras_seq2seq.formats import EXPORTED, FORMATS, REFERENCE, resolved
@@ -58,7 +59,8 @@ def export(
 
     Everything that can be checked is checked before anything is written. The folder appears whole
     or not at all. Its `model.keras` is the reference that the others are compared with. Its
-    `REPORT.md` reports quality, sizes, latencies and parity.
+    `REPORT.md` reports quality, sizes, latencies and parity. Every file computes in float32 or is
+    quantised from it, whatever precision the model computes in; `model` stays as it is.
 
     Args:
         model: A trained model with tokenizers.
@@ -101,8 +103,15 @@ def export(
     output_dir = pathlib.Path(output_dir)
     if max_length is None:
         max_length = model.config.max_length if model.config else 0
-    told = tuple(checked_texts(sentences or (), "sentences"))
-    prepared = PreparedExport(model, max_length, model.tokenizers, beam, shortlist, told, text_onnx)
+    prepared = PreparedExport(
+        exported_model(model),
+        max_length,
+        model.tokenizers,
+        beam,
+        shortlist,
+        tuple(checked_texts(sentences or (), "sentences")),
+        text_onnx,
+    )
     request = check(
         prepared,
         output_dir,
@@ -112,6 +121,8 @@ def export(
         gate_options=gate_options,
         force=force,
     )
+    if verbose and (others := other_precisions(model)):
+        print(f"the model computes in {', '.join(others)}, its files in float32")
     output_dir.parent.mkdir(parents=True, exist_ok=True)
     partial = pathlib.Path(tempfile.mkdtemp(prefix=".partial-", dir=output_dir.parent))
     try:
@@ -171,7 +182,7 @@ def _write_artefacts(
     """Writes the files of each format; returns their entries for the manifest."""
     if verbose:
         print(f"writing {REFERENCE}")
-    request.prepared.model.save(folder / MODEL_FILE)
+    request.prepared.model.save(folder / MODEL_FILE, include_optimizer=False)
     artefacts: dict[str, dict[str, Any]] = {REFERENCE: {"path": MODEL_FILE}}
     for name in request.formats:
         row = FORMATS[name]

@@ -13,6 +13,7 @@ from keras_seq2seq.exporters.weight_values import weight_errors
 from keras_seq2seq.formats import EXACT, EXPORTED, FORMATS, QUANTIZATIONS
 from keras_seq2seq.installed import missing_package, missing_packages
 from keras_seq2seq.models.contract import target_vocabulary_size
+from keras_seq2seq.models.layer_changes import quantizations
 from keras_seq2seq.verification.quality_gate import Gate
 
 TEXT_EXTRA, TEXT_PACKAGES = "onnx-text", ("onnxruntime_extensions",)
@@ -111,6 +112,11 @@ def _model_errors(prepared: PreparedExport) -> list[str]:
         checks.append(
             "The model must have its tokenizers: a bundle holds them. Received: None; set "
             "`model.tokenizers = TokenizerPair(...)`, and save the model if its file is exported."
+        )
+    if modes := sorted({m for part in (model.encoder, model.decoder) for m in quantizations(part)}):
+        checks.append(
+            "`model` must have float weights: its files are quantised by `quantization`. Received: "
+            f"a model that Keras quantized to {', '.join(modes)}; export it as it was before."
         )
     if prepared.max_length < 1:
         checks.append(f"`max_length` must be at least 1; pass it. Received: {prepared.max_length}.")

@@ -40,8 +40,8 @@ class TrainedModel(Protocol):
     def check_max_length(self, max_length: int) -> None:
         """Checks that the decoder can take `max_length` tokens."""
 
-    def save(self, path: Any) -> None:
-        """Writes the model to a `.keras` file."""
+    def save(self, filepath: Any, *, include_optimizer: bool = True) -> None:
+        """Writes the model to a `.keras` file, with what `compile` and `fit` added or without."""
 
 
 def state_names(decoder: keras.Model) -> list[str]:

@@ -5,6 +5,7 @@ import keras
 from keras_seq2seq.models.activations import Gelu, SwishGate
 from keras_seq2seq.models.decoder_cells import Attentional
 from keras_seq2seq.models.multi_head_attention import CachedSelfAttention
+from keras_seq2seq.models.precision import dtype_policy
 from keras_seq2seq.models.tensor import Shape, Tensor
 from keras_seq2seq.models.two_forms import OneToken, TwoForms
 
@@ -38,6 +39,12 @@ def build_decoder_step(decoder: keras.Model) -> keras.Model:
         inputs of the decoder. Outputs by name: `logits`, float, (batch, target_vocabulary_size);
         `state_i`; with attention `attention`, float, (batch, source_length).
     """
+    # Not under the policy of the process, which may be another one by now.
+    with dtype_policy(decoder.dtype_policy):
+        return _stepping(decoder)
+
+
+def _stepping(decoder: keras.Model) -> keras.Model:
     inputs = {
         name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
         for name, tensor in decoder.input.items()

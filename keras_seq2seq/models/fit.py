@@ -13,7 +13,7 @@ from keras_seq2seq.models.replicas import check_one_replica
 
 
 class Fit:
-    """`fit`, `evaluate` and `predict` over data that knows its epochs, on one replica.
+    """`fit` and `evaluate` over data that knows its epochs, on one replica.
 
     Such data (`PairBatches`) has `read_by_fit` and `read_by_evaluate`. Put this class before
     keras.Model among the bases.
@@ -49,10 +49,6 @@ class Fit:
     def evaluate(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
         check_one_replica(self)
         return super().evaluate(_still(x), *arguments, **options)  # type: ignore[misc]
-
-    @wraps(keras.Model.predict)
-    def predict(self, x: Any, *arguments: Any, **options: Any) -> Any:
-        return super().predict(_still(x), *arguments, **options)  # type: ignore[misc]
 
     @wraps(keras.Model.train_on_batch)
     def train_on_batch(self, *arguments: Any, **options: Any) -> Any:

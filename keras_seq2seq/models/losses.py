@@ -41,10 +41,7 @@ class MaskedCrossentropy(keras.losses.Loss):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         if sample_weight is not None:
-            # Keras would apply one weight per row to the positions, not to the rows.
-            sample_weight = keras.ops.convert_to_tensor(sample_weight)
-            if len(sample_weight.shape) == 1:
-                sample_weight = sample_weight[:, None]
+            sample_weight = token_weights(sample_weight, y_true)
         return super().__call__(y_true, y_pred, sample_weight)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -111,6 +108,31 @@ class RDrop(MaskedCrossentropy):
 def token_mask(labels: Any) -> Any:
     """Returns 1.0 at a real label and 0.0 at padding, float32, shape of `labels`."""
     return keras.ops.cast(keras.ops.not_equal(labels, PAD_ID), "float32")
+
+
+def token_weights(sample_weight: Any, labels: Any) -> Any:
+    """Returns the weight of each position, float32, shape (batch, 1) or (batch, target_length).
+
+    Args:
+        sample_weight: float, shape (batch,), (batch, 1) or (batch, target_length).
+        labels: int32, shape (batch, target_length).
+    Raises:
+        ValueError: If `sample_weight` has another shape.
+    """
+    weights = keras.ops.cast(sample_weight, "float32")
+    if getattr(weights.shape, "rank", 0) is None:
+        # TensorFlow: `fit` was given weights of the other rank before, its graph now takes both.
+        return keras.ops.reshape(weights, (keras.ops.shape(labels)[0], -1))
+    shape, (batch, length) = tuple(weights.shape), labels.shape
+    accepted = ((batch,), (1, length))[: len(shape)]
+    fitting = zip(shape, accepted, strict=False)
+    if len(shape) not in (1, 2) or not all(None in (a, *b) or a in b for a, b in fitting):
+        raise ValueError(
+            "`sample_weight` must have the shape (batch,), one weight for each pair, or "
+            "(batch, target_length), one for each token. "
+            f"Received: {shape} with labels {(batch, length)}."
+        )
+    return weights[:, None] if len(shape) == 1 else weights
 
 
 def token_crossentropy(labels: Any, logits: Any, label_smoothing: float = 0.0) -> Any:

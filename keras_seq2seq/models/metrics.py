@@ -5,7 +5,12 @@ from typing import Any
 
 import keras
 
-from keras_seq2seq.models.losses import label_logits, token_crossentropy, token_mask
+from keras_seq2seq.models.losses import (
+    label_logits,
+    token_crossentropy,
+    token_mask,
+    token_weights,
+)
 
 
 class _TokenMean(keras.metrics.Metric, abc.ABC):
@@ -19,8 +24,7 @@ class _TokenMean(keras.metrics.Metric, abc.ABC):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         weights = token_mask(y_true)
         if sample_weight is not None:
-            given = keras.ops.cast(sample_weight, "float32")
-            weights = weights * (given[:, None] if len(given.shape) == 1 else given)
+            weights = weights * token_weights(sample_weight, y_true)
         self.total.assign_add(keras.ops.sum(self.values(y_true, y_pred) * weights))
         self.count.assign_add(keras.ops.sum(weights))
 

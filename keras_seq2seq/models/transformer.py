@@ -63,7 +63,8 @@ def hand_over(
     for i in range(config.num_decoder_layers):
         project = SourceKeysValues(config.num_heads, config.units, name=f"source_keys_values_{i}")
         outputs[f"keys_{i}"], outputs[f"values_{i}"] = project(memory)
-        cache = EmptyCache(config.num_heads, _head_size(config), config.max_length)
+        sizes = config.num_heads, _head_size(config), config.max_length
+        cache = EmptyCache(*sizes, name=f"empty_cache_{i}")
         outputs[f"state_{2 * i}"], outputs[f"state_{2 * i + 1}"] = cache(source_ids)
     first = FirstPosition(name="first_position")
     outputs[f"state_{2 * config.num_decoder_layers}"] = first(source_ids)

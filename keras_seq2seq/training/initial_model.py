@@ -1,9 +1,7 @@
 """What a run starts from: new tokenizers and weights, those of its folder, or another run's."""
 
-import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -58,17 +56,6 @@ def train_tokenizers(recipe: TokenizerRecipe, pairs: Pairs) -> TokenizerPair:
     )
 
 
-@contextlib.contextmanager
-def dtype_policy(name: str) -> Iterator[None]:
-    """Sets the dtype policy of Keras for a block, then restores the former one."""
-    former = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(former)
-
-
 def _new_model(recipe: Recipe, tokenizers: TokenizerPair) -> Seq2Seq:
     return Seq2Seq(recipe.config(*tokenizers.vocabulary_sizes), tokenizers=tokenizers)
 
@@ -104,7 +91,10 @@ def _from_run(recipe: Recipe, run: RunFolder) -> tuple[TokenizerPair, Seq2Seq]:
             "A recipe that starts from a run must have its model and tokenizers. "
             f"Received: {run.path} with other values:\n- " + "\n- ".join(faults)
         )
-    model = _new_model(recipe, tokenizers)
+    # With what Keras calls did to its layers.
+    changed = {"config": config.to_dict(), "dtype": keras.config.dtype_policy().name}
+    model = Seq2Seq.from_config({**given.get_config(), **changed})
+    model.tokenizers = tokenizers
     model.set_weights(given.get_weights())
     return tokenizers, model
 

@@ -14,6 +14,7 @@ from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.evaluation import evaluate
 from keras_seq2seq.installed import is_installed, versions
 from keras_seq2seq.models.losses import RDrop
+from keras_seq2seq.models.precision import EXACT_POLICY, dtype_policy
 from keras_seq2seq.seq2seq import Seq2Seq, load_model
 from keras_seq2seq.text.tokenizer import TokenizerPair
 from keras_seq2seq.training.averaging import KeepEpochs, average
@@ -27,7 +28,7 @@ from keras_seq2seq.training.callbacks import (
     save_model,
 )
 from keras_seq2seq.training.corpus_parts import CorpusParts, Pairs, read_parts
-from keras_seq2seq.training.initial_model import begin, dtype_policy
+from keras_seq2seq.training.initial_model import begin
 from keras_seq2seq.training.optimizer import build_optimizer
 from keras_seq2seq.training.recipe import Recipe
 from keras_seq2seq.training.recipe_sections import METRICS
@@ -93,6 +94,8 @@ def train(
     batches = _batches(recipe, parts.train, tokenizers, shuffle=True)
     _check_lengths(recipe, batches, "training")
     _compile(model, recipe, len(batches))
+    # The files of a run hold a model that computes in float32.
+    model.dtype_policy = EXACT_POLICY
     folder.prepare(goes_on=goes_on)
     if not folder.state.exists():  # a state belongs to the tokenizers already there
         tokenizers.save(folder.path)

@@ -6,6 +6,7 @@ from keras_seq2seq.decoding.graph.shortlist_layers import with_shortlist
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.models.caches import GROWING
 from keras_seq2seq.models.multi_head_attention import CachedSelfAttention, EmptyCache
+from keras_seq2seq.models.precision import dtype_policy
 from keras_seq2seq.models.two_forms import OneToken
 
 
@@ -28,6 +29,14 @@ def search_models(
     Raises:
         ValueError: If a shortlist is given for a decoder with a custom output layer.
     """
+    # Not under the policy of the process, which may be another one by now.
+    with dtype_policy(decoder_step.dtype_policy):
+        return _searching(encoder, decoder_step, dynamic, shortlist)
+
+
+def _searching(
+    encoder: keras.Model, decoder_step: keras.Model, dynamic: bool, shortlist: Shortlist | None
+) -> tuple[keras.Model, keras.Model]:
     if dynamic and any(map(_has_cache, decoder_step.layers)):
         encoder = keras.models.clone_model(encoder, clone_function=_without_cache)
         inputs = {
