@@ -1,5 +1,6 @@
 """The quickstart on the embedded phrasebook: train, export, verify, translate, draw attention."""
 
+import argparse
 import pathlib
 import sys
 import time
@@ -10,6 +11,7 @@ from rich.table import Table
 import keras_seq2seq
 from keras_seq2seq.attention_map import draw_attention
 from keras_seq2seq.bundles.bundle import Bundle
+from keras_seq2seq.formats import FORMATS
 from keras_seq2seq.text.lines import read_texts
 from keras_seq2seq.training.recipe import Recipe
 from keras_seq2seq.training.train import train
@@ -35,6 +37,9 @@ ARTEFACTS = [
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__).parse_args()  # takes no arguments
+    for row in FORMATS.values():
+        row.check_installed()
     print("1. Train on the phrasebook")
     report = train(Recipe.load(HERE / "phrasebook_en_fr.toml"), RUN, force=True)
     test = report["test"]

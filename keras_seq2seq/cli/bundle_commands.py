@@ -70,9 +70,8 @@ def add_verify(commands: Commands) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from keras_seq2seq.verification.parity import verify  # imports Keras
+    from keras_seq2seq.verification.parity import verify
 
-    # The progress bar would go to standard output, into the JSON.
     parity = verify(arguments.bundle, arguments.text, verbose=not arguments.json)
     print(dumps(parity.to_dict()) if arguments.json else parity)
     return 0 if parity.passed else 1

@@ -1,16 +1,22 @@
 """A `fit` that resumes where it was killed and gives the same weights, bit by bit."""
 
 import contextlib
+import hashlib
 import math
+import os
 import pathlib
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 
 from keras_seq2seq.training.batches import Batch, PairBatches
+from keras_seq2seq.training.folder_lock import locked
 from keras_seq2seq.training.interruption import Interruption
-from keras_seq2seq.training.training_state import TrainingState
+from keras_seq2seq.training.training_state import TrainingState, validation_fingerprints
+
+LONGEST_NAME = 255  # bytes of a file name
 
 
 class TrainingDiverged(ArithmeticError):
@@ -38,30 +44,53 @@ def resumable_fit(
         model: Compiled. If there is a state, the model gets its weights.
         batches: The training data.
         epochs: int > 0. Total number of epochs, including those before the kill.
-        state_path: The file of the state; each new state replaces the whole file.
-        save_every: int > 0. Steps between two states within an epoch; each epoch ends with one.
-        validation_data: As for keras.Model.fit.
+        state_path: The file of the state; each new state replaces the whole file. A lock file
+            beside it keeps a second process away.
+        save_every: int > 0. Steps between two states within an epoch; each epoch ends with one,
+            and one more comes before its last step: no step is lost with its evaluation.
+        validation_data: As for keras.Model.fit. `PairBatches` must hold the same pairs after a
+            kill.
         callbacks: As for keras.Model.fit.
-        verbose: As for keras.Model.fit.
+        verbose: As for keras.Model.fit, but "auto" is one line per epoch where standard output is
+            neither a terminal nor a notebook.
     Returns:
         The history of the epochs that this call completed.
     Raises:
+        BlockingIOError: If another process trains with this state.
         StateError: If the state is damaged or belongs to another training.
         TrainingDiverged: If the loss or a weight becomes NaN or infinite; the last good state is
             kept.
-        KeyboardInterrupt: After Ctrl-C or SIGTERM, as soon as a step or an epoch has ended and
-            its state is saved.
+        KeyboardInterrupt: After Ctrl-C, as soon as a step has ended and its state is saved, or at
+            once in the evaluation of an epoch; `Terminated`, a subclass, after SIGTERM.
     """
     if save_every < 1 or epochs < 1:
         raise ValueError(
             f"`epochs` and `save_every` must be at least 1. Received: {epochs} and {save_every}."
         )
     path = pathlib.Path(state_path)
+    with locked(_lock(path), f"the training state {path}"):
+        return _resumed_fit(
+            model, batches, epochs, path, save_every, validation_data, callbacks, verbose
+        )
+
+
+def _resumed_fit(
+    model: keras.Model,
+    batches: PairBatches,
+    epochs: int,
+    path: pathlib.Path,
+    save_every: int,
+    validation_data: Any,
+    callbacks: Sequence[keras.callbacks.Callback],
+    verbose: str | int,
+) -> keras.callbacks.History:
     state = TrainingState.load(path) if path.exists() else None
+    validation = validation_fingerprints(validation_data, callbacks)
     interruption = Interruption()
-    keeper = _StateKeeper(path, save_every, batches, callbacks, state, interruption)
+    keeper = _StateKeeper(path, save_every, batches, callbacks, state, interruption, validation)
     if state is not None:
-        state.restore(model, batches.fingerprint)
+        state.check(model, batches.fingerprint, validation)
+        state.restore(model)
         if state.metrics:
             model.test_on_batch(*batches.batch(0, 0))  # creates the variables of the metrics
     epoch, first = (state.epoch, state.batch) if state else (0, 0)
@@ -70,7 +99,7 @@ def resumable_fit(
         add_history=True,
         add_progbar=verbose != 0,
         model=model,
-        verbose=1 if verbose == "auto" else verbose,
+        verbose=_verbose() if verbose == "auto" else verbose,
         epochs=epochs,
         steps=len(batches),
     )
@@ -198,6 +227,7 @@ class _StateKeeper(keras.callbacks.Callback):
         callbacks: Sequence[keras.callbacks.Callback],
         state: TrainingState | None,
         interruption: Interruption,
+        validation: dict[str, str],
     ) -> None:
         super().__init__()
         self.interruption = interruption
@@ -206,6 +236,7 @@ class _StateKeeper(keras.callbacks.Callback):
         self.batches = batches
         self.callbacks = callbacks
         self.state = state
+        self.validation = validation
         self.watch = _Watch()
         self.epoch = 0
         self.saved = state.batch if state else 0
@@ -227,27 +258,45 @@ class _StateKeeper(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         done = batch + 1
-        is_due = done // self.every > self.saved // self.every or self.interruption.noted
-        if is_due and done < len(self.batches):
+        left = len(self.batches) - done
+        is_last = left <= self.model.steps_per_execution
+        is_due = done // self.every > self.saved // self.every or is_last
+        if left > 0 and (is_due or self.interruption.noted):
             self._save(self.epoch, done)
-            self._stop_if_interrupted()
+            self.interruption.check()
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.interruption.check()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._save(epoch + 1, 0)
-        self._stop_if_interrupted()
-
-    def _stop_if_interrupted(self) -> None:
-        if self.interruption.noted:
-            raise KeyboardInterrupt
+        self.interruption.check()
 
     def _save(self, epoch: int, batch: int) -> None:
         fingerprint = self.batches.fingerprint
-        state = TrainingState.of(self.model, epoch, batch, fingerprint, self.callbacks)
+        state = TrainingState.of(
+            self.model, epoch, batch, fingerprint, self.callbacks, self.validation
+        )
         if not state.is_finite():
             last = (batch or len(self.batches)) - 1
             raise _diverged("some weights are not finite", self.epoch, last)
         state.save(self.path)
         self.saved = batch
+
+
+def _lock(path: pathlib.Path) -> pathlib.Path:
+    """Returns the lock file of a state, whose name may be as long as names can be."""
+    name = f".lock-{path.name}"
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        name = f".lock-{hashlib.sha256(os.fsencode(path.name)).hexdigest()}"
+    return path.with_name(name)
+
+
+def _verbose() -> int:
+    """Returns 1, a bar, where one can be drawn; else 2, a line per epoch."""
+    is_terminal = getattr(sys.stdout, "isatty", bool)()
+    drawn = is_terminal or "ipykernel" in sys.modules or "PYCHARM_HOSTED" in os.environ
+    return 1 if drawn else 2
 
 
 def _diverged(what: str, epoch: int, batch: int) -> TrainingDiverged:

@@ -15,6 +15,7 @@ from keras_seq2seq.whole_file import whole_file
 
 FORMAT_VERSION = 1
 META = "meta"
+WEIGHTS_SUFFIX = ".weights.h5"  # of a file with the weights of one epoch
 
 
 class StateError(ValueError):
@@ -35,6 +36,8 @@ class TrainingState:
         metrics: Values of the metric variables in the middle of an epoch; empty at its start.
         callbacks: Remembered attributes of each callback, by its position and its class.
         stopped: True if a callback ended the training.
+        validation: Fingerprint of what each judge of the epochs looks at; earlier releases kept
+            none.
     """
 
     epoch: int
@@ -46,6 +49,7 @@ class TrainingState:
     metrics: tuple[np.ndarray, ...]
     callbacks: Mapping[str, Mapping[str, Any]]
     stopped: bool = False
+    validation: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def save(self, path: pathlib.Path) -> None:
         """Writes the state to a file that is never incomplete."""
@@ -80,6 +84,7 @@ class TrainingState:
         batch: int,
         fingerprint: str,
         callbacks: Sequence[keras.callbacks.Callback],
+        validation: Mapping[str, str] | None = None,
     ) -> "TrainingState":
         """Returns the state of a compiled model between two batches.
 
@@ -89,6 +94,7 @@ class TrainingState:
             batch: int >= 0. Batches completed in the current epoch.
             fingerprint: Fingerprint of the batches.
             callbacks: All callbacks; the attributes that they name in `remembered` are kept.
+            validation: What `validation_fingerprints` returned.
         """
         variables = _variables(model)
         return cls(
@@ -104,6 +110,7 @@ class TrainingState:
                 for key, callback in _keyed(callbacks)
             },
             stopped=bool(model.stop_training),
+            validation=validation or {},
         )
 
     def is_finite(self) -> bool:
@@ -117,21 +124,26 @@ class TrainingState:
             for name, value in self.callbacks.get(key, {}).items():
                 setattr(callback, name, value)
 
-    def restore(self, model: keras.Model, fingerprint: str) -> None:
-        """Sets model and optimizer to the values of this state.
+    def check(
+        self, model: keras.Model, fingerprint: str, validation: Mapping[str, str] | None = None
+    ) -> None:
+        """Checks that a training can resume from this state; changes nothing.
 
         Raises:
-            StateError: If the state belongs to another model, optimizer, backend or other data;
-                then nothing is changed.
+            StateError: If the state belongs to another model, optimizer, backend or other data, or
+                its epochs were judged on other pairs.
         """
-        variables = _variables(model)
-        here = [(v.path, tuple(v.shape)) for v in variables]
+        here = [(v.path, tuple(v.shape)) for v in _variables(model)]
         kept = [(n, v.shape) for n, v in zip(self.names, self.variables, strict=True)]
         faults = []
         if self.backend != keras.backend.backend():
             faults.append(f"the backend {self.backend}, not {keras.backend.backend()}")
         if self.fingerprint != fingerprint:
             faults.append("other pairs, tokenizers, batch sizes or seed")
+        given = validation or {}
+        other = [n for n, value in self.validation.items() if given.get(n, value) != value]
+        if other:
+            faults.append(f"other validation pairs ({', '.join(other)})")
         if [shape for _, shape in here] != [shape for _, shape in kept]:
             both = zip(kept, here, strict=False)
             odd = [f"{a} in the state, {b} here" for a, b in both if a != b]
@@ -143,18 +155,60 @@ class TrainingState:
                 f"with {'; '.join(faults)}. Use another folder, or start over with --force "
                 "(force=True)."
             )
-        for variable, value in zip(variables, self.variables, strict=True):
+
+    def restore(self, model: keras.Model) -> None:
+        """Sets model and optimizer to the values of this state, which `check` has accepted."""
+        for variable, value in zip(_variables(model), self.variables, strict=True):
             variable.assign(value)
 
 
-def completed_epochs(path: pathlib.Path) -> int:
-    """Returns the number of completed epochs in the file of a state.
+def validation_fingerprints(
+    validation_data: Any, callbacks: Sequence[keras.callbacks.Callback]
+) -> dict[str, str]:
+    """Returns the fingerprint of what decides which epoch is best, by its name.
 
-    Raises:
-        StateError: As for `TrainingState.load`.
+    Args:
+        validation_data: As for keras.Model.fit; what has no `fingerprint` is not known.
+        callbacks: All callbacks; those with a `fingerprint` judge epochs.
     """
-    with _opened(path) as file:
-        return int(_meta(file, path)["epoch"])
+    judges = {type(callback).__name__: callback for callback in callbacks}
+    named = {"validation_data": validation_data, **judges}
+    found = {name: getattr(judge, "fingerprint", None) for name, judge in named.items()}
+    return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
+@dataclasses.dataclass(frozen=True)
+class StateSummary:
+    """What the file of a state says of a run, read without the variables.
+
+    Args:
+        epoch: int >= 0. Epochs completed.
+        epoch_files: Names of the files of weights that an average needs.
+        knows_validation: True if it knows the validation pairs.
+    """
+
+    epoch: int
+    epoch_files: tuple[str, ...]
+    knows_validation: bool
+
+    @classmethod
+    def read(cls, path: pathlib.Path) -> "StateSummary":
+        """Reads the file of a state.
+
+        Raises:
+            StateError: As for `TrainingState.load`.
+        """
+        with _opened(path) as file:
+            meta = _meta(file, path)
+        remembered = meta["callbacks"].items()
+        numbers = [n for k, v in remembered if "KeepEpochs" in k for n in v.get("values", ())]
+        files = tuple(weights_file(int(number)) for number in numbers)
+        return cls(int(meta["epoch"]), files, bool(meta.get("validation")))
+
+
+def weights_file(epoch: int) -> str:
+    """Returns the name of the file with the weights of an epoch, counted from 1."""
+    return f"{epoch:04d}{WEIGHTS_SUFFIX}"
 
 
 @contextlib.contextmanager
