@@ -1,5 +1,6 @@
 """Nine small runs for the soak of kills: their recipes, and how one is trained and compared."""
 
+import csv
 import json
 import pathlib
 import random
@@ -111,9 +112,8 @@ def differences(expected: pathlib.Path, found: pathlib.Path) -> list[str]:
 
 
 def _files(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Returns the files but TensorBoard's, of which each start writes its own."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return [path for path in files if "tensorboard" not in path.relative_to(folder).parts]
+    """Returns the files of a run."""
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def _numbers(path: pathlib.Path) -> dict[str, bytes]:
@@ -129,13 +129,9 @@ def _numbers(path: pathlib.Path) -> dict[str, bytes]:
 
 def _rows(folder: pathlib.Path) -> list[dict[str, str]]:
     """Returns the history without the speed."""
-    import csv
-
     with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
-        return [
-            {k: v for k, v in row.items() if k != "tokens_per_second"}
-            for row in csv.DictReader(file)
-        ]
+        rows = list(csv.DictReader(file))
+    return [{k: v for k, v in row.items() if k != "tokens_per_second"} for row in rows]
 
 
 def _lasting(folder: pathlib.Path) -> dict[str, object]:
