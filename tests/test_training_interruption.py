@@ -32,6 +32,12 @@ def test_the_first_signal_is_noted_the_second_raises(number, capsys):
             os.kill(os.getpid(), number)
 
 
+def stop_and_wait():
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(1)
+    pytest.fail("not stopped")
+
+
 def test_an_outer_block_passes_its_signal_on_and_hears_of_others():
     with Interruption() as outer:
         with Interruption() as inner:
@@ -46,9 +52,7 @@ def test_work_that_changes_nothing_is_stopped_at_once():
         pass
     with Interruption():
         with pytest.raises(Terminated), stopped_at_once():
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(1)
-            pytest.fail("not stopped")
+            stop_and_wait()
         with pytest.raises(Terminated), stopped_at_once():
             pytest.fail("the signal was there before")
 

@@ -6,6 +6,7 @@ import tomllib
 
 import pytest
 from conftest import ROOT
+from nasty_names import NASTY_NAMES
 
 from keras_seq2seq import Recipe
 from keras_seq2seq.training.recipe import (
@@ -246,3 +247,18 @@ def test_a_preset_may_be_the_model():
         Recipe.from_tables({"model": {"preset": "large"}})
     with pytest.raises(RecipeError, match="`model.share_embeddings` needs tokenizer.joint"):
         Recipe.from_tables({**tables, "tokenizer": {"joint": False}})
+
+
+@pytest.mark.parametrize("name", NASTY_NAMES.values(), ids=NASTY_NAMES)
+def test_data_in_a_nasty_folder_is_found_or_refused(tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "train.tsv").touch()
+    data = {"format": "tsv", "folder": str(tmp_path / name), "train": ["train.tsv"]}
+    if name == NASTY_NAMES["not UTF-8"]:
+        with pytest.raises(RecipeError, match="keeps the names of its data as UTF-8. Received: .*"):
+            Recipe.from_tables({"data": data})
+        return
+    recipe = Recipe.from_tables({"data": data})
+    assert recipe.file("train.tsv") == tmp_path / name / "train.tsv"
+    (tmp_path / "kept.toml").write_text(recipe.to_toml(), "utf-8")
+    assert Recipe.load(tmp_path / "kept.toml") == recipe

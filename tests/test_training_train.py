@@ -79,7 +79,7 @@ def recipe_path(tmp_path_factory):
 @pytest.fixture(scope="module")
 def finished(recipe_path, tmp_path_factory):
     """The folder of one whole run, and what `train` returned."""
-    folder = tmp_path_factory.mktemp("runs") / "words"
+    folder = tmp_path_factory.mktemp("runs") / 'é l\'eau "#1"\n[a-z]* 100%s $HOME ~.'
     return folder, train(Recipe.load(recipe_path, ["training.warmup_steps=2"]), folder)
 
 
