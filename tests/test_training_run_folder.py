@@ -55,6 +55,13 @@ def test_an_unfinished_run_goes_on(folder):
     assert folder.samples.read_text("utf-8") == SAMPLES[: SAMPLES.index("epoch 3")]
 
 
+def test_a_history_is_cut_between_its_rows(folder):
+    with_state(folder, 1)
+    folder.history.write_bytes(b"epoch,loss\r\n0,3\r\n1,")
+    folder.prepare(goes_on=True)
+    assert folder.history.read_bytes() == b"epoch,loss\r\n0,3\r\n"
+
+
 def test_a_run_that_was_killed_at_once_begins_again(folder):
     folder.model.unlink()
     folder.history.write_text("epoch,loss\n", "utf-8")

@@ -228,7 +228,8 @@ class RunFolder:
     def _cut_to(self, epochs: int) -> None:
         """Drops the records of epochs that the state does not hold: these run again."""
         if self.history.exists():
-            rows = self.history.read_text("utf-8").splitlines(keepends=True)
+            # Not `read_text`: it would change the ends of lines, which a state may count.
+            rows = self.history.read_bytes().decode("utf-8").splitlines(keepends=True)
             _replace(self.history, "".join(rows[: epochs + 1]) if epochs else "")
         if self.samples.exists():
             kept = []
@@ -242,4 +243,4 @@ class RunFolder:
 
 def _replace(path: pathlib.Path, text: str) -> None:
     with whole_file(path) as partial:
-        partial.write_text(text, "utf-8")
+        partial.write_bytes(text.encode("utf-8"))
