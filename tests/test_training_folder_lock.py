@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -11,10 +12,15 @@ from keras_seq2seq.training import folder_lock
 from keras_seq2seq.training.folder_lock import locked
 
 HOLDER = """
-import sys
+import os, sys, time
 from keras_seq2seq.training.folder_lock import locked
 with locked(sys.argv[1], "it"):
-    print("held", flush=True)
+    child = os.fork()
+    if not child:  # a worker that outlives its parent
+        os.close(1)
+        time.sleep(20)
+        os._exit(0)
+    print("held", child, flush=True)
     sys.stdin.read()
 """
 
@@ -28,10 +34,11 @@ def holder(tmp_path):
         stdout=subprocess.PIPE,
         cwd=ROOT,
     )
-    assert process.stdout.readline() == b"held\n"
+    _, child = process.stdout.readline().split()
     yield process
     process.kill()
     process.communicate()
+    os.kill(int(child), signal.SIGKILL)
 
 
 def test_a_second_process_is_told_who_holds_the_lock(holder, tmp_path):

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 # What a file system without locks answers; then nothing can be locked there.
 WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 PLACE = 2**30  # Windows lets nobody read the bytes that it locks: lock one far behind the text
+_held: set[int] = set()  # the descriptors of the locks of this process
 
 
 @contextlib.contextmanager
@@ -64,6 +65,7 @@ def _acquired(path: pathlib.Path, what: str) -> int:
             if free and _is_file(path, descriptor):
                 os.ftruncate(descriptor, 0)
                 os.write(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode())
+                _held.add(descriptor)
                 return descriptor
             owner = "" if free else _owner(descriptor)
         except BaseException:
@@ -78,10 +80,24 @@ def _acquired(path: pathlib.Path, what: str) -> int:
 
 
 def _release(path: pathlib.Path, descriptor: int) -> None:
+    if descriptor not in _held:  # a forked child: the lock is its parent's
+        return
+    _held.remove(descriptor)
     # Removed while it is locked: whoever opened it meanwhile sees that it is no longer there.
     with contextlib.suppress(OSError):  # Windows removes no open file
         path.unlink()
     os.close(descriptor)
+
+
+def _leave_to_parent() -> None:
+    """Closes the descriptors that a fork has copied: a child must not outlive the lock's owner."""
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def _is_file(path: pathlib.Path, descriptor: int) -> bool:
