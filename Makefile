@@ -3,7 +3,7 @@ BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export CUDA_VISIBLE_DEVICES ?= -1
 
-.PHONY: quickstart test test-quick test-web test-wheel test-latest lint types bench clean
+.PHONY: quickstart test test-quick test-web test-wheel test-latest soak lint types bench clean
 
 quickstart: .venv/all
 	$(BIN)/python training/quickstart.py
@@ -29,6 +29,10 @@ test-latest:
 	.venv-latest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --editable '.[dev]'
 	.venv-latest/bin/python -m pip list
 	.venv-latest/bin/python -m pytest -q -n 2 --dist loadfile --ignore tests/test_export_web.py tests keras_seq2seq
+
+# What takes long: kills and races (docs/reliability.md), with a seed of its own or a given one: make soak SEED=1
+soak: .venv/dev
+	$(BIN)/python tests/soak/kills.py $(if $(SEED),--seed $(SEED))
 
 lint: .venv/dev
 	$(BIN)/ruff check .

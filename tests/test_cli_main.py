@@ -52,9 +52,11 @@ def test_the_run_folder_is_named_after_the_recipe(recipe_path, recorded, capsys)
     assert (fine_tune, force) == (None, False)
 
 
-def test_an_interrupted_training_is_130(recipe_path, monkeypatch, capsys):
-    monkeypatch.setattr(run_module, "train", lambda *_, **__: {"interrupted": True})
-    assert main(["train", str(recipe_path)]) == 130
+@pytest.mark.parametrize(("signal", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_an_interrupted_training_ends_as_its_signal(recipe_path, monkeypatch, signal, status):
+    report = {"interrupted": True, "signal": signal}
+    monkeypatch.setattr(run_module, "train", lambda *_, **__: report)
+    assert main(["train", str(recipe_path)]) == status
 
 
 def test_ctrl_c_outside_of_training_is_130(recipe_path, monkeypatch, capsys):

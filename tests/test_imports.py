@@ -25,7 +25,6 @@ TENSORFLOW_INSIDE = {
 # What may need Keras to be imported; a bundle is opened and run without any of it.
 NEEDS_KERAS = {
     *("models", "decoding.graph", "runtimes.keras", "seq2seq", "exporters", "training"),
-    "verification.parity",
 }
 
 

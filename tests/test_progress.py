@@ -12,7 +12,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_bar_counts_on_standard_error(capsys):
+def test_the_work_is_counted_on_standard_error(capsys):
     with progress(3, "texts", verbose=True) as advance:
         advance(1)
         advance(2)
@@ -25,6 +25,26 @@ def test_a_total_need_not_be_known(capsys):
     with progress(None, "lines", verbose=True) as advance:
         advance(5)
     assert "5/? lines" in capsys.readouterr().err
+
+
+def test_a_log_gets_few_plain_lines(capsys):
+    with progress(3000, "texts", verbose=True) as advance:
+        for _ in range(3000):
+            advance(1)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in lines] == [f"{i}00/3000 texts" for i in range(3, 31, 3)]
+    assert "\x1b" not in "".join(lines) and "\r" not in "".join(lines)
+
+
+def test_without_a_total_the_pauses_grow(capsys, monkeypatch):
+    clock = iter(range(100_000))
+    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
+    with progress(None, "lines", verbose=True) as advance:
+        for _ in range(5000):
+            advance(2)
+    lines = capsys.readouterr().err.splitlines()
+    assert 5 < len(lines) < 15
+    assert lines[-1].startswith("10000/? lines")
 
 
 @pytest.mark.parametrize("verbose", [False, None])

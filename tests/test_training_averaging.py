@@ -24,6 +24,7 @@ def scored(keeper, values):
     keeper.set_model(tiny_model())
     for epoch, value in enumerate(values):
         keeper.on_epoch_end(epoch, {"val_bleu": value})
+    keeper.on_train_end()
     return names(keeper.folder)
 
 
@@ -65,6 +66,16 @@ def test_the_choice_of_epochs(tmp_path):
     for count in (0, 4):
         with pytest.raises(ValueError, match=f"Received: {count} of 3; a run keeps as many"):
             choose_epochs(paths, count, None)
+
+
+def test_an_epoch_that_the_last_state_needs_stays(tmp_path):
+    keeper = KeepEpochs(tmp_path, 1)
+    keeper.set_model(tiny_model())
+    keeper.on_epoch_end(0)
+    keeper.on_epoch_end(1)  # a kill comes before its state is written
+    assert [path.name for path in epoch_files(tmp_path)] == ["0001.weights.h5", "0002.weights.h5"]
+    keeper.on_train_end()
+    assert epoch_files(tmp_path) == keeper.paths() == [tmp_path / "0002.weights.h5"]
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import tomllib
 
 import pytest
 from conftest import ROOT
+from nasty_names import NASTY_NAMES
 
 from keras_seq2seq import Recipe
 from keras_seq2seq.training.corpus_parts import read_parts
@@ -277,3 +278,18 @@ def test_a_recipe_names_columns_and_the_normalization(tmp_path, columns):
     assert pairs[-1] == ("m³ 19", "m² 19")
     source = train_tokenizers(recipe.tokenizer, pairs).source
     assert source.decode(source.encode("m³ m²")) == "m³ m²"
+
+
+@pytest.mark.parametrize("name", NASTY_NAMES.values(), ids=NASTY_NAMES)
+def test_data_in_a_nasty_folder_is_found_or_refused(tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "train.tsv").touch()
+    data = {"format": "tsv", "folder": str(tmp_path / name), "train": ["train.tsv"]}
+    if name == NASTY_NAMES["not UTF-8"]:
+        with pytest.raises(RecipeError, match="keeps the names of its data as UTF-8. Received: .*"):
+            Recipe.from_tables({"data": data})
+        return
+    recipe = Recipe.from_tables({"data": data})
+    assert recipe.file("train.tsv") == tmp_path / name / "train.tsv"
+    (tmp_path / "kept.toml").write_text(recipe.to_toml(), "utf-8")
+    assert Recipe.load(tmp_path / "kept.toml") == recipe

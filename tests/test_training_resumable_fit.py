@@ -16,7 +16,7 @@ from keras_seq2seq.training.callbacks import EarlyStopping
 from keras_seq2seq.training.resumable_fit import TrainingDiverged
 from keras_seq2seq.training.training_state import StateError, TrainingState
 
-# The whole proof: KILLS=20 pytest tests/test_training_resumable_fit.py
+# `make soak` makes a hundred in nine configurations; KILLS=20 makes more of these.
 KILLS = int(os.environ.get("KILLS", "2"))
 
 

@@ -1,5 +1,8 @@
 import json
+import os
+import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,12 +12,14 @@ import keras
 import pytest
 from conftest import ROOT, word_pairs
 
-from keras_seq2seq import BeamSearch, Recipe, TokenizerPair, load_model
+from keras_seq2seq import BeamSearch, Recipe, Seq2Seq, TokenizerPair, load_model
 from keras_seq2seq.cli.main import main
 from keras_seq2seq.training import train as run_module
 from keras_seq2seq.training.corpus_parts import read_parts
+from keras_seq2seq.training.folder_lock import locked
 from keras_seq2seq.training.history import draw_history, read_history
 from keras_seq2seq.training.train import train
+from keras_seq2seq.training.training_state import StateError, TrainingState
 
 RECIPE = """
 [data]
@@ -74,7 +79,7 @@ def recipe_path(tmp_path_factory):
 @pytest.fixture(scope="module")
 def finished(recipe_path, tmp_path_factory):
     """The folder of one whole run, and what `train` returned."""
-    folder = tmp_path_factory.mktemp("runs") / "words"
+    folder = tmp_path_factory.mktemp("runs") / 'é l\'eau "#1"\n[a-z]* 100%s $HOME ~.'
     return folder, train(Recipe.load(recipe_path, ["training.warmup_steps=2"]), folder)
 
 
@@ -137,6 +142,98 @@ def test_an_existing_run_is_refused_before_anything_is_read(finished, recipe_pat
         train(Recipe.load(recipe_path), finished[0])
 
 
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of the finished run, to start again."""
+    return pathlib.Path(shutil.copytree(finished[0], tmp_path / "run"))
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def moved(recipe_path, folder, **replaced):
+    """Copies the corpus to files of other names; returns the settings that name them."""
+    settings = [f"data.folder={json.dumps(str(folder))}", "training.warmup_steps=2"]
+    for part, short in {"train": "train", "validation": "val", "test": "test"}.items():
+        for side in ("src", "tgt"):
+            text = (recipe_path.parent / f"{short}.{side}").read_text("utf-8")
+            text = text.replace(*replaced.get(part, ("", "")))
+            (folder / f"{short}-2.{side}").write_text(text, "utf-8")
+        settings.append(f'data.{part}=["{short}-2.src", "{short}-2.tgt"]')
+    return settings
+
+
+@pytest.mark.parametrize(
+    ("part", "named"),
+    [
+        ("train", "other pairs, tokenizers"),
+        ("validation", r"other validation pairs \(validation_data, TranslationQuality\)"),
+    ],
+)
+def test_a_refused_start_leaves_a_finished_run_as_it_was(
+    recipe_path, copied, tmp_path, part, named
+):
+    settings = moved(recipe_path, tmp_path, **{part: ("old", "red")})
+    recipe = Recipe.load(recipe_path, [*settings, "training.epochs=3"])
+    before = contents(copied)
+    with pytest.raises(StateError, match=f"only from its own state.*{named}.*--force"):
+        train(recipe, copied)
+    assert contents(copied) == before
+
+
+def test_a_second_process_changes_nothing(recipe_path, copied):
+    recipe = Recipe.load(recipe_path, ["training.warmup_steps=2", "training.epochs=3"])
+    with locked(copied / ".lock", "it"):
+        before = contents(copied)
+        told = rf"process {os.getpid()} on .* is at work on the run folder .*run\. Nothing was"
+        with pytest.raises(BlockingIOError, match=told):
+            train(recipe, copied)
+        assert contents(copied) == before
+
+
+def signalled(monkeypatch, target, name):
+    """Lets SIGTERM come when a function is called, once."""
+    original = getattr(target, name)
+
+    def call(*arguments, **options):
+        monkeypatch.setattr(target, name, original)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(target, name, call)
+
+
+def test_a_signal_in_the_test_part_leaves_a_run_that_ends_later(
+    recipe_path, finished, copied, monkeypatch
+):
+    report_path = copied / "report.json"
+    report_path.write_text('{"interrupted": true}', "utf-8")
+    recipe = Recipe.load(recipe_path, ["training.warmup_steps=2"])
+    signalled(monkeypatch, run_module, "_test")
+    report = train(recipe, copied)
+    assert (report["interrupted"], report["signal"]) == (True, "SIGTERM")
+    assert "test" not in report and json.loads(report_path.read_text("utf-8")) == report
+    report = train(recipe, copied)
+    assert report["interrupted"] is False and report["test"] == finished[1]["test"]
+
+
+def test_a_signal_in_an_evaluation_loses_no_step(recipe_path, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    signalled(monkeypatch, Seq2Seq, "translate")
+    report = train(Recipe.load(recipe_path), folder)
+    assert (report["interrupted"], report["signal"], report["epochs"]) == (True, "SIGTERM", 0)
+    state = TrainingState.load(folder / "state.npz")
+    assert (state.epoch, state.batch) == (0, report["steps_per_epoch"] - 1)
+    assert load_model(folder / "model.keras", compile=False).tokenizers is not None
+
+
+def test_what_a_run_needs_at_its_end_is_asked_for_at_its_start(recipe_path, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_module, "missing_packages", lambda names: list(names))
+    with pytest.raises(ImportError, match="A training run needs matplotlib, sacrebleu: "):
+        train(Recipe.load(recipe_path), tmp_path / "run")
+
+
 def interrupt(monkeypatch, epoch):
     """Lets a KeyboardInterrupt come at the first batch of an epoch."""
 
@@ -158,8 +255,9 @@ def test_ctrl_c_leaves_a_model_and_a_report(recipe_path, tmp_path, monkeypatch, 
     interrupt(monkeypatch, epoch)
     report = train(Recipe.load(recipe_path), tmp_path / "run")
     assert report["interrupted"] is True
+    assert report["signal"] == "SIGINT"
     assert report["epochs"] == epoch
-    assert report["test"]["sentences"] == 15
+    assert "test" not in report
     assert isinstance(load_model(tmp_path / "run" / "model.keras").translate("the dog"), str)
 
 
@@ -201,9 +299,9 @@ def started(recipe_path, folder, file, *settings):
 def test_a_signal_ends_the_training_not_the_run(recipe_path, tmp_path):
     folder = tmp_path / "run"
     process = started(recipe_path, folder, "model.keras", "training.epochs=10000")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=200)
-    assert process.returncode == 130, errors
+    assert process.returncode == 143, errors
     assert json.loads((folder / "report.json").read_text("utf-8"))["interrupted"] is True
     assert load_model(folder / "model.keras", compile=False).tokenizers is not None
 
@@ -223,11 +321,12 @@ def test_a_killed_run_goes_on_by_the_same_call(recipe_path, tmp_path):
     same_runs(folders, [train(recipe, folder) for folder in folders])
 
 
-def test_a_finished_run_goes_on_with_more_epochs(recipe_path, tmp_path):
+def test_a_finished_run_goes_on_with_more_epochs_and_its_data_elsewhere(recipe_path, tmp_path):
     folders = tmp_path / "whole", tmp_path / "twice"
     settings = ["training.average_last=2", "model.dropout=0.2"]
     train(Recipe.load(recipe_path, [*settings, "training.epochs=2"]), folders[1])
-    recipe = Recipe.load(recipe_path, [*settings, "training.epochs=3"])
+    settings += [*moved(recipe_path, tmp_path), "training.warmup_steps=0", "training.epochs=3"]
+    recipe = Recipe.load(recipe_path, settings)
     same_runs(folders, [train(recipe, folder) for folder in folders])
     assert "epochs = 3" in (folders[1] / "recipe.toml").read_text("utf-8").splitlines()
 
@@ -254,7 +353,9 @@ def test_pairs_longer_than_the_model_takes(recipe_path, tmp_path, capsys):
         train(Recipe.load(recipe_path, settings), tmp_path / "run")
     assert not (tmp_path / "run").exists()
     report = train(Recipe.load(recipe_path, [*settings, "data.policy=drop"]), tmp_path / "run")
-    assert re.search(f"Left out: {told}", capsys.readouterr().out)
+    printed = capsys.readouterr().out
+    assert re.search(f"Left out: {told}", printed)
+    assert "\x1b" not in printed and printed.count("\n") < 12  # it is no terminal
     assert report["dropped_pairs"] > 0
 
 

@@ -1,5 +1,6 @@
 """The quickstart on the embedded phrasebook: train, export, verify, translate, draw attention."""
 
+import argparse
 import pathlib
 import sys
 import time
@@ -11,6 +12,7 @@ import keras_seq2seq
 from keras_seq2seq.attention_map import draw_attention
 from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.cli.tensorflow_start import quiet_start
+from keras_seq2seq.formats import FORMATS
 from keras_seq2seq.text.lines import read_texts
 from keras_seq2seq.training.recipe import Recipe
 
@@ -35,6 +37,9 @@ ARTEFACTS = [
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__).parse_args()  # takes no arguments
+    for row in FORMATS.values():
+        row.check_installed()
     print("1. Train on the phrasebook")
     report = keras_seq2seq.train(Recipe.load(HERE / "phrasebook_en_fr.toml"), RUN, force=True)
     test = report["test"]

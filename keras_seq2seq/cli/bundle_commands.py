@@ -91,7 +91,6 @@ def _verify(arguments: argparse.Namespace) -> int:
         texts = texts_of_file(arguments.text, errors=arguments.errors)
     from keras_seq2seq.verification.parity import verify  # imports Keras
 
-    # The progress bar would go to standard output, into the JSON.
     parity = verify(arguments.bundle, texts, verbose=not arguments.json)
     if arguments.json:
         say_json(dumps(parity.to_dict()))

@@ -2,6 +2,7 @@
 
 import argparse
 import pathlib
+import signal
 
 from keras_seq2seq.cli.options import Commands
 
@@ -38,7 +39,8 @@ def _train(arguments: argparse.Namespace) -> int:
         for name, value in report.get(part, {}).items():
             print(f"{part} {name}: {value}")
     print(f"run folder: {folder}")
-    return 130 if report["interrupted"] else 0
+    # As a shell tells of a process that a signal ended: 130 for Ctrl-C, 143 for SIGTERM.
+    return 128 + signal.Signals[report["signal"]] if report["interrupted"] else 0
 
 
 def add_average(commands: Commands) -> None:

@@ -13,9 +13,8 @@ from keras_seq2seq.training.history import read_history
 from keras_seq2seq.training.recipe import read_settings
 from keras_seq2seq.training.recipe_sections import METRICS
 from keras_seq2seq.training.run_folder import RunFolder
+from keras_seq2seq.training.training_state import WEIGHTS_SUFFIX, weights_file
 from keras_seq2seq.whole_file import whole_file
-
-SUFFIX = ".weights.h5"
 
 
 class KeepEpochs(keras.callbacks.Callback):
@@ -42,25 +41,33 @@ class KeepEpochs(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         value = self.sign * (logs or {})[self.monitor] if self.monitor else epoch
+        before = set(self.values)
         self.values = {**self.values, str(epoch + 1): float(value)}
         best = sorted(self.values, key=lambda name: (self.values[name], int(name)))[-self.count :]
         self.values = {name: self.values[name] for name in best}
         self.folder.mkdir(parents=True, exist_ok=True)
         if str(epoch + 1) in best:
-            with whole_file(self.folder / f"{epoch + 1:04d}{SUFFIX}") as partial:
+            with whole_file(self.folder / weights_file(epoch + 1)) as partial:
                 self.model.save_weights(partial)
-        for path in self.folder.glob(f"[0-9]*{SUFFIX}"):
-            if str(_epoch(path)) not in best:
+        # The state on the disk still needs those of `before`: after a kill it continues with them.
+        self._keep_only(before | set(best))
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._keep_only(set(self.values))
+
+    def _keep_only(self, epochs: set[str]) -> None:
+        for path in epoch_files(self.folder):
+            if str(_epoch(path)) not in epochs:
                 path.unlink()
 
     def paths(self) -> list[pathlib.Path]:
         """Returns the files of the kept epochs, in the order of the epochs."""
-        return [self.folder / f"{int(name):04d}{SUFFIX}" for name in sorted(self.values, key=int)]
+        return [self.folder / weights_file(int(name)) for name in sorted(self.values, key=int)]
 
 
 def epoch_files(folder: pathlib.Path) -> list[pathlib.Path]:
     """Returns the weight files of single epochs in a folder, in the order of the epochs."""
-    return sorted(folder.glob(f"[0-9]*{SUFFIX}"), key=_epoch)
+    return sorted(folder.glob(f"[0-9]*{WEIGHTS_SUFFIX}"), key=_epoch)
 
 
 def choose_epochs(
@@ -133,4 +140,4 @@ def average_run(
 
 
 def _epoch(path: pathlib.Path) -> int:
-    return int(path.name.removesuffix(SUFFIX))
+    return int(path.name.removesuffix(WEIGHTS_SUFFIX))

@@ -1,6 +1,8 @@
 """Callbacks of a training run: throughput, translation quality, the best model, early stop."""
 
+import hashlib
 import math
+import os
 import pathlib
 import time
 from collections.abc import Sequence
@@ -10,6 +12,7 @@ import keras
 
 from keras_seq2seq.evaluation import evaluate
 from keras_seq2seq.training.batches import PairBatches
+from keras_seq2seq.training.interruption import stopped_at_once
 from keras_seq2seq.whole_file import whole_file
 
 SHOWN_SAMPLES = 5
@@ -99,6 +102,12 @@ class TranslationQuality(keras.callbacks.Callback):
         self.last: dict[str, float] = {}
         self.samples: list[tuple[str, str, str]] = []
 
+    @property
+    def fingerprint(self) -> str:
+        """Hexadecimal digest of what the quality is measured on; a resumed training checks it."""
+        measured = repr((self.pairs, self.every, self.tokenize))
+        return hashlib.sha256(measured.encode("utf-8", "surrogatepass")).hexdigest()
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if (epoch + 1) % self.every == 0 or not self.last:
             self.last = self._evaluate(epoch)
@@ -106,7 +115,9 @@ class TranslationQuality(keras.callbacks.Callback):
             logs.update(self.last)
 
     def _evaluate(self, epoch: int) -> dict[str, float]:
-        translations = self.model.translate([source for source, _ in self.pairs], batch_size=64)
+        with stopped_at_once():
+            sources = [source for source, _ in self.pairs]
+            translations = self.model.translate(sources, batch_size=64)
         references = [target for _, target in self.pairs]
         quality = evaluate(translations, references, tokenize=self.tokenize)
         shown = self.pairs[:SHOWN_SAMPLES]
@@ -118,6 +129,26 @@ class TranslationQuality(keras.callbacks.Callback):
                     print(f"  source     {source}\n  reference  {target}", file=file)
                     print(f"  model      {found}\n", file=file)
         return {f"val_{name}": quality[name] for name in ("bleu", "chrf", "exact_match")}
+
+
+class HistoryFile(keras.callbacks.CSVLogger):
+    """keras.callbacks.CSVLogger whose rows are on the disk before the state of their epoch is.
+
+    Args:
+        path: The file; rows are added to those that it has.
+    """
+
+    def __init__(self, path: pathlib.Path) -> None:
+        super().__init__(str(path), append=True)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        super().on_epoch_end(epoch, logs)
+        os.fsync(self.csv_file.fileno())
+
+    def close(self) -> None:
+        """Closes the file, also after a training that was interrupted."""
+        if self.csv_file is not None:
+            self.csv_file.close()
 
 
 class KeepBest(keras.callbacks.Callback):

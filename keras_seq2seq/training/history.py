@@ -21,6 +21,14 @@ def read_history(path: pathlib.Path) -> dict[str, list[float]]:
     return {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else {})}
 
 
+def count_epochs(path: pathlib.Path) -> int:
+    """Returns the number of whole rows of a `history.csv`, without its header."""
+    if not path.exists():
+        return 0
+    with path.open(newline="", encoding="utf-8") as file:
+        return max(0, sum(line.endswith("\n") for line in file) - 1)
+
+
 def draw_history(history: dict[str, list[float]], path: pathlib.Path) -> None:
     """Draws loss, accuracy and translation quality over the epochs.
 

@@ -9,6 +9,7 @@ import keras
 from keras_seq2seq.seq2seq import Seq2Seq, load_model
 from keras_seq2seq.text.tokenizer import TokenizerPair
 from keras_seq2seq.training.corpus_parts import Pairs
+from keras_seq2seq.training.interruption import within_reach_of_signals
 from keras_seq2seq.training.recipe import Recipe, read_settings
 from keras_seq2seq.training.recipe_sections import TokenizerRecipe
 from keras_seq2seq.training.run_folder import RunFolder
@@ -29,16 +30,17 @@ def begin(
         recipe: The recipe of the run.
         pairs: The training part, which new tokenizers are trained on.
         fine_tune: Folder of a run whose weights and tokenizers are taken; None makes new ones.
-        folder: Folder of a run that continues; its tokenizers are read if it has a state.
+        folder: Folder of a run that continues, with its tokenizers; the weights come from its
+            state, and `fine_tune` is not needed any more. None begins.
     Raises:
         ValueError: If the recipe does not match the run to start from.
     """
-    if fine_tune is not None:
-        return _from_run(recipe, RunFolder(pathlib.Path(fine_tune)))
-    if folder is not None and folder.state.exists():
+    if folder is not None:
         tokenizers = TokenizerPair.load(folder.path)
+    elif fine_tune is not None:
+        return _from_run(recipe, RunFolder(pathlib.Path(fine_tune)))
     else:
-        tokenizers = train_tokenizers(recipe.tokenizer, pairs)
+        tokenizers = within_reach_of_signals(lambda: train_tokenizers(recipe.tokenizer, pairs))
     return tokenizers, _new_model(recipe, tokenizers)
 
 

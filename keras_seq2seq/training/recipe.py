@@ -60,7 +60,7 @@ class Recipe:
 
     def file(self, name: str) -> pathlib.Path:
         """Returns the path of a file of the data folder."""
-        return pathlib.Path(os.path.expandvars(self.data.folder)).expanduser() / name
+        return _data_folder(self.data.folder) / name
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -196,7 +196,8 @@ def _frozen(value: Any) -> Any:
 
 
 def _toml(value: Any) -> str:
-    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+    text = json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+    return text.replace("\x7f", "\\u007f")  # the one character that JSON has and TOML has not
 
 
 def _value_faults(recipe: Recipe) -> list[str]:
@@ -271,18 +272,33 @@ def _data_faults(data: DataRecipe) -> list[str]:
                 f"`data.{part}` must name {wanted} file(s) for format={data.format!r}. "
                 f"Received: {list(names)}."
             )
-    folder = os.path.expandvars(data.folder)
-    if "$" in folder:
+    folder = _data_folder(data.folder)
+    if "$" in str(folder) and not folder.exists():
         return [
             *faults,
             f"`data.folder` must be an existing folder. Received: {data.folder!r}; set the "
             "variable in the environment or pass --set data.folder=PATH.",
         ]
     named = [name for names in parts.values() for name in names]
-    missing = [n for n in named if not (pathlib.Path(folder).expanduser() / n).is_file()]
+    missing = [n for n in named if not (folder / n).is_file()]
     if missing:
-        faults.append(f"These data files do not exist in {folder!r}: {missing}.")
+        faults.append(f"These data files do not exist in {str(folder)!r}: {missing}.")
+    try:
+        "".join([data.folder, *named]).encode("utf-8")
+    except UnicodeEncodeError:
+        faults.append(
+            "A recipe keeps the names of its data as UTF-8. Received: "
+            f"{data.folder!r}, {named}; rename what is not."
+        )
     return faults
+
+
+def _data_folder(text: str) -> pathlib.Path:
+    """Returns the folder that a recipe names, with a leading ~ and $VARIABLES replaced."""
+    folder = pathlib.Path(text).expanduser()
+    if os.path.lexists(folder):  # a name may hold a $
+        return folder
+    return pathlib.Path(os.path.expandvars(text)).expanduser()
 
 
 def _model_faults(recipe: Recipe) -> list[str]:

@@ -1,8 +1,11 @@
 """A `fit` that resumes where it was killed and gives the same weights, bit by bit."""
 
 import contextlib
+import hashlib
 import math
+import os
 import pathlib
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,8 +15,11 @@ from keras_seq2seq.models.fit import check_learning_rate
 from keras_seq2seq.training.batch_reading import Reading
 from keras_seq2seq.training.batches import PairBatches
 from keras_seq2seq.training.callback_memory import ForgottenState, check_callbacks
+from keras_seq2seq.training.folder_lock import locked
 from keras_seq2seq.training.interruption import Interruption
-from keras_seq2seq.training.training_state import TrainingState
+from keras_seq2seq.training.training_state import TrainingState, validation_fingerprints
+
+LONGEST_NAME = 255  # bytes of a file name
 
 
 class TrainingDiverged(ArithmeticError):
@@ -43,21 +49,26 @@ def resumable_fit(
         model: Compiled. If there is a state, the model gets its weights.
         batches: The training data.
         epochs: int > 0. Total number of epochs, including those before the kill.
-        state_path: The file of the state; each new state replaces the whole file.
-        save_every: int > 0. Steps between two states within an epoch; each epoch ends with one.
-        validation_data: As for keras.Model.fit.
+        state_path: The file of the state; each new state replaces the whole file. A lock file
+            beside it keeps a second process away.
+        save_every: int > 0. Steps between two states within an epoch; each epoch ends with one,
+            and one more comes before its last step: no step is lost with its evaluation.
+        validation_data: As for keras.Model.fit. `PairBatches` must hold the same pairs after a
+            kill.
         callbacks: As for keras.Model.fit.
-        verbose: As for keras.Model.fit.
+        verbose: As for keras.Model.fit, but "auto" is one line per epoch where standard output is
+            neither a terminal nor a notebook.
     Returns:
         The history of the epochs that this call completed.
     Raises:
+        BlockingIOError: If another process trains with this state.
         StateError: If the state is damaged, belongs to another training, or remembers a callback
             that is not passed.
         ValueError: If a number is not positive or a callback cannot be resumed.
         TrainingDiverged: If the loss or a weight becomes NaN or infinite; the last good state is
             kept.
-        KeyboardInterrupt: After Ctrl-C or SIGTERM, as soon as a step or an epoch has ended and
-            its state is saved.
+        KeyboardInterrupt: After Ctrl-C, as soon as a step has ended and its state is saved, or at
+            once in the evaluation of an epoch; `Terminated`, a subclass, after SIGTERM.
     """
     if save_every < 1 or epochs < 1:
         raise ValueError(
@@ -66,11 +77,28 @@ def resumable_fit(
     check_callbacks(callbacks)
     check_learning_rate(model, callbacks)
     path = pathlib.Path(state_path)
+    with locked(_lock(path), f"the training state {path}"):
+        return _resumed_fit(
+            model, batches, epochs, path, save_every, validation_data, callbacks, verbose
+        )
+
+
+def _resumed_fit(
+    model: keras.Model,
+    batches: PairBatches,
+    epochs: int,
+    path: pathlib.Path,
+    save_every: int,
+    validation_data: Any,
+    callbacks: Sequence[keras.callbacks.Callback],
+    verbose: str | int,
+) -> keras.callbacks.History:
     state = TrainingState.load(path) if path.exists() else None
+    validation = validation_fingerprints(validation_data, callbacks)
     interruption = Interruption()
-    keeper = _StateKeeper(path, save_every, batches, callbacks, state, interruption)
+    keeper = _StateKeeper(path, save_every, batches, callbacks, state, interruption, validation)
     if state is not None:
-        state.check(model, batches.fingerprint, callbacks)
+        state.check(model, batches.fingerprint, callbacks, validation)
         state.restore(model)
         if state.metrics:
             model.test_on_batch(*batches.batch(0, 0))  # creates the variables of the metrics
@@ -80,7 +108,7 @@ def resumable_fit(
         add_history=True,
         add_progbar=verbose != 0,
         model=model,
-        verbose=1 if verbose == "auto" else verbose,
+        verbose=_verbose() if verbose == "auto" else verbose,
         epochs=epochs,
         steps=len(batches),
     )
@@ -188,6 +216,7 @@ class _StateKeeper(keras.callbacks.Callback):
         callbacks: Sequence[keras.callbacks.Callback],
         state: TrainingState | None,
         interruption: Interruption,
+        validation: dict[str, str],
     ) -> None:
         super().__init__()
         self.interruption = interruption
@@ -196,6 +225,7 @@ class _StateKeeper(keras.callbacks.Callback):
         self.batches = batches
         self.callbacks = callbacks
         self.state = state
+        self.validation = validation
         self.watch = _Watch()
         self.epoch = 0
         self.saved = state.batch if state else 0
@@ -221,29 +251,47 @@ class _StateKeeper(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         done = batch + 1
-        is_due = done // self.every > self.saved // self.every or self.interruption.noted
-        if is_due and done < len(self.batches):
+        left = len(self.batches) - done
+        is_last = left <= self.model.steps_per_execution
+        is_due = done // self.every > self.saved // self.every or is_last
+        if left > 0 and (is_due or self.interruption.noted):
             self._save(self.epoch, done)
-            self._stop_if_interrupted()
+            self.interruption.check()
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.interruption.check()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.batches.epoch = epoch + 1
         self._save(epoch + 1, 0)
-        self._stop_if_interrupted()
-
-    def _stop_if_interrupted(self) -> None:
-        if self.interruption.noted:
-            raise KeyboardInterrupt
+        self.interruption.check()
 
     def _save(self, epoch: int, batch: int) -> None:
         self.forgotten.warn()
         fingerprint = self.batches.fingerprint
-        state = TrainingState.of(self.model, epoch, batch, fingerprint, self.callbacks)
+        state = TrainingState.of(
+            self.model, epoch, batch, fingerprint, self.callbacks, self.validation
+        )
         if not state.is_finite():
             last = (batch or len(self.batches)) - 1
             raise _diverged("some weights are not finite", self.epoch, last)
         state.save(self.path)
         self.saved = batch
+
+
+def _lock(path: pathlib.Path) -> pathlib.Path:
+    """Returns the lock file of a state, whose name may be as long as names can be."""
+    name = f".lock-{path.name}"
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        name = f".lock-{hashlib.sha256(os.fsencode(path.name)).hexdigest()}"
+    return path.with_name(name)
+
+
+def _verbose() -> int:
+    """Returns 1, a bar, where one can be drawn; else 2, a line per epoch."""
+    is_terminal = getattr(sys.stdout, "isatty", bool)()
+    drawn = is_terminal or "ipykernel" in sys.modules or "PYCHARM_HOSTED" in os.environ
+    return 1 if drawn else 2
 
 
 def _diverged(what: str, epoch: int, batch: int) -> TrainingDiverged:

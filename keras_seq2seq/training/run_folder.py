@@ -2,17 +2,22 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import re
 import shutil
 from collections.abc import Iterable
 from typing import Any
 
+from keras_seq2seq.training.history import count_epochs
 from keras_seq2seq.training.recipe import Recipe, read_settings
-from keras_seq2seq.training.training_state import completed_epochs
+from keras_seq2seq.training.training_state import StateSummary, weights_file
 from keras_seq2seq.whole_file import whole_file
 
 EPOCHS = "training.epochs"
+# Names the pairs, but does not decide what they are.
+WHERE = ("format", "train", "validation", "test", "source_field", "target_field")
+LONGEST_BELOW = 200  # characters of the longest path below the folder, TensorBoard's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +29,11 @@ class RunFolder:
     """
 
     path: pathlib.Path
+
+    @property
+    def lock(self) -> pathlib.Path:
+        """Exists while a training is at work here."""
+        return self.path / ".lock"
 
     @property
     def model(self) -> pathlib.Path:
@@ -75,25 +85,63 @@ class RunFolder:
         """The results of the run, as JSON."""
         return self.path / "report.json"
 
+    def check_name(self) -> None:
+        """Refuses a folder whose path the files of a run cannot have.
+
+        Raises:
+            ValueError: If it is not Unicode, or so long that files below it could not be opened.
+        """
+        try:
+            str(self.path).encode("utf-8")
+            os.stat(self.path / ("x" * LONGEST_BELOW))
+        except UnicodeEncodeError:
+            raise ValueError(
+                "The path of a run folder must be UTF-8, or not all libraries can write there. "
+                f"Received: {os.fsencode(self.path)!r}."
+            ) from None
+        except FileNotFoundError:
+            return
+        except (NotADirectoryError, FileExistsError):
+            raise NotADirectoryError(
+                f"{self.path} cannot be a run folder: there is a file of that name, or above it."
+            ) from None
+        except OSError as error:
+            raise ValueError(
+                f"The files of a run must be possible in its folder. Received: {self.path}: "
+                f"{error.strerror}. Name another one."
+            ) from None
+
     def goes_on(self, recipe: Recipe, *, force: bool) -> bool:
         """Returns True if the folder holds a run that a recipe continues; changes nothing.
 
         An unfinished run continues with its own recipe. Any run continues with a recipe that only
-        has more epochs, unless the learning rate depends on their number.
+        has more epochs, unless the learning rate depends on their number. Where the data lies may
+        change: the state knows the pairs.
 
         Raises:
             FileExistsError: If it holds another run, and `force` is False.
+            FileNotFoundError: If the run is not complete, so that it would end badly or another
+                model would replace its best, and `force` is False.
+            StateError: If its state cannot be read.
         """
-        if force or not self.recipe.exists():
+        if force:
             return False
-        self._check_goes_on(recipe)
+        if not self.recipe.exists():
+            kept = [path.name for path in (self.state, self.model, self.report) if path.exists()]
+            if kept:
+                raise self._incomplete(f"{', '.join(kept)} but no recipe.toml")
+            return False
+        state = StateSummary.read(self.state) if self.state.exists() else None
+        self._check_goes_on(recipe, knows_validation=state is not None and state.knows_validation)
+        if missing := self._missing(state):
+            raise self._incomplete(missing)
         return True
 
     def prepare(self, *, goes_on: bool) -> None:
         """Prepares the folder for a run that continues, or empties it for a new one."""
         if goes_on:
             self.report.unlink(missing_ok=True)
-            self._cut_to(completed_epochs(self.state) if self.state.exists() else 0)
+            self._cut_to(StateSummary.read(self.state).epoch if self.state.exists() else 0)
             return
         # The recipe first: without it the folder holds no run, whatever else is left.
         for file in (self.recipe, self.state, self.history, self.samples, self.report):
@@ -116,16 +164,18 @@ class RunFolder:
         """Writes the report, never half of it."""
         _replace(self.report, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
 
-    def _check_goes_on(self, recipe: Recipe) -> None:
+    def _check_goes_on(self, recipe: Recipe, *, knows_validation: bool) -> None:
         kept, given = read_settings(self.recipe), recipe.settings
-        changed = {name: value for name, value in given.items() if kept[name] != value}
+        # The state knows which pairs it was trained and judged on; those of an earlier release
+        # know the training pairs alone.
+        free = {"data.folder"} | ({f"data.{key}" for key in WHERE} if knows_validation else set())
+        changed = {
+            name: value for name, value in given.items() if kept[name] != value and name not in free
+        }
         has_more_epochs = set(changed) == {EPOCHS} and kept[EPOCHS] < given[EPOCHS]
         if has_more_epochs and recipe.training.schedule != "cosine":
             return
-        finished = self.report.exists() and not json.loads(self.report.read_text("utf-8")).get(
-            "interrupted"
-        )
-        if finished:
+        if self._is_finished():
             raise FileExistsError(
                 f"{self.path} holds a finished run. Name another folder, raise only "
                 "training.epochs to continue it (not with the cosine schedule), or pass --force "
@@ -139,10 +189,47 @@ class RunFolder:
                 "(force=True) to start over."
             )
 
+    def _is_finished(self) -> bool:
+        try:
+            return not json.loads(self.report.read_text("utf-8")).get("interrupted")
+        except FileNotFoundError:
+            return False
+        except (ValueError, AttributeError):
+            raise ValueError(
+                f"{self.report} cannot be read as the report of a run. Delete it to continue the "
+                "run from its state, or pass --force (force=True) to start over."
+            ) from None
+
+    def _missing(self, state: StateSummary | None) -> str:
+        """Returns what is missing of a run, or "" if it is complete."""
+        done = count_epochs(self.history)
+        if state is None:
+            kept = [p.name for p in (self.model, self.report) if p.exists()]
+            if done:
+                kept.append(f"{self.history.name} of {done} epochs")
+            return f"{', '.join(kept)} but no state.npz" if kept else ""
+        if done < state.epoch:
+            return f"a state after {state.epoch} epochs, but history.csv with {done}"
+        if state.epoch and not self.model.exists():
+            return f"a state after {state.epoch} epochs, but no model.keras"
+        lost = [name for name in state.epoch_files if not (self.epochs / name).exists()]
+        # A kill at the end of an epoch, in earlier releases: its file has replaced one already.
+        if lost and not (self.epochs / weights_file(state.epoch + 1)).exists():
+            return f"a state that needs weights of epochs, but no epochs/{', epochs/'.join(lost)}"
+        return ""
+
+    def _incomplete(self, what: str) -> FileNotFoundError:
+        return FileNotFoundError(
+            f"{self.path} holds {what}: a run can continue only with all its files. Nothing was "
+            "changed. Put back what is missing, name another folder, or pass --force (force=True) "
+            "to start over, which replaces the model."
+        )
+
     def _cut_to(self, epochs: int) -> None:
         """Drops the records of epochs that the state does not hold: these run again."""
         if self.history.exists():
-            rows = self.history.read_text("utf-8").splitlines(keepends=True)
+            # Not `read_text`: it would change the ends of lines, which a state may count.
+            rows = self.history.read_bytes().decode("utf-8").splitlines(keepends=True)
             _replace(self.history, "".join(rows[: epochs + 1]) if epochs else "")
         if self.samples.exists():
             kept = []
@@ -156,4 +243,4 @@ class RunFolder:
 
 def _replace(path: pathlib.Path, text: str) -> None:
     with whole_file(path) as partial:
-        partial.write_text(text, "utf-8")
+        partial.write_bytes(text.encode("utf-8"))

@@ -1,8 +1,10 @@
 """A training run: from a recipe to a folder with the model, its history and its report."""
 
+import dataclasses
 import os
 import pathlib
 import platform
+import signal
 import time
 import warnings
 from typing import Any
@@ -12,7 +14,7 @@ import keras
 from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
 from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.evaluation import evaluate
-from keras_seq2seq.installed import is_installed, versions
+from keras_seq2seq.installed import is_installed, missing_package, missing_packages, versions
 from keras_seq2seq.models.losses import RDrop
 from keras_seq2seq.models.precision import EXACT_POLICY, dtype_policy
 from keras_seq2seq.seq2seq import Seq2Seq, load_model
@@ -21,6 +23,7 @@ from keras_seq2seq.training.averaging import KeepEpochs, average
 from keras_seq2seq.training.batches import PairBatches
 from keras_seq2seq.training.callbacks import (
     EarlyStopping,
+    HistoryFile,
     KeepBest,
     MovingAverage,
     Throughput,
@@ -28,15 +31,19 @@ from keras_seq2seq.training.callbacks import (
     save_model,
 )
 from keras_seq2seq.training.corpus_parts import CorpusParts, Pairs, read_parts
+from keras_seq2seq.training.folder_lock import locked
 from keras_seq2seq.training.initial_model import begin
+from keras_seq2seq.training.interruption import Interruption, Terminated, stopped_at_once
 from keras_seq2seq.training.optimizer import build_optimizer
 from keras_seq2seq.training.recipe import Recipe
 from keras_seq2seq.training.recipe_sections import METRICS
 from keras_seq2seq.training.resumable_fit import resumable_fit
 from keras_seq2seq.training.run_folder import RunFolder
 from keras_seq2seq.training.tensorboard import TensorBoard
+from keras_seq2seq.training.training_state import TrainingState, validation_fingerprints
 
 KEPT_SOURCES = 100
+NEEDED = ("matplotlib", "sacrebleu")
 VERSIONED = (
     "keras_seq2seq",
     "keras",
@@ -59,9 +66,10 @@ def train(
     """Trains the model that a recipe describes.
 
     A run may be killed at any moment. Started again, it resumes from its last state and ends as it
-    would have ended anyway (`resumable_fit`). Ctrl-C or SIGTERM ends the training early: the best
-    model so far is kept, the report is written, and the same call resumes the run. A finished run
-    also continues if its recipe has more epochs, except with a cosine schedule.
+    would have ended anyway (`resumable_fit`). Ctrl-C or SIGTERM ends the training early, within
+    seconds: the best model so far is kept, a report that says "interrupted" is written without the
+    test part, and the same call resumes the run. A finished run also continues if its recipe has
+    more epochs, except with a cosine schedule. Until everything is accepted, nothing is written.
 
     Args:
         recipe: The recipe of the run.
@@ -74,54 +82,78 @@ def train(
             [model] and [tokenizer] must agree with it, except where no weight depends on them.
         force: Overwrite a run in the folder.
     Returns:
-        The report: quality on the test part, tokens per second, wall time, versions.
+        The report: quality on the test part, tokens per second, wall time, versions; after an
+        interruption "interrupted" is True and "signal" its name, "SIGINT" or "SIGTERM".
     Raises:
+        BlockingIOError: If another process trains in the folder.
         FileExistsError: If the folder holds a run that this recipe does not continue, and `force`
             is False.
+        FileNotFoundError: If files of the run are missing, and `force` is False; or the run to
+            start from has no model.
+        ImportError: If a package that the run needs at its end is missing.
         StateError, TrainingDiverged: See `resumable_fit`.
         ValueError: If pairs are longer than the model takes and the recipe's policy is "refuse",
             or the model to start from does not match the recipe.
     """
+    if missing := missing_packages(NEEDED):
+        raise missing_package(f"A training run needs {', '.join(missing)}", "train")
     folder = RunFolder(pathlib.Path(run_folder))
+    folder.check_name()
+    with locked(folder.lock, f"the run folder {folder.path}"):
+        return _train(recipe, folder, fine_tune, force)
+
+
+def _train(
+    recipe: Recipe, folder: RunFolder, fine_tune: str | pathlib.Path | None, force: bool
+) -> dict[str, Any]:
+    """Trains in a folder that is locked."""
     started = time.perf_counter()
     goes_on = folder.goes_on(recipe, force=force)
     parts = read_parts(recipe)
     if parts.report:
         print(parts.report)
     keras.utils.set_random_seed(recipe.training.seed)
+    resumes = goes_on and folder.state.exists()
     with dtype_policy(recipe.training.precision):
-        tokenizers, model = begin(recipe, parts.train, fine_tune, folder if goes_on else None)
+        tokenizers, model = begin(recipe, parts.train, fine_tune, folder if resumes else None)
     batches = _batches(recipe, parts.train, tokenizers, shuffle=True)
     _check_lengths(recipe, batches, "training")
+    validation = _batches(recipe, parts.validation, tokenizers, shuffle=False)
+    _check_lengths(recipe, validation, "validation")
     _compile(model, recipe, len(batches))
     # The files of a run hold a model that computes in float32.
     model.dtype_policy = EXACT_POLICY
-    folder.prepare(goes_on=goes_on)
-    if not folder.state.exists():  # a state belongs to the tokenizers already there
-        tokenizers.save(folder.path)
-    folder.write_start(recipe, (source for source, _ in parts.validation[:KEPT_SOURCES]))
-    interrupted = _fit(model, recipe, parts, batches, folder)
-    report = {
-        "interrupted": interrupted,
-        "parameters": model.count_params(),
-        "pairs": {name: len(getattr(parts, name)) for name in ("train", "validation", "test")},
-        "dropped_pairs": batches.num_dropped,
-        "padding_share": round(batches.padding_share, 4),
-        "steps_per_epoch": len(batches),
-        "training_seconds": round(time.perf_counter() - started, 1),
-        "threads": os.cpu_count(),
-        "machine": platform.platform(),
-        "backend": keras.backend.backend(),
-        "versions": {"python": platform.python_version(), **versions(VERSIONED)},
-        **_history_summary(folder),
-    }
-    best = load_model(folder.model, compile=False)
-    if parts.test:
-        tokenize = recipe.training.bleu_tokenize
-        report["test"] = _test(best, parts.test, tokenize, GREEDY)
-        if (size := recipe.training.test_beam_size) > 1:
-            report["test_beam"] = _test(best, parts.test, tokenize, BeamSearch(size))
-    folder.write_report(report)
+    callbacks = _Callbacks.of(recipe, parts, batches, folder)
+    judges = validation_fingerprints(validation, callbacks.listed)
+    if resumes:
+        TrainingState.load(folder.state).check(
+            model, batches.fingerprint, callbacks.listed, judges
+        )
+    with Interruption():
+        folder.prepare(goes_on=goes_on)
+        if not resumes:  # a state belongs to the tokenizers already there
+            tokenizers.save(folder.path)
+        folder.write_start(recipe, (source for source, _ in parts.validation[:KEPT_SOURCES]))
+        if not resumes:
+            state = TrainingState.of(model, 0, 0, batches.fingerprint, callbacks.listed, judges)
+            state.save(folder.state)
+        stopped_by = _fit(model, recipe, batches, validation, callbacks, folder)
+        report: dict[str, Any] = {
+            "interrupted": True,  # until the test part is done: a run that is killed in it goes on
+            "parameters": model.count_params(),
+            "pairs": {name: len(getattr(parts, name)) for name in ("train", "validation", "test")},
+            "dropped_pairs": batches.num_dropped,
+            "padding_share": round(batches.padding_share, 4),
+            "steps_per_epoch": len(batches),
+            **_facts(started),
+            **_history_summary(folder),
+        }
+        folder.write_report(report)
+        stopped_by = stopped_by or _add_test(report, recipe, parts.test, folder)
+        report["interrupted"] = stopped_by is not None
+        if stopped_by:
+            report["signal"] = stopped_by
+        folder.write_report(report)
     return report
 
 
@@ -143,12 +175,6 @@ def _batches(
             copies=2 if training.r_drop else 1,
             seed=training.seed,
         )
-
-
-def _validation(recipe: Recipe, pairs: Pairs, tokenizers: TokenizerPair) -> PairBatches:
-    batches = _batches(recipe, pairs, tokenizers, shuffle=False)
-    _check_lengths(recipe, batches, "validation")
-    return batches
 
 
 def _check_lengths(recipe: Recipe, batches: PairBatches, part: str) -> None:
@@ -180,57 +206,113 @@ def _compile(model: Seq2Seq, recipe: Recipe, steps_per_epoch: int) -> None:
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class _Callbacks:
+    """The callbacks of a run, in order, and those that are asked afterwards."""
+
+    listed: tuple[keras.callbacks.Callback, ...]
+    keep_best: KeepBest
+    kept: KeepEpochs | None
+    history: HistoryFile
+
+    @classmethod
+    def of(
+        cls, recipe: Recipe, parts: CorpusParts, batches: PairBatches, folder: RunFolder
+    ) -> "_Callbacks":
+        training = recipe.training
+        monitor = f"val_{training.metric}"
+        mode = METRICS[training.metric]
+        keep_best = KeepBest(folder.model, monitor, mode)
+        history = HistoryFile(folder.history)
+        quality = TranslationQuality(
+            parts.validation,
+            every=training.evaluate_every,
+            size=training.evaluate_size,
+            tokenize=training.bleu_tokenize,
+            samples_path=folder.samples,
+        )
+        listed = [Throughput(batches), quality, keep_best, history]
+        if training.ema_momentum:
+            listed.insert(0, MovingAverage())
+        if is_installed("tensorboard"):
+            listed.append(TensorBoard(folder.tensorboard, quality))
+        kept = None
+        if count := training.average_last or training.average_best:
+            by = {"monitor": monitor, "mode": mode} if training.average_best else {}
+            kept = KeepEpochs(folder.epochs, count, **by)
+            listed.append(kept)
+        if training.patience:
+            epochs = training.patience * training.evaluate_every
+            listed.append(EarlyStopping(monitor, mode=mode, patience=epochs))
+        return cls(tuple(listed), keep_best, kept, history)
+
+
 def _fit(
-    model: Seq2Seq, recipe: Recipe, parts: CorpusParts, batches: PairBatches, folder: RunFolder
-) -> bool:
-    """Fits the model and leaves one in the run folder; returns True if Ctrl-C ended it."""
-    training = recipe.training
-    monitor = f"val_{training.metric}"
-    mode = METRICS[training.metric]
-    keep_best = KeepBest(folder.model, monitor, mode)
-    csv_logger = keras.callbacks.CSVLogger(str(folder.history), append=True)
-    quality = TranslationQuality(
-        parts.validation,
-        every=training.evaluate_every,
-        size=training.evaluate_size,
-        tokenize=training.bleu_tokenize,
-        samples_path=folder.samples,
-    )
-    callbacks = [Throughput(batches), quality, keep_best, csv_logger]
-    if training.ema_momentum:
-        callbacks.insert(0, MovingAverage())
-    if is_installed("tensorboard"):
-        callbacks.append(TensorBoard(folder.tensorboard, quality))
-    kept = None
-    if count := training.average_last or training.average_best:
-        by = {"monitor": monitor, "mode": mode} if training.average_best else {}
-        kept = KeepEpochs(folder.epochs, count, **by)
-        callbacks.append(kept)
-    if training.patience:
-        epochs = training.patience * training.evaluate_every
-        callbacks.append(EarlyStopping(monitor, mode=mode, patience=epochs))
+    model: Seq2Seq,
+    recipe: Recipe,
+    batches: PairBatches,
+    validation: PairBatches,
+    callbacks: _Callbacks,
+    folder: RunFolder,
+) -> str | None:
+    """Fits the model and leaves one in the run folder; returns the signal that ended it early."""
+    stopped_by = None
     try:
         resumable_fit(
             model,
             batches,
-            epochs=training.epochs,
+            epochs=recipe.training.epochs,
             state_path=folder.state,
-            save_every=training.save_every,
-            validation_data=_validation(recipe, parts.validation, batches.tokenizers),
-            callbacks=callbacks,
+            save_every=recipe.training.save_every,
+            validation_data=validation,
+            callbacks=callbacks.listed,
         )
-        interrupted = False
-    except KeyboardInterrupt:
-        interrupted = True
+    except KeyboardInterrupt as error:
+        stopped_by = _signal(error)
     finally:
-        if csv_logger.csv_file is not None:
-            csv_logger.csv_file.close()
+        callbacks.history.close()
+    kept = callbacks.kept
     if kept is not None and kept.paths():
         average(model, kept.paths())
         save_model(model, folder.model)
-    elif keep_best.best is None:
+    elif callbacks.keep_best.best is None:
         save_model(model, folder.model)
-    return interrupted
+    return stopped_by
+
+
+def _add_test(
+    report: dict[str, Any], recipe: Recipe, pairs: Pairs, folder: RunFolder
+) -> str | None:
+    """Adds the quality on the test part; returns the signal that ended it early."""
+    if not pairs:
+        return None
+    training = recipe.training
+    try:
+        with stopped_at_once():
+            best = load_model(folder.model, compile=False)
+            found = {"test": _test(best, pairs, training.bleu_tokenize, GREEDY)}
+            if (size := training.test_beam_size) > 1:
+                search = BeamSearch(size)
+                found["test_beam"] = _test(best, pairs, training.bleu_tokenize, search)
+    except KeyboardInterrupt as error:
+        return _signal(error)
+    report.update(found)
+    return None
+
+
+def _signal(error: KeyboardInterrupt) -> str:
+    return (signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT).name
+
+
+def _facts(started: float) -> dict[str, Any]:
+    """Returns what the report tells of the machine and of the time since `started`."""
+    return {
+        "training_seconds": round(time.perf_counter() - started, 1),
+        "threads": os.cpu_count(),
+        "machine": platform.platform(),
+        "backend": keras.backend.backend(),
+        "versions": {"python": platform.python_version(), **versions(VERSIONED)},
+    }
 
 
 def _history_summary(folder: RunFolder) -> dict[str, Any]:

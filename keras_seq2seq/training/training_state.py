@@ -26,6 +26,7 @@ FORMAT_VERSION = 2
 # Version 1 has the memory of callbacks by their place in the list.
 BY_PLACE = 1
 META = "meta"
+WEIGHTS_SUFFIX = ".weights.h5"  # of a file with the weights of one epoch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +43,8 @@ class TrainingState:
         metrics: Values of the metric variables in the middle of an epoch; empty at its start.
         callbacks: Remembered attributes of each callback, by its class and its occurrence.
         stopped: True if a callback ended the training.
+        validation: Fingerprint of what each judge of the epochs looks at; earlier releases kept
+            none.
     """
 
     epoch: int
@@ -53,6 +56,7 @@ class TrainingState:
     metrics: tuple[np.ndarray, ...]
     callbacks: dict[str, dict[str, Any]]
     stopped: bool = False
+    validation: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def save(self, path: pathlib.Path) -> None:
         """Writes the state to a file that is never incomplete."""
@@ -90,6 +94,7 @@ class TrainingState:
         batch: int,
         fingerprint: str,
         callbacks: Sequence[keras.callbacks.Callback],
+        validation: Mapping[str, str] | None = None,
     ) -> "TrainingState":
         """Returns the state of a compiled model between two batches.
 
@@ -99,6 +104,7 @@ class TrainingState:
             batch: int >= 0. Batches completed in the current epoch.
             fingerprint: Fingerprint of the batches.
             callbacks: All callbacks; see `callback_memory` for what is kept of them.
+            validation: What `validation_fingerprints` returned.
         """
         variables = _variables(model)
         return cls(
@@ -111,6 +117,7 @@ class TrainingState:
             metrics=tuple(_value(v) for v in model.metrics_variables) if batch else (),
             callbacks=remember(callbacks),
             stopped=bool(model.stop_training),
+            validation=validation or {},
         )
 
     def __repr__(self) -> str:
@@ -127,22 +134,29 @@ class TrainingState:
         recall(self.callbacks, callbacks)
 
     def check(
-        self, model: keras.Model, fingerprint: str, callbacks: Sequence[keras.callbacks.Callback]
+        self,
+        model: keras.Model,
+        fingerprint: str,
+        callbacks: Sequence[keras.callbacks.Callback],
+        validation: Mapping[str, str] | None = None,
     ) -> None:
-        """Checks that a training can resume from this state.
+        """Checks that a training can resume from this state; changes nothing.
 
         Raises:
             StateError: If the state belongs to another model, optimizer, backend, other data or
-                other callbacks.
+                other callbacks, or its epochs were judged on other pairs.
         """
-        variables = _variables(model)
-        here = [(v.path, tuple(v.shape)) for v in variables]
+        here = [(v.path, tuple(v.shape)) for v in _variables(model)]
         kept = [(n, v.shape) for n, v in zip(self.names, self.variables, strict=True)]
         faults = []
         if self.backend != keras.backend.backend():
             faults.append(f"the backend {self.backend}, not {keras.backend.backend()}")
         if self.fingerprint != fingerprint:
             faults.append("other pairs, tokenizers, batch sizes or seed")
+        given = validation or {}
+        other = [n for n, value in self.validation.items() if given.get(n, value) != value]
+        if other:
+            faults.append(f"other validation pairs ({', '.join(other)})")
         if [shape for _, shape in here] != [shape for _, shape in kept]:
             both = zip(kept, here, strict=False)
             odd = [f"{a} in the state, {b} here" for a, b in both if a != b]
@@ -157,19 +171,58 @@ class TrainingState:
         check_claims(self.callbacks, callbacks)
 
     def restore(self, model: keras.Model) -> None:
-        """Sets model and optimizer to the values of this state."""
+        """Sets model and optimizer to the values of this state, which `check` has accepted."""
         for variable, value in zip(_variables(model), self.variables, strict=True):
             variable.assign(value)
 
 
-def completed_epochs(path: pathlib.Path) -> int:
-    """Returns the number of completed epochs in the file of a state.
+def validation_fingerprints(
+    validation_data: Any, callbacks: Sequence[keras.callbacks.Callback]
+) -> dict[str, str]:
+    """Returns the fingerprint of what decides which epoch is best, by its name.
 
-    Raises:
-        StateError: As for `TrainingState.load`.
+    Args:
+        validation_data: As for keras.Model.fit; what has no `fingerprint` is not known.
+        callbacks: All callbacks; those with a `fingerprint` judge epochs.
     """
-    with _opened(path) as file:
-        return int(_meta(file, path)["epoch"])
+    judges = {type(callback).__name__: callback for callback in callbacks}
+    named = {"validation_data": validation_data, **judges}
+    found = {name: getattr(judge, "fingerprint", None) for name, judge in named.items()}
+    return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
+@dataclasses.dataclass(frozen=True)
+class StateSummary:
+    """What the file of a state says of a run, read without the variables.
+
+    Args:
+        epoch: int >= 0. Epochs completed.
+        epoch_files: Names of the files of weights that an average needs.
+        knows_validation: True if it knows the validation pairs.
+    """
+
+    epoch: int
+    epoch_files: tuple[str, ...]
+    knows_validation: bool
+
+    @classmethod
+    def read(cls, path: pathlib.Path) -> "StateSummary":
+        """Reads the file of a state.
+
+        Raises:
+            StateError: As for `TrainingState.load`.
+        """
+        with _opened(path) as file:
+            meta = _meta(file, path)
+        remembered = meta["callbacks"].items()
+        numbers = [n for k, v in remembered if "KeepEpochs" in k for n in v.get("values", ())]
+        files = tuple(weights_file(int(number)) for number in numbers)
+        return cls(int(meta["epoch"]), files, bool(meta.get("validation")))
+
+
+def weights_file(epoch: int) -> str:
+    """Returns the name of the file with the weights of an epoch, counted from 1."""
+    return f"{epoch:04d}{WEIGHTS_SUFFIX}"
 
 
 @contextlib.contextmanager

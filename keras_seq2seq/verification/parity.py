@@ -8,13 +8,13 @@ import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 
 from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.decoding.strategies import GREEDY
 from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.formats import EXACT, REFERENCE
+from keras_seq2seq.progress import progress
 from keras_seq2seq.runtimes.runtime import Runtime, TextAnswer
 from keras_seq2seq.text.lines import read_texts
 from keras_seq2seq.translation import Translation
@@ -204,30 +204,32 @@ def verify(
         for artefact in sorted(opened.artefacts, key=lambda artefact: artefact[0] != REFERENCE)
         for search in SEARCHES
     ]
-    progress = keras.utils.Progbar(len(ways), unit_name="way", verbose=int(verbose))
     agreements = []
     references: dict[Strategy, list[list[Translation]]] = {}
-    for runtime, quantization, search, strategy in ways:
-        engine = engine_of(runtime, quantization)
-        translator = Translator(
-            engine,
-            tokenizers,
-            max_length=opened.max_length,
-            search=search,
-            strategy=strategy,
-            shortlist=shortlist,
-        )
-        found = list(translator.iterate(texts, verbose=False))
-        # The first of each strategy is the reference: Keras with the search in its graph.
-        expected = references.setdefault(strategy, found)
-        name = search if strategy == GREEDY else f"beam {search}"
-        way = (runtime, quantization, name)
-        said = [[[_said(one) for one in row] for row in rows] for rows in (expected, found)]
-        agreements.append(_compare(way, texts, *said))
-        if search == "in_file":
-            for name, answers in engine.answers_by_text(texts, strategy, default).items():
-                agreements.append(_compare_texts((runtime, EXACT, name), texts, expected, answers))
-        progress.add(1)
+    with progress(len(ways), "ways", verbose) as advance:
+        for runtime, quantization, search, strategy in ways:
+            engine = engine_of(runtime, quantization)
+            translator = Translator(
+                engine,
+                tokenizers,
+                max_length=opened.max_length,
+                search=search,
+                strategy=strategy,
+                shortlist=shortlist,
+            )
+            found = list(translator.iterate(texts, verbose=False))
+            # The first of each strategy is the reference: Keras with the search in its graph.
+            expected = references.setdefault(strategy, found)
+            name = search if strategy == GREEDY else f"beam {search}"
+            way = (runtime, quantization, name)
+            said = [[[_said(one) for one in row] for row in rows] for rows in (expected, found)]
+            agreements.append(_compare(way, texts, *said))
+            if search == "in_file":
+                for name, answers in engine.answers_by_text(texts, strategy, default).items():
+                    agreements.append(
+                        _compare_texts((runtime, EXACT, name), texts, expected, answers)
+                    )
+            advance(1)
     return Parity(tuple(agreements), tuple(opened.altered_files()))
 
 
