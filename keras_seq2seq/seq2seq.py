@@ -18,6 +18,7 @@ from keras_seq2seq.models.decoder_step import build_decoder_step
 from keras_seq2seq.models.layer_changes import LayerChanges
 from keras_seq2seq.models.losses import MaskedCrossentropy
 from keras_seq2seq.models.metrics import Perplexity, TokenAccuracy
+from keras_seq2seq.models.positions import check_batch_lengths
 from keras_seq2seq.models.precision import dtype_policy
 from keras_seq2seq.models.replicas import check_one_replica
 from keras_seq2seq.models.token_model import TokenModel
@@ -205,7 +206,7 @@ class Seq2Seq(TokenModel):
         if self.built:
             self.optimizer.build(self.trainable_variables)
 
-    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         """Trains the model: keras.Model.fit.
 
         Raises:

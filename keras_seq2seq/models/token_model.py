@@ -13,7 +13,7 @@ from keras_seq2seq.models.fit import Fit
 class TokenModel(Fit, keras.Model, abc.ABC):
     """A Keras model that refuses calls of Keras which lose its meaning, and says what to call."""
 
-    def fit(self, *args: Any, **kwargs: Any) -> Any:
+    def fit(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         """Trains the model: keras.Model.fit.
 
         Raises:
@@ -22,7 +22,7 @@ class TokenModel(Fit, keras.Model, abc.ABC):
         _check_class_weight(super().fit, args, kwargs)
         return super().fit(*args, **kwargs)
 
-    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         """Trains on one batch: keras.Model.train_on_batch.
 
         Raises:

@@ -126,9 +126,7 @@ def _train(
     callbacks = _Callbacks.of(recipe, parts, batches, folder)
     judges = validation_fingerprints(validation, callbacks.listed)
     if resumes:
-        TrainingState.load(folder.state).check(
-            model, batches.fingerprint, callbacks.listed, judges
-        )
+        TrainingState.load(folder.state).check(model, batches.fingerprint, callbacks.listed, judges)
     with Interruption():
         folder.prepare(goes_on=goes_on)
         if not resumes:  # a state belongs to the tokenizers already there

@@ -66,7 +66,7 @@ class Gate:
 
     def __repr__(self) -> str:
         limits = f"max_quality_drop={self.max_quality_drop}"
-        return f"Gate({len(self.evaluation)} pairs, metric={self.metric!r}, {limits})"
+        return f"Gate({len(self.evaluation or ())} pairs, metric={self.metric!r}, {limits})"
 
     @classmethod
     def from_options(cls, gate: "Gate | None", options: Mapping[str, Any]) -> "Gate":
