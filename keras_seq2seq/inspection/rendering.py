@@ -8,6 +8,7 @@ from typing import Any
 
 from keras_seq2seq.formats import FORMATS
 from keras_seq2seq.inspection.findings import Findings, Group, Operator, TensorSpec
+from keras_seq2seq.text.printable import printable
 
 WIDTH = 110
 LONGEST = 12  # layers shown; --json lists all of them
@@ -61,7 +62,7 @@ def _head(inspection: Findings) -> str:
         size += f", {inspection.parameters:,} parameters"
     facts = [f"  {key}: {_fact(value)}" for key, value in inspection.facts.items() if value]
     title = f"{inspection.path}: {TITLES[inspection.format]}, {size}"
-    return "\n".join([_printable(title), *map(_wrapped, facts)])
+    return "\n".join([printable(title), *map(_wrapped, facts)])
 
 
 def _fact(value: Any) -> str:
@@ -147,7 +148,7 @@ def _table(head: Cells, rows: Sequence[Cells]) -> str:
         right = title in ("MB", "nodes", "tensors", "parameters", "bytes")
         table.add_column(title, justify="right" if right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_printable(cell)) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     output = io.StringIO()
     Console(file=output, width=WIDTH, color_system=None).print(table)
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
@@ -158,9 +159,4 @@ def _wrapped(line: str) -> str:
     wrapper = textwrap.TextWrapper(
         WIDTH, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False
     )
-    return wrapper.fill(_printable(line))
-
-
-def _printable(text: str) -> str:
-    """Escapes control characters: names come from untrusted files and could steer a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return wrapper.fill(printable(line))
