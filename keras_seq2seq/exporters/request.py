@@ -134,6 +134,18 @@ def _check_shortlist(prepared: PreparedExport) -> None:
 
 
 def _check_folder(output_dir: pathlib.Path, force: bool) -> None:
+    try:
+        str(output_dir).encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            "`output_dir` must be a path in UTF-8, which the writers of the formats need. "
+            f"Received: {str(output_dir)!r}; name another."
+        ) from None
+    if output_dir.is_mount():
+        raise FileExistsError(
+            "`output_dir` must not be a mounted folder, which cannot be renamed. "
+            f"Received: {output_dir}; name a new folder in it."
+        )
     if output_dir.exists():
         replaceable = (output_dir / MANIFEST_FILE).is_file()
         if not (force and replaceable):
