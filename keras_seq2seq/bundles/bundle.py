@@ -9,6 +9,7 @@ from typing import Any
 
 from keras_seq2seq.bundles.manifest import FORMAT_VERSION, MANIFEST_FILE, faults, sha256
 from keras_seq2seq.bundles.open_runtime import open_runtime
+from keras_seq2seq.bundles.unlisted_files import unlisted_files
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategies import BeamSearch
 from keras_seq2seq.decoding.strategy import Strategy
@@ -205,19 +206,32 @@ class Bundle:
             if sha256(self.folder / name) != files[name]["sha256"]
         ]
 
+    def unlisted_files(self) -> list[str]:
+        """Returns the names of the files in the folder that the manifest does not list."""
+        return unlisted_files(self.folder, self.manifest["files"])
+
     def check_unaltered(self, runtime: str, quantization: str = "float32") -> None:
         """Checks the checksums of the files of one artefact, the tokenizers and the shortlist.
 
         Raises:
-            ValueError: If files were altered; names all of them.
+            ValueError: If files were altered, or the folder holds files that are not listed; names
+                all of them.
         """
         names = {*self.files(runtime, quantization), *self.manifest["tokenizer"].values()}
         names |= {self.manifest["shortlist"]} if "shortlist" in self.manifest else set()
+        lines = []
         if altered := self.altered_files(sorted(names)):
-            raise ValueError(
+            lines.append(
                 f"Files in {self.folder} do not have the SHA-256 of the manifest: altered "
                 f"{altered}. Copy or export the bundle again."
             )
+        if unlisted := self.unlisted_files():
+            lines.append(
+                f"A bundle must hold only the files of its manifest. Received: {self.folder} with "
+                f"{unlisted}; move them elsewhere, or export the bundle again."
+            )
+        if lines:
+            raise ValueError("\n".join(lines))
 
     def _format_faults(self) -> list[str]:
         return [
@@ -294,8 +308,9 @@ def load(
             takes "in_file" where that has the strategy.
         strategy: `Greedy()`, the default, or `BeamSearch(...)`.
         num_threads: int > 0. Threads of the ONNX and the LiteRT runtime.
-        check: Compare the SHA-256 of the files that are read with the manifest. False saves
-            reading them twice, for a host that checked them when it installed the bundle.
+        check: Compare the SHA-256 of the files that are read with the manifest, and refuse a
+            bundle with files that it does not list. False saves reading them twice, for a host
+            that checked them when it installed the bundle.
     Returns:
         A translator: `load("bundle").translate(["They are watching."])`.
     Raises:

@@ -25,7 +25,7 @@ class SavedModelRuntime(Runtime):
     A SavedModel is a program: load one only from where you would run a program from.
 
     Args:
-        folder: A folder of numbered versions, whose latest is used, or one version.
+        folder: One version, or a folder of numbered versions, whose latest is used.
         beam: The beam search of the signatures `translate` and `translate_ids`; they take its
             `beam_size`, `num_hypotheses` and `alpha` with each call. None leaves it unused.
     Raises:
@@ -133,6 +133,9 @@ def open_saved_model(artefact: ArtefactFiles) -> SavedModelRuntime:
 
 
 def _version(folder: Path) -> Path:
+    """Returns the folder itself if it is a version, else the latest version in it."""
+    if (folder / GRAPH_FILE).is_file():
+        return folder
     versions = [p for p in (folder.iterdir() if folder.is_dir() else ()) if p.name.isdecimal()]
     chosen = max(versions, key=lambda path: int(path.name), default=folder)
     if not (chosen / GRAPH_FILE).is_file():
