@@ -12,6 +12,7 @@ from keras_seq2seq.models.builders import build_decoder, build_embedding, build_
 from keras_seq2seq.models.config import Seq2SeqConfig
 from keras_seq2seq.models.contract import check_contract
 from keras_seq2seq.models.decoder_step import build_decoder_step
+from keras_seq2seq.models.keras_file import checked_keras_file
 from keras_seq2seq.models.losses import MaskedCrossentropy
 from keras_seq2seq.models.metrics import Perplexity, TokenAccuracy
 from keras_seq2seq.text.tokenizer import TokenizerPair
@@ -228,9 +229,12 @@ def load_model(path: str | pathlib.Path, *, compile: bool = True) -> Seq2Seq:
         path: The `.keras` file.
         compile: Also restore optimizer, loss and metrics, to continue training.
     Raises:
-        ValueError: If the file holds another kind of model.
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is damaged, asks for more weights than it holds, or holds another
+            kind of model; names the file.
     """
-    model = keras.saving.load_model(str(path), compile=compile, safe_mode=True)
+    with checked_keras_file(pathlib.Path(path)):
+        model = keras.saving.load_model(str(path), compile=compile, safe_mode=True)
     if not isinstance(model, Seq2Seq):
         raise ValueError(
             f"A keras_seq2seq file must hold a Seq2Seq model. Received: {path} with a "

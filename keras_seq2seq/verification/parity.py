@@ -234,9 +234,7 @@ def verify(
             for name, answers in engine.answers_by_text(texts, strategy, default).items():
                 agreements.append(_compare_texts((runtime, EXACT, name), texts, expected, answers))
         progress.add(1)
-    return Parity(
-        tuple(agreements), tuple(opened.altered_files()), tuple(opened.unlisted_files())
-    )
+    return Parity(tuple(agreements), tuple(opened.altered_files()), tuple(opened.unlisted_files()))
 
 
 def _texts(bundle: Bundle, sentences: str | pathlib.Path | Sequence[str] | None) -> list[str]:
