@@ -15,6 +15,7 @@ from keras_seq2seq.models.decoder_step import build_decoder_step
 from keras_seq2seq.models.keras_file import checked_keras_file
 from keras_seq2seq.models.losses import MaskedCrossentropy
 from keras_seq2seq.models.metrics import Perplexity, TokenAccuracy
+from keras_seq2seq.runtimes.process import started
 from keras_seq2seq.text.tokenizer import TokenizerPair
 from keras_seq2seq.text.vocabulary import check_vocabulary_sizes
 from keras_seq2seq.translator import Translator
@@ -60,6 +61,7 @@ class Seq2Seq(keras.Model):
         name: str = "seq2seq",
         **kwargs: Any,
     ) -> None:
+        started(keras.backend.backend())
         custom = {"encoder": encoder, "decoder": decoder}
         encoder, decoder = _complete(config, encoder, decoder)
         check_contract(encoder, decoder)

@@ -17,6 +17,7 @@ from keras_seq2seq.formats import EXACT, FORMATS, GRAPH_FILE, REFERENCE
 from keras_seq2seq.installed import missing_packages
 from keras_seq2seq.runtimes.runtime import ArtefactFiles, Runtime
 from keras_seq2seq.text.tokenizer import Tokenizer, TokenizerPair
+from keras_seq2seq.text.vocabulary import check_vocabulary_sizes
 from keras_seq2seq.translator import Translator
 
 
@@ -90,18 +91,42 @@ class Bundle:
 
     @property
     def tokenizers(self) -> TokenizerPair:
-        """The tokenizers of both sides."""
+        """The tokenizers of both sides.
+
+        Raises:
+            ValueError: If one cannot be read, or has another size than the model's vocabulary.
+        """
         names = self.manifest["tokenizer"]
         source = Tokenizer.load(self.folder / names["source"])
-        if names["source"] == names["target"]:
-            return TokenizerPair(source, source)
-        return TokenizerPair(source, Tokenizer.load(self.folder / names["target"]))
+        target = source
+        if names["source"] != names["target"]:
+            target = Tokenizer.load(self.folder / names["target"])
+        pair = TokenizerPair(source, target)
+        what = f"The tokenizers of {self.folder}"
+        check_vocabulary_sizes(what, pair.vocabulary_sizes, self._vocabulary_sizes)
+        return pair
 
     @property
     def shortlist(self) -> Shortlist | None:
-        """Candidates of every search of the bundle; None means all ids."""
-        name = self.manifest.get("shortlist")
-        return Shortlist.load(self.folder / name) if name else None
+        """Candidates of every search of the bundle; None means all ids.
+
+        Raises:
+            ValueError: If it cannot be read, or is for other vocabularies.
+        """
+        if (name := self.manifest.get("shortlist")) is None:
+            return None
+        found = Shortlist.load(self.folder / name)
+        sizes = len(found.candidates), found.target_vocabulary_size
+        check_vocabulary_sizes(f"{self.folder / name}", sizes, self._vocabulary_sizes)
+        return found
+
+    @property
+    def _vocabulary_sizes(self) -> tuple[int | None, int | None]:
+        """Sizes of the vocabularies (source, target), None where the manifest does not tell."""
+        model = self.manifest["model"] or {}
+        sizes = [model.get(f"{side}_vocabulary_size") for side in ("source", "target")]
+        source, target = (size if isinstance(size, int) else None for size in sizes)
+        return source, target
 
     @property
     def artefacts(self) -> list[tuple[str, str]]:
@@ -161,6 +186,7 @@ class Bundle:
             num_threads=num_threads,
             max_length=self.max_length,
             shortlist=self.shortlist if name == REFERENCE else None,
+            signatures=entry.get("signatures", {}),
         )
         return open_runtime(name, artefact)
 
