@@ -10,6 +10,7 @@ from typing import Any
 from keras_seq2seq.bundles.manifest import FORMAT_VERSION, MANIFEST_FILE, faults, sha256
 from keras_seq2seq.bundles.open_runtime import open_runtime
 from keras_seq2seq.bundles.unlisted_files import unlisted_files
+from keras_seq2seq.bundles.whole_folder import check_utf8
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategies import BeamSearch
 from keras_seq2seq.decoding.strategy import Strategy
@@ -47,6 +48,7 @@ class Bundle:
                 short, or outside the folder; lists every error with its place in the manifest.
         """
         folder = pathlib.Path(folder)
+        check_utf8(folder, "`bundle`")
         path = folder / MANIFEST_FILE
         if not path.is_file():
             raise FileNotFoundError(

@@ -51,6 +51,24 @@ def whole_folder(path: pathlib.Path, *, replace: bool = False) -> Iterator[pathl
             os.close(lock)
 
 
+def check_utf8(path: pathlib.Path, what: str) -> None:
+    """Checks that the path of a bundle is text, which the runtimes of all formats need.
+
+    Args:
+        path: The path.
+        what: Subject of the error.
+    Raises:
+        ValueError: If its bytes are not UTF-8.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"{what} must be a path in UTF-8, which the runtimes need. "
+            f"Received: {str(path)!r}; use a folder with another name."
+        ) from None
+
+
 def sweep(parent: pathlib.Path) -> None:
     """Deletes the temporary folders of processes that have ended, killed ones too.
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from keras_seq2seq.bundles.manifest import MANIFEST_FILE
+from keras_seq2seq.bundles.whole_folder import check_utf8
 from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.formats import EXACT, EXPORTED, FORMATS, QUANTIZATIONS
 from keras_seq2seq.installed import missing_package, missing_packages
@@ -134,13 +135,7 @@ def _check_shortlist(prepared: PreparedExport) -> None:
 
 
 def _check_folder(output_dir: pathlib.Path, force: bool) -> None:
-    try:
-        str(output_dir).encode()
-    except UnicodeEncodeError:
-        raise ValueError(
-            "`output_dir` must be a path in UTF-8, which the writers of the formats need. "
-            f"Received: {str(output_dir)!r}; name another."
-        ) from None
+    check_utf8(output_dir, "`output_dir`")
     if output_dir.is_mount():
         raise FileExistsError(
             "`output_dir` must not be a mounted folder, which cannot be renamed. "
