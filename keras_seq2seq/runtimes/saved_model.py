@@ -1,7 +1,9 @@
 """Runs a SavedModel in TensorFlow, without Keras."""
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +177,18 @@ def _version(folder: Path) -> Path:
     return chosen
 
 
+@contextlib.contextmanager
+def _plain_path(folder: Path) -> Iterator[Path]:
+    """Yields a path to a folder without the characters that TensorFlow takes for a pattern."""
+    if not set(str(folder)) & set("*?[]{}\\"):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as room:
+        link = Path(room, "model")
+        link.symlink_to(folder.resolve(), target_is_directory=True)
+        yield link
+
+
 def _load(folder: Path) -> tuple[Any, Any]:
     """Returns TensorFlow and the SavedModel."""
     takes_texts = TEXT_OPERATOR in (folder / GRAPH_FILE).read_bytes()
@@ -188,7 +202,8 @@ def _load(folder: Path) -> tuple[Any, Any]:
     started("tensorflow")
     wanted = {"serving_default", "translate_greedy", "translate_ids", "encode", "decode_step"}
     try:
-        loaded = tf.saved_model.load(str(folder))
+        with _plain_path(folder) as plain:
+            loaded = tf.saved_model.load(str(plain))
     except Exception as error:
         raise ValueError(f"{folder} cannot be read as a SavedModel: {error}.") from error
     if missing := sorted(wanted - set(loaded.signatures)):
