@@ -15,6 +15,7 @@ from keras_seq2seq.models.compile_rules import loss_faults, metric_faults
 from keras_seq2seq.models.config import Seq2SeqConfig
 from keras_seq2seq.models.contract import check_contract
 from keras_seq2seq.models.decoder_step import build_decoder_step
+from keras_seq2seq.models.keras_file import checked_keras_file
 from keras_seq2seq.models.layer_changes import LayerChanges
 from keras_seq2seq.models.losses import MaskedCrossentropy
 from keras_seq2seq.models.metrics import Perplexity, TokenAccuracy
@@ -22,6 +23,7 @@ from keras_seq2seq.models.positions import check_batch_lengths
 from keras_seq2seq.models.precision import dtype_policy
 from keras_seq2seq.models.replicas import check_one_replica
 from keras_seq2seq.models.token_model import TokenModel
+from keras_seq2seq.runtimes.process import started
 from keras_seq2seq.text.tokenizer import TokenizerPair
 from keras_seq2seq.text.vocabulary import check_shared_vocabulary, check_vocabulary_sizes
 from keras_seq2seq.translator import Translator
@@ -69,6 +71,7 @@ class Seq2Seq(TokenModel):
         name: str = "seq2seq",
         **kwargs: Any,
     ) -> None:
+        started(keras.backend.backend())
         custom = {"encoder": encoder, "decoder": decoder}
         encoder, decoder = _complete(config, encoder, decoder)
         check_contract(encoder, decoder)
@@ -344,9 +347,12 @@ def load_model(path: str | pathlib.Path, *, compile: bool = True) -> Seq2Seq:
         path: The `.keras` file.
         compile: Also restore optimizer, loss and metrics, to continue training.
     Raises:
-        ValueError: If the file holds another kind of model.
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is damaged, asks for more weights than it holds, or holds another
+            kind of model; names the file.
     """
-    model = keras.saving.load_model(str(path), compile=compile, safe_mode=True)
+    with checked_keras_file(pathlib.Path(path)):
+        model = keras.saving.load_model(str(path), compile=compile, safe_mode=True)
     if not isinstance(model, Seq2Seq):
         raise ValueError(
             f"A keras_seq2seq file must hold a Seq2Seq model. Received: {path} with a "

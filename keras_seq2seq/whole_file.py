@@ -1,9 +1,12 @@
 """Writes files completely or not at all: to a temporary file that is then renamed."""
 
 import contextlib
+import hashlib
 import os
 import pathlib
 from collections.abc import Iterator
+
+LONGEST_NAME = 255  # bytes, in every file system in use
 
 
 @contextlib.contextmanager
@@ -27,12 +30,40 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
         ['words.txt']
     """
     path = pathlib.Path(path)
-    partial = path.with_name(f".partial-{path.name}")
+    partial = path.with_name(f".partial-{_short(path)}")
     try:
         yield partial
-        # Without fsync before the rename, the file could be empty after a power cut.
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
+        # Without this the file could be empty after a power cut, or keep its old name.
+        sync(partial)
         os.replace(partial, path)
+        sync(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def sync(path: pathlib.Path) -> None:
+    """Waits until a file, or the list of names in a folder, is on the disk.
+
+    Where a system cannot do that for a folder, it is left to the system.
+    """
+    is_folder = path.is_dir()
+    try:
+        descriptor = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
+    except PermissionError:
+        if is_folder:  # Windows opens no folder
+            return
+        raise
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        if not is_folder:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _short(path: pathlib.Path) -> str:
+    """Returns the name of a file, or one made from it if the temporary name would be too long."""
+    if len(os.fsencode(f".partial-{path.name}")) <= LONGEST_NAME:
+        return path.name
+    return hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16] + path.suffix

@@ -9,6 +9,8 @@ from typing import Any
 
 from keras_seq2seq.bundles.manifest import FORMAT_VERSION, MANIFEST_FILE, faults, sha256
 from keras_seq2seq.bundles.open_runtime import open_runtime
+from keras_seq2seq.bundles.unlisted_files import unlisted_files
+from keras_seq2seq.bundles.whole_folder import check_utf8
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategies import BeamSearch
 from keras_seq2seq.decoding.strategy import Strategy
@@ -16,6 +18,7 @@ from keras_seq2seq.formats import EXACT, FORMATS, GRAPH_FILE, REFERENCE
 from keras_seq2seq.installed import missing_packages
 from keras_seq2seq.runtimes.runtime import ArtefactFiles, Runtime
 from keras_seq2seq.text.tokenizer import Tokenizer, TokenizerPair
+from keras_seq2seq.text.vocabulary import check_vocabulary_sizes
 from keras_seq2seq.translator import Translator
 
 
@@ -45,6 +48,7 @@ class Bundle:
                 short, or outside the folder; lists every error with its place in the manifest.
         """
         folder = pathlib.Path(folder)
+        check_utf8(folder, "`bundle`")
         path = folder / MANIFEST_FILE
         if not path.is_file():
             raise FileNotFoundError(
@@ -93,18 +97,42 @@ class Bundle:
 
     @property
     def tokenizers(self) -> TokenizerPair:
-        """The tokenizers of both sides."""
+        """The tokenizers of both sides.
+
+        Raises:
+            ValueError: If one cannot be read, or has another size than the model's vocabulary.
+        """
         names = self.manifest["tokenizer"]
         source = Tokenizer.load(self.folder / names["source"])
-        if names["source"] == names["target"]:
-            return TokenizerPair(source, source)
-        return TokenizerPair(source, Tokenizer.load(self.folder / names["target"]))
+        target = source
+        if names["source"] != names["target"]:
+            target = Tokenizer.load(self.folder / names["target"])
+        pair = TokenizerPair(source, target)
+        what = f"The tokenizers of {self.folder}"
+        check_vocabulary_sizes(what, pair.vocabulary_sizes, self._vocabulary_sizes)
+        return pair
 
     @property
     def shortlist(self) -> Shortlist | None:
-        """Candidates of every search of the bundle; None means all ids."""
-        name = self.manifest.get("shortlist")
-        return Shortlist.load(self.folder / name) if name else None
+        """Candidates of every search of the bundle; None means all ids.
+
+        Raises:
+            ValueError: If it cannot be read, or is for other vocabularies.
+        """
+        if (name := self.manifest.get("shortlist")) is None:
+            return None
+        found = Shortlist.load(self.folder / name)
+        sizes = len(found.candidates), found.target_vocabulary_size
+        check_vocabulary_sizes(f"{self.folder / name}", sizes, self._vocabulary_sizes)
+        return found
+
+    @property
+    def _vocabulary_sizes(self) -> tuple[int | None, int | None]:
+        """Sizes of the vocabularies (source, target), None where the manifest does not tell."""
+        model = self.manifest["model"] or {}
+        sizes = [model.get(f"{side}_vocabulary_size") for side in ("source", "target")]
+        source, target = (size if isinstance(size, int) else None for size in sizes)
+        return source, target
 
     @property
     def artefacts(self) -> list[tuple[str, str]]:
@@ -164,6 +192,7 @@ class Bundle:
             num_threads=num_threads,
             max_length=self.max_length,
             shortlist=self.shortlist if name == REFERENCE else None,
+            signatures=entry.get("signatures", {}),
         )
         return open_runtime(name, artefact)
 
@@ -209,19 +238,32 @@ class Bundle:
             if sha256(self.folder / name) != files[name]["sha256"]
         ]
 
+    def unlisted_files(self) -> list[str]:
+        """Returns the names of the files in the folder that the manifest does not list."""
+        return unlisted_files(self.folder, self.manifest["files"])
+
     def check_unaltered(self, runtime: str, quantization: str = "float32") -> None:
         """Checks the checksums of the files of one artefact, the tokenizers and the shortlist.
 
         Raises:
-            ValueError: If files were altered; names all of them.
+            ValueError: If files were altered, or the folder holds files that are not listed; names
+                all of them.
         """
         names = {*self.files(runtime, quantization), *self.manifest["tokenizer"].values()}
         names |= {self.manifest["shortlist"]} if "shortlist" in self.manifest else set()
+        lines = []
         if altered := self.altered_files(sorted(names)):
-            raise ValueError(
+            lines.append(
                 f"Files in {self.folder} do not have the SHA-256 of the manifest: altered "
                 f"{altered}. Copy or export the bundle again."
             )
+        if unlisted := self.unlisted_files():
+            lines.append(
+                f"A bundle must hold only the files of its manifest. Received: {self.folder} with "
+                f"{unlisted}; move them elsewhere, or export the bundle again."
+            )
+        if lines:
+            raise ValueError("\n".join(lines))
 
     def _format_faults(self) -> list[str]:
         return [
@@ -298,8 +340,9 @@ def load(
             takes "in_file" where that has the strategy.
         strategy: `Greedy()`, the default, or `BeamSearch(...)`.
         num_threads: int > 0. Threads of the ONNX and the LiteRT runtime.
-        check: Compare the SHA-256 of the files that are read with the manifest. False saves
-            reading them twice, for a host that checked them when it installed the bundle.
+        check: Compare the SHA-256 of the files that are read with the manifest, and refuse a
+            bundle with files that it does not list. False saves reading them twice, for a host
+            that checked them when it installed the bundle.
     Returns:
         A translator: `load("bundle").translate(["They are watching."])`.
     Raises:

@@ -2,12 +2,11 @@
 
 import dataclasses
 import pathlib
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from keras_seq2seq.file_formats.npz_file import read_npz
 from keras_seq2seq.text.pairs import checked_pairs
 from keras_seq2seq.text.tokenizer import TokenizerPair
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNK_ID, check_vocabulary_sizes
@@ -172,10 +171,10 @@ class Shortlist:
             ValueError: If the file cannot be read.
         """
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                size = int(arrays["target_vocabulary_size"])
-                return cls(arrays["always"], arrays["candidates"], size)
-        except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            arrays = read_npz(path, ("target_vocabulary_size", "always", "candidates"))
+            size = int(arrays["target_vocabulary_size"])
+            return cls(arrays["always"], arrays["candidates"], size)
+        except (ValueError, TypeError, OSError) as error:
             raise ValueError(
                 f"The shortlist {path} cannot be read: {error}. Learn it again and write it with "
                 "`Shortlist.save`."

@@ -5,14 +5,13 @@ import os
 import pathlib
 import platform
 import random
-import shutil
-import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.bundles.manifest import file_entry, new_manifest, write_manifest
+from keras_seq2seq.bundles.whole_folder import whole_folder
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategies import BeamSearch
 from keras_seq2seq.exporters.exported_model import exported_model, other_precisions
@@ -123,14 +122,11 @@ def export(
     )
     if verbose and (others := other_precisions(model)):
         print(f"the model computes in {', '.join(others)}, its files in float32")
-    output_dir.parent.mkdir(parents=True, exist_ok=True)
-    partial = pathlib.Path(tempfile.mkdtemp(prefix=".partial-", dir=output_dir.parent))
-    try:
+    # A link stays: what it points to is replaced.
+    place = pathlib.Path(os.path.realpath(output_dir))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with whole_folder(place, replace=force) as partial:
         parity, refused = _write_bundle(partial, request, quality, verbose)
-        partial.chmod(0o755)  # `mkdtemp` makes it for its owner only
-        _put(partial, output_dir)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     for verdict in refused:
         warnings.warn(f"Left out of {output_dir}: {verdict}", stacklevel=2)
     if not parity.passed:
@@ -213,17 +209,6 @@ def _facts(prepared: PreparedExport, artefacts: dict[str, Any]) -> dict[str, Any
         "source_tensors": source_names(model.decoder),
         "artefacts": artefacts,
     }
-
-
-def _put(partial: pathlib.Path, output_dir: pathlib.Path) -> None:
-    """Renames the finished folder; an old one is deleted only when the new one is in place."""
-    if not output_dir.exists():
-        partial.rename(output_dir)
-        return
-    old = output_dir.with_name(f".old-{partial.name}")
-    output_dir.rename(old)
-    partial.rename(output_dir)
-    shutil.rmtree(old)
 
 
 def _probe_sentences(tokenizers: TokenizerPair) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from keras_seq2seq.bundles.manifest import MANIFEST_FILE
+from keras_seq2seq.bundles.whole_folder import check_utf8
 from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.exporters.weight_values import weight_errors
 from keras_seq2seq.formats import EXACT, EXPORTED, FORMATS, QUANTIZATIONS
@@ -147,6 +148,12 @@ def _check_shortlist(prepared: PreparedExport) -> None:
 
 
 def _check_folder(output_dir: pathlib.Path, force: bool) -> None:
+    check_utf8(output_dir, "`output_dir`")
+    if output_dir.is_mount():
+        raise FileExistsError(
+            "`output_dir` must not be a mounted folder, which cannot be renamed. "
+            f"Received: {output_dir}; name a new folder in it."
+        )
     if output_dir.exists():
         replaceable = (output_dir / MANIFEST_FILE).is_file()
         if not (force and replaceable):

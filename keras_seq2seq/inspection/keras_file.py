@@ -1,21 +1,36 @@
 """Inspects a .keras file: reads its configuration, but builds no model and runs no code."""
 
 import collections
-import json
-import zipfile
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from keras_seq2seq.inspection.findings import Problem, Requirement, Signature, TensorSpec, counted
+from keras_seq2seq.file_formats.keras_archive import (
+    CONFIG_FILE,
+    METADATA_FILE,
+    OPTIMIZER,
+    StoredWeight,
+    check_members,
+    opened_archive,
+    read_json,
+    stored_weights,
+)
+from keras_seq2seq.inspection.findings import (
+    NO_LAYER,
+    Problem,
+    Requirement,
+    Signature,
+    StoredTensor,
+    TensorSpec,
+    counted,
+    weights,
+)
 from keras_seq2seq.inspection.inspection import Inspection
-from keras_seq2seq.inspection.keras_weights import read_member, stored_weights
+from keras_seq2seq.inspection.risky_classes import risks
 
-CONFIG_FILE, METADATA_FILE = "config.json", "metadata.json"
-LIMIT = 64 * 2**20  # bytes of a configuration
 OWN = "keras_seq2seq"
 SEQ2SEQ = f"{OWN}>Seq2Seq"
-LAMBDA = ("Lambda", "__lambda__")
 
 
 def inspect_keras(path: Path) -> Inspection:
@@ -27,17 +42,12 @@ def inspect_keras(path: Path) -> Inspection:
         ImportError: If h5py is not installed; keras brings it.
         ValueError: If the file is not from Keras 3, is cut short or damaged, or states false sizes.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            config = _json(archive, CONFIG_FILE)
-            metadata = _json(archive, METADATA_FILE)
-            tensors = stored_weights(archive)
-            assets = [name for name in archive.namelist() if name.startswith("assets/")]
-    except (ValueError, NotImplementedError, zipfile.BadZipFile) as error:
-        # zipfile raises NotImplementedError for a compression or a version that it does not know.
-        raise ValueError(
-            f"A .keras file must be a complete archive of Keras 3. Received: {path}: {error}."
-        ) from None
+    with opened_archive(path) as archive:
+        config = read_json(archive, CONFIG_FILE)
+        metadata = read_json(archive, METADATA_FILE)
+        tensors = tuple(_tensor(weight) for weight in stored_weights(archive))
+        check_members(archive)
+        assets = [name for name in archive.namelist() if name.startswith("assets/")]
     classes = list(_classes(config))
     version = str(metadata.get("keras_version") or "")
     return Inspection(
@@ -55,18 +65,16 @@ def inspect_keras(path: Path) -> Inspection:
         operators=counted(collections.Counter((*key, None) for key in classes)),
         tensors=tensors,
         requirements=(_requirement(version),),
-        problems=tuple(_problems(classes)),
+        problems=(*risks(config), *_problems(classes)),
     )
 
 
-def _json(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
-    try:
-        values = json.loads(read_member(archive, name, LIMIT))
-    except RecursionError:
-        raise ValueError(f"{name} is nested too deeply") from None
-    if not isinstance(values, dict):
-        raise ValueError(f"{name} is not a JSON object")
-    return values
+def _tensor(weight: StoredWeight) -> StoredTensor:
+    layer = weight.layer or NO_LAYER
+    is_state = weight.layer == OPTIMIZER
+    count = 0 if is_state else weights(weight.dtype, math.prod(weight.shape))
+    name = f"{layer}/{weight.name}"
+    return StoredTensor(name, layer, weight.dtype, weight.shape, count, weight.bytes)
 
 
 def _classes(config: Any) -> Iterator[tuple[str, str]]:
@@ -133,17 +141,11 @@ def _requirement(version: str) -> Requirement:
 
 
 def _problems(classes: list[tuple[str, str]]) -> Iterator[Problem]:
-    if found := sorted({name for _, name in classes if name in LAMBDA}):
-        yield Problem(
-            found[0],
-            f"{found[0]} holds Python code, which Keras does not load in safe mode.",
-            "Replace it with a registered layer or keras.ops; do not load code you do not trust.",
-        )
     packages = {package for package, _ in classes} - {"keras", "builtins", OWN}
     for package in sorted(packages):
         names = sorted({name for owner, name in classes if owner == package})
         yield Problem(
             names[0],
             f"{', '.join(names)} of {package!r} is not part of Keras or {OWN}.",
-            "Import the module that registers it before loading the file.",
+            "If you trust its author, import the module that registers it before loading the file.",
         )

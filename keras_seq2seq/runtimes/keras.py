@@ -18,8 +18,10 @@ from keras_seq2seq.models.contract import (
     state_names,
     target_vocabulary_size,
 )
+from keras_seq2seq.runtimes.process import check_started_here, started
 from keras_seq2seq.runtimes.runtime import Runtime
 
+FORKED_BADLY = ("tensorflow", "jax")  # their threads are missed by every model in a forked process
 _SOURCES = keras.KerasTensor((None, None), "int32")
 
 
@@ -30,6 +32,9 @@ class KerasRuntime(Runtime):
         model: The trained model.
         max_length: int > 0. Longest translation of `search` in tokens, eos included.
         shortlist: Candidates that `search` chooses from; with None it chooses from all ids.
+    Raises:
+        RuntimeError: If the process was forked after TensorFlow or JAX had run a model, here or in
+            any later call.
     """
 
     name = "keras"
@@ -37,6 +42,8 @@ class KerasRuntime(Runtime):
     def __init__(
         self, model: TrainedModel, max_length: int, shortlist: Shortlist | None = None
     ) -> None:
+        self._check_process()
+        started(keras.backend.backend())
         self.model = model
         self.max_length = max_length
         self.state_names = state_names(model.decoder)
@@ -51,11 +58,13 @@ class KerasRuntime(Runtime):
         self._searches: dict[Strategy, Callable[[Any], Any]] = {}
 
     def encode(self, source_ids: np.ndarray) -> Arrays:
+        self._check_process()
         outputs = self._encode(keras.ops.convert_to_tensor(source_ids, "int32"))
         names = (*self.source_names, *self.state_names)
         return {name: keras.ops.convert_to_numpy(outputs[name]) for name in names}
 
     def step(self, ids: np.ndarray, state: Arrays) -> tuple[np.ndarray, Arrays]:
+        self._check_process()
         inputs = {name: state[name] for name in (*self.source_names, *self.state_names)}
         inputs["target_ids"] = ids.astype("int32")
         outputs = self._step({k: keras.ops.convert_to_tensor(v) for k, v in inputs.items()})
@@ -68,6 +77,7 @@ class KerasRuntime(Runtime):
         return True
 
     def _search(self, source_ids: np.ndarray, strategy: Strategy) -> Arrays:
+        self._check_process()
         arrays = strategy.graph_inputs(source_ids, self.max_length)
         search = self._searches.get(strategy.graph_key)
         if search is None:
@@ -81,6 +91,10 @@ class KerasRuntime(Runtime):
         given = {"source_ids": source_ids, **arrays}
         found = search({k: keras.ops.convert_to_tensor(v) for k, v in given.items()})
         return {name: keras.ops.convert_to_numpy(value) for name, value in found.items()}
+
+    def _check_process(self) -> None:
+        if keras.backend.backend() in FORKED_BADLY:
+            check_started_here(keras.backend.backend(), "A Keras model")
 
     def _translate(self, strategy: Strategy, given: dict[str, Any]) -> dict[str, Any]:
         return translate(

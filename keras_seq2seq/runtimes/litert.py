@@ -12,6 +12,7 @@ from keras_seq2seq.decoding.strategies import BeamSearch
 from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.installed import missing_package
 from keras_seq2seq.runtimes.runtime import ArtefactFiles, Runtime
+from keras_seq2seq.runtimes.signature import Signatures, Tensor, check_signature
 
 FUNCTIONS = ("encode", "decode_step", "translate_greedy")
 
@@ -27,17 +28,25 @@ class LiteRTRuntime(Runtime):
         path: The file.
         beam: The beam search of the signature `translate_beam`, or None.
         num_threads: int > 0. Threads of one operator.
+        signatures: What the manifest states of its functions; None checks nothing.
     Raises:
         FileNotFoundError: If the file does not exist.
         ImportError: If ai-edge-litert is not installed.
-        ValueError: If the file cannot be read or misses a signature, or `num_threads` is not
-            positive.
+        ValueError: If the file cannot be read, misses a signature or has other tensors than
+            `signatures`, or `num_threads` is not positive; in a call, if the file fails.
     """
 
     name = "litert"
     max_batch_size = 1
 
-    def __init__(self, path: Path, *, beam: BeamSearch | None = None, num_threads: int = 1) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        beam: BeamSearch | None = None,
+        num_threads: int = 1,
+        signatures: Signatures | None = None,
+    ) -> None:
         if num_threads < 1:
             raise ValueError(f"`num_threads` must be at least 1. Received: {num_threads}.")
         self.path = Path(path)
@@ -45,6 +54,10 @@ class LiteRTRuntime(Runtime):
         self.beam = beam
         names = (*FUNCTIONS, "translate_beam") if beam else FUNCTIONS
         self._runners = _runners(self.path, names, num_threads)
+        for name in names if signatures else ():
+            runner = self._runners[name]
+            sides = runner.get_input_details(), runner.get_output_details()
+            check_signature(self.path, name, signatures or {}, *map(_tensors, sides))
 
     def encode(self, source_ids: np.ndarray) -> Arrays:
         return self._run("encode", {"source_ids": self._one_row(source_ids)})
@@ -66,8 +79,14 @@ class LiteRTRuntime(Runtime):
         return self._run(function, {"source_ids": self._one_row(source_ids)})
 
     def _run(self, function: str, inputs: Arrays) -> Arrays:
-        with self._lock:
-            return self._runners[function](**inputs)
+        try:
+            with self._lock:
+                return self._runners[function](**inputs)
+        except (ValueError, RuntimeError) as error:
+            raise ValueError(
+                f"`{function}` of {self.path} failed, on ids that the model lacks or because the "
+                f"file is damaged: {error}"
+            ) from error
 
     def _one_row(self, ids: np.ndarray) -> np.ndarray:
         if ids.ndim != 2 or len(ids) != 1 or ids.size == 0:
@@ -80,7 +99,23 @@ class LiteRTRuntime(Runtime):
 
 def open_litert(artefact: ArtefactFiles) -> LiteRTRuntime:
     """Opens a LiteRT file of a bundle."""
-    return LiteRTRuntime(artefact.file, beam=artefact.beam, num_threads=artefact.num_threads)
+    return LiteRTRuntime(
+        artefact.file,
+        beam=artefact.beam,
+        num_threads=artefact.num_threads,
+        signatures=artefact.signatures,
+    )
+
+
+def _tensors(details: dict[str, Any]) -> list[Tensor]:
+    return [
+        Tensor(
+            name,
+            np.dtype(one["dtype"]).name,
+            [None if size < 0 else int(size) for size in one["shape_signature"]],
+        )
+        for name, one in details.items()
+    ]
 
 
 def _runners(path: Path, names: Sequence[str], num_threads: int) -> dict[str, Any]:

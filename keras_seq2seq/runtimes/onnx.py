@@ -13,12 +13,14 @@ from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
 from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.installed import missing_package
 from keras_seq2seq.runtimes.runtime import ArtefactFiles, Runtime, TextAnswer
+from keras_seq2seq.runtimes.signature import Signatures, Tensor, check_signature
 from keras_seq2seq.text.lines import Text, clean_text
 
 # Names are unique in an ONNX graph: the next value of the input `state_0` is `next_state_0`.
 NEXT_PREFIX = "next_"
 REMEDY = "Export the model to ONNX again."
 TEXT_FUNCTION = "translate_text_greedy"
+DTYPES = {"float": "float32", "double": "float64"}
 
 
 class OnnxRuntime(Runtime):
@@ -29,10 +31,12 @@ class OnnxRuntime(Runtime):
             `beam`, `translate_beam`; `translate_text_greedy` for `translate_texts`.
         beam: The beam search of `translate_beam`, or None.
         num_threads: int > 0. Threads of one operator.
+        signatures: What the manifest states of the functions; None checks nothing.
     Raises:
         ImportError: If onnxruntime is not installed.
         FileNotFoundError: On first use, if a file is missing.
-        ValueError: If `num_threads` is not positive; on first use, if a file is damaged.
+        ValueError: If `num_threads` is not positive; on first use, if a file is damaged or has
+            other tensors than `signatures`; in a call, if the file fails.
     """
 
     name = "onnx"
@@ -43,13 +47,14 @@ class OnnxRuntime(Runtime):
         *,
         beam: BeamSearch | None = None,
         num_threads: int = 1,
+        signatures: Signatures | None = None,
     ) -> None:
         _onnxruntime()
         if num_threads < 1:
             raise ValueError(f"`num_threads` must be at least 1. Received: {num_threads}.")
         self.num_threads = num_threads
         self._files = {
-            function: _File(path, num_threads, has_texts=function == TEXT_FUNCTION)
+            function: _File(path, num_threads, function, signatures or {})
             for function, path in files.items()
         }
         self.beam = beam if "translate_beam" in files else None
@@ -112,31 +117,62 @@ def open_onnx(artefact: ArtefactFiles) -> OnnxRuntime:
     """Opens the ONNX files of a bundle."""
     assert isinstance(artefact.files, Mapping)
     files = {function: artefact.path / name for function, name in artefact.files.items()}
-    return OnnxRuntime(files, beam=artefact.beam, num_threads=artefact.num_threads)
+    return OnnxRuntime(
+        files,
+        beam=artefact.beam,
+        num_threads=artefact.num_threads,
+        signatures=artefact.signatures,
+    )
 
 
 class _File:
     """One ONNX file, opened on first use."""
 
-    def __init__(self, path: pathlib.Path, num_threads: int, *, has_texts: bool = False) -> None:
+    def __init__(
+        self, path: pathlib.Path, num_threads: int, function: str, signatures: Signatures
+    ) -> None:
         self.path = pathlib.Path(path)
-        self.has_texts = has_texts
+        self.function = function
         self.num_threads = num_threads
+        self._signatures = signatures
         self._session: Any = None
 
     def run(self, inputs: Arrays) -> Arrays:
         """Returns all outputs by name; ignores inputs that the file does not have."""
         if self._session is None:
-            self._session = _open(self.path, self.num_threads, self.has_texts)
-            self._inputs = [value.name for value in self._session.get_inputs()]
-            self._outputs = [value.name for value in self._session.get_outputs()]
+            session = _open(self.path, self.num_threads, self.function == TEXT_FUNCTION)
+            sides = session.get_inputs(), session.get_outputs()
+            check_signature(self.path, self.function, self._signatures, *map(_tensors, sides))
+            self._inputs, self._outputs = ([value.name for value in side] for side in sides)
+            self._session = session
+        if missing := sorted(set(self._inputs) - set(inputs)):
+            raise ValueError(
+                f"{self.path} must take {sorted(inputs)}. Received: an ONNX file that also takes "
+                f"{missing}. {REMEDY}"
+            )
         given = {name: inputs[name] for name in self._inputs}
         # Without a row, onnxruntime's GRU and LSTM end the whole process.
         if not all(map(len, given.values())):
             shapes = {name: value.shape for name, value in given.items()}
             raise ValueError(f"An ONNX file needs at least one row. Received: {shapes}.")
-        values = self._session.run(self._outputs, given)
+        try:
+            values = self._session.run(self._outputs, given)
+        # onnxruntime has a family of errors without a public base class.
+        except Exception as error:
+            raise ValueError(
+                f"{self.path} failed, on ids that the model lacks or because the file is damaged: "
+                f"{error}"
+            ) from error
         return dict(zip(self._outputs, values, strict=True))
+
+
+def _tensors(values: Sequence[Any]) -> list[Tensor]:
+    found = []
+    for value in values:
+        kind = value.type.removeprefix("tensor(").removesuffix(")")
+        shape = [size if isinstance(size, int) else None for size in value.shape]
+        found.append(Tensor(value.name, DTYPES.get(kind, kind), shape))
+    return found
 
 
 def _open(path: pathlib.Path, num_threads: int, has_texts: bool) -> Any:

@@ -11,6 +11,7 @@ from keras_seq2seq.decoding.hypothesis import Arrays, Hypothesis, cut, cut_singl
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
 from keras_seq2seq.decoding.strategy import Strategy
+from keras_seq2seq.runtimes.signature import Signatures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +41,7 @@ class ArtefactFiles:
         num_threads: int > 0. Threads of one operator, if the runtime has a choice.
         max_length: int > 0. Longest translation in tokens, for a search that is not inside a file.
         shortlist: Candidates of such a search; with None it chooses from all ids.
+        signatures: Inputs and outputs of each function, as the manifest states them.
     """
 
     path: pathlib.Path
@@ -48,6 +50,7 @@ class ArtefactFiles:
     num_threads: int
     max_length: int
     shortlist: Shortlist | None
+    signatures: Signatures = dataclasses.field(default_factory=dict)
 
     @property
     def file(self) -> pathlib.Path:

@@ -1,7 +1,9 @@
 """Runs a SavedModel in TensorFlow, without Keras."""
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
 from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.formats import GRAPH_FILE
 from keras_seq2seq.installed import missing_package
+from keras_seq2seq.runtimes.process import check_started_here, started
 from keras_seq2seq.runtimes.runtime import ArtefactFiles, Runtime, TextAnswer
+from keras_seq2seq.runtimes.signature import Signatures, Tensor, check_signature
 from keras_seq2seq.text.lines import Text, clean_text
 
 TEXT_OPERATOR = b"SentencepieceTokenizeOp"
@@ -25,22 +29,35 @@ class SavedModelRuntime(Runtime):
     A SavedModel is a program: load one only from where you would run a program from.
 
     Args:
-        folder: A folder of numbered versions, whose latest is used, or one version.
+        folder: One version, or a folder of numbered versions, whose latest is used.
         beam: The beam search of the signatures `translate` and `translate_ids`; they take its
             `beam_size`, `num_hypotheses` and `alpha` with each call. None leaves it unused.
+        signatures: What the manifest states of its signatures; None checks nothing.
     Raises:
         FileNotFoundError: If the folder holds no SavedModel.
         ImportError: If tensorflow is not installed, or tensorflow-text for one that takes texts.
-        ValueError: If the SavedModel cannot be read or misses a signature.
+        ValueError: If the SavedModel cannot be read, misses a signature or has other tensors than
+            `signatures`; in a call, if it fails.
+        RuntimeError: If the process was forked after TensorFlow had loaded a model, here or in any
+            later call.
     """
 
     name = "saved_model"
 
-    def __init__(self, folder: Path, *, beam: BeamSearch | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        beam: BeamSearch | None = None,
+        signatures: Signatures | None = None,
+    ) -> None:
         self.folder = _version(Path(folder))
         self._tensorflow, self._loaded = _load(self.folder)
         self._signatures = self._loaded.signatures
         self.beam = beam
+        for name, one in self._signatures.items():
+            sides = one.structured_input_signature[1], one.structured_outputs
+            check_signature(self.folder, name, signatures or {}, *map(_tensors, sides))
         function = self._signatures["decode_step"]
         self._step_names = sorted(function.structured_input_signature[1])
 
@@ -122,22 +139,54 @@ class SavedModelRuntime(Runtime):
         return answers
 
     def _run(self, signature: str, inputs: dict[str, Any]) -> Arrays:
+        check_started_here("tensorflow", str(self.folder))
         tensors = {n: self._tensorflow.convert_to_tensor(value) for n, value in inputs.items()}
-        outputs = self._signatures[signature](**tensors)
+        errors = self._tensorflow.errors
+        try:
+            outputs = self._signatures[signature](**tensors)
+        except (errors.ResourceExhaustedError, errors.CancelledError):
+            raise
+        except (errors.OpError, TypeError) as error:
+            raise ValueError(
+                f"`{signature}` of {self.folder} failed, on ids that the model lacks or because "
+                f"the SavedModel is damaged: {error}"
+            ) from error
         return {name: tensor.numpy() for name, tensor in outputs.items()}
 
 
 def open_saved_model(artefact: ArtefactFiles) -> SavedModelRuntime:
     """Opens a SavedModel of a bundle."""
-    return SavedModelRuntime(artefact.file, beam=artefact.beam)
+    return SavedModelRuntime(artefact.file, beam=artefact.beam, signatures=artefact.signatures)
+
+
+def _tensors(specs: Mapping[str, Any]) -> list[Tensor]:
+    return [
+        Tensor(name, one.dtype.name, None if one.shape.rank is None else one.shape.as_list())
+        for name, one in specs.items()
+    ]
 
 
 def _version(folder: Path) -> Path:
+    """Returns the folder itself if it is a version, else the latest version in it."""
+    if (folder / GRAPH_FILE).is_file():
+        return folder
     versions = [p for p in (folder.iterdir() if folder.is_dir() else ()) if p.name.isdecimal()]
     chosen = max(versions, key=lambda path: int(path.name), default=folder)
     if not (chosen / GRAPH_FILE).is_file():
         raise FileNotFoundError(f"No {GRAPH_FILE} in {chosen}.")
     return chosen
+
+
+@contextlib.contextmanager
+def _plain_path(folder: Path) -> Iterator[Path]:
+    """Yields a path to a folder without the characters that TensorFlow takes for a pattern."""
+    if not set(str(folder)) & set("*?[]{}\\"):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as room:
+        link = Path(room, "model")
+        link.symlink_to(folder.resolve(), target_is_directory=True)
+        yield link
 
 
 def _load(folder: Path) -> tuple[Any, Any]:
@@ -149,9 +198,12 @@ def _load(folder: Path) -> tuple[Any, Any]:
         import tensorflow as tf
     except ImportError as error:
         raise missing_package(f"{folder} needs TensorFlow", "tensorflow", error) from error
+    check_started_here("tensorflow", "A model on TensorFlow")
+    started("tensorflow")
     wanted = {"serving_default", "translate_greedy", "translate_ids", "encode", "decode_step"}
     try:
-        loaded = tf.saved_model.load(str(folder))
+        with _plain_path(folder) as plain:
+            loaded = tf.saved_model.load(str(plain))
     except Exception as error:
         raise ValueError(f"{folder} cannot be read as a SavedModel: {error}.") from error
     if missing := sorted(wanted - set(loaded.signatures)):

@@ -95,9 +95,13 @@ class Recipe:
         try:
             text = pathlib.Path(path).read_text("utf-8")
             tables = tomllib.loads(text)
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        # A number of thousands of digits is a ValueError, deep nesting a RecursionError.
+        except (OSError, ValueError, RecursionError) as error:
             raise RecipeError(f"{path} cannot be read as a TOML recipe: {error}.") from None
-        return cls.from_tables(tables, settings)
+        try:
+            return cls.from_tables(tables, settings)
+        except RecipeError as error:
+            raise RecipeError(f"{path}: {error}") from None
 
     @classmethod
     def from_tables(cls, tables: Mapping[str, Any], settings: Iterable[str] = ()) -> "Recipe":

@@ -1,16 +1,15 @@
 """The complete state of a training at one step, in one file that is never incomplete."""
 
-import contextlib
 import dataclasses
 import json
 import pathlib
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_seq2seq.file_formats.npz_file import read_npz
 from keras_seq2seq.training.callback_memory import (
     by_occurrence,
     check_claims,
@@ -77,14 +76,19 @@ class TrainingState:
         Raises:
             StateError: If the file is damaged or has another format.
         """
-        with _opened(path) as file:
-            values = _meta(file, path)
-            arrays = {name: file[name] for name in file.files}
-        values["names"] = tuple(values["names"])
-        values["callbacks"] = join_arrays(values["callbacks"], _ordered(arrays, "remembered"))
-        return cls(
-            variables=_ordered(arrays, "variable"), metrics=_ordered(arrays, "metric"), **values
-        )
+        arrays = _read(path)
+        values = _meta(arrays, path)
+        try:
+            values["names"] = tuple(values["names"])
+            remembered = _ordered(arrays, "remembered")
+            values["callbacks"] = join_arrays(values["callbacks"], remembered)
+            variables, metrics = _ordered(arrays, "variable"), _ordered(arrays, "metric")
+            state = cls(variables=variables, metrics=metrics, **values)
+        except (KeyError, TypeError, IndexError, AttributeError) as error:
+            raise _unreadable(path, f"a part is missing or unknown: {error}") from None
+        if len(state.names) != len(variables):
+            raise _unreadable(path, f"{len(state.names)} names, {len(variables)} variables")
+        return state
 
     @classmethod
     def of(
@@ -212,8 +216,7 @@ class StateSummary:
         Raises:
             StateError: As for `TrainingState.load`.
         """
-        with _opened(path) as file:
-            meta = _meta(file, path)
+        meta = _meta(_read(path, [META]), path)
         remembered = meta["callbacks"].items()
         numbers = [n for k, v in remembered if "KeepEpochs" in k for n in v.get("values", ())]
         files = tuple(weights_file(int(number)) for number in numbers)
@@ -225,31 +228,36 @@ def weights_file(epoch: int) -> str:
     return f"{epoch:04d}{WEIGHTS_SUFFIX}"
 
 
-@contextlib.contextmanager
-def _opened(path: pathlib.Path) -> Iterator[Any]:
+def _read(path: pathlib.Path, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
     try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            yield file
-    except StateError:
-        raise
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise StateError(
-            f"The training state {path} cannot be read ({error}): it is damaged or cut off. Start "
-            "over with --force (force=True)."
-        ) from None
+        return read_npz(path, names)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, str(error)) from None
 
 
-def _meta(file: Any, path: pathlib.Path) -> dict[str, Any]:
-    values = json.loads(file[META].tobytes())
-    version = values.pop("format_version", None)
+def _meta(arrays: Mapping[str, np.ndarray], path: pathlib.Path) -> dict[str, Any]:
+    try:
+        values = json.loads(arrays[META].tobytes())
+        version = values.pop("format_version", None)
+    except (KeyError, ValueError, AttributeError, RecursionError) as error:
+        raise _unreadable(path, repr(error)) from None
     if version not in (BY_PLACE, FORMAT_VERSION):
         raise StateError(
             f"A training state must have format version {BY_PLACE} or {FORMAT_VERSION}. "
             f"Received: {version!r} in {path}; start over with --force (force=True)."
         )
+    if not isinstance(values.get("epoch"), int):
+        raise _unreadable(path, f"the epoch is {values.get('epoch')!r}")
     if version == BY_PLACE:
         values["callbacks"] = by_occurrence(values["callbacks"])
     return values
+
+
+def _unreadable(path: pathlib.Path, why: str) -> StateError:
+    return StateError(
+        f"The training state {path} cannot be read ({why}): it is damaged or cut off. Start "
+        "over with --force (force=True)."
+    )
 
 
 def _variables(model: keras.Model) -> list[Any]:

@@ -17,6 +17,7 @@ from keras_seq2seq.formats import EXACT, REFERENCE
 from keras_seq2seq.progress import progress
 from keras_seq2seq.runtimes.runtime import Runtime, TextAnswer
 from keras_seq2seq.text.lines import read_texts
+from keras_seq2seq.text.printable import printable
 from keras_seq2seq.translation import Translation
 from keras_seq2seq.translator import SEARCHES, Translator
 
@@ -103,22 +104,28 @@ class Parity:
     Args:
         agreements: One for each combination of artefact and search.
         altered_files: Files whose checksum differs from the manifest.
+        unlisted_files: Files of the folder that the manifest does not list.
     """
 
     agreements: tuple[Agreement, ...]
     altered_files: tuple[str, ...] = ()
+    unlisted_files: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """True if no file was altered and every float32 artefact passed."""
+        """True if no file was altered or is unlisted, and every float32 artefact passed."""
         exact = (a for a in self.agreements if a.quantization == EXACT)
-        return not self.altered_files and all(a.passed for a in exact)
+        whole = not self.altered_files and not self.unlisted_files
+        return whole and all(a.passed for a in exact)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values for JSON, the keys that docs/bundle.md lists."""
+        # Format version 3 of a manifest, which holds these values, has no key for it.
+        unlisted = {"unlisted_files": list(self.unlisted_files)} if self.unlisted_files else {}
         return {
             "passed": self.passed,
             "altered_files": list(self.altered_files),
+            **unlisted,
             "agreements": [a.to_dict() for a in self.agreements],
         }
 
@@ -143,11 +150,15 @@ class Parity:
             for difference in a.differences[:LISTED_DIFFERENCES]:
                 lines += [
                     f"{a.runtime} {a.quantization} {a.search}, score gap {difference.gap:.1e}:",
-                    f"  source    {difference.source}",
-                    f"  keras     {difference.expected}",
-                    f"  artefact  {difference.found}",
+                    f"  source    {printable(difference.source)}",
+                    f"  keras     {printable(difference.expected)}",
+                    f"  artefact  {printable(difference.found)}",
                 ]
-        lines += [f"altered file: {name}" for name in self.altered_files]
+        lines += [f"altered file: {printable(name)}" for name in self.altered_files]
+        lines += [
+            f"file that the manifest does not list: {printable(name)}"
+            for name in self.unlisted_files
+        ]
         return "\n".join([*lines, *self._summary()])
 
     def _summary(self) -> list[str]:
@@ -230,7 +241,7 @@ def verify(
                         _compare_texts((runtime, EXACT, name), texts, expected, answers)
                     )
             advance(1)
-    return Parity(tuple(agreements), tuple(opened.altered_files()))
+    return Parity(tuple(agreements), tuple(opened.altered_files()), tuple(opened.unlisted_files()))
 
 
 def _texts(bundle: Bundle, sentences: str | pathlib.Path | Sequence[str] | None) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_seq2seq.decoding.strategies import BeamSearch
 from keras_seq2seq.installed import how_to_install, is_installed
+from keras_seq2seq.text.printable import printable
 from keras_seq2seq.verification.report_rows import metric, report_rows
 
 REPORT_FILE = "REPORT.md"
@@ -177,4 +178,4 @@ def _table(heads: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
-    return "" if value is None else " ".join(str(value).split()).replace("|", "\\|")
+    return "" if value is None else printable(" ".join(str(value).split())).replace("|", "\\|")
