@@ -56,8 +56,12 @@ class LiteRTRuntime(Runtime):
         self._runners = _runners(self.path, names, num_threads)
         for name in names if signatures else ():
             runner = self._runners[name]
-            sides = runner.get_input_details(), runner.get_output_details()
-            check_signature(self.path, name, signatures or {}, *map(_tensors, sides))
+            try:
+                details = runner.get_input_details(), runner.get_output_details()
+                sides = [_tensors(side) for side in details]
+            except (ValueError, RuntimeError, KeyError, TypeError) as error:
+                raise ValueError(f"`{name}` of {self.path} is damaged: {error}") from error
+            check_signature(self.path, name, signatures or {}, *sides)
 
     def encode(self, source_ids: np.ndarray) -> Arrays:
         return self._run("encode", {"source_ids": self._one_row(source_ids)})
