@@ -126,7 +126,7 @@ class _Registration(importlib.abc.MetaPathFinder):
             execute(module)
         finally:
             self.depth -= 1
-        if self.depth == 0 and "keras" in sys.modules:
+        if self.depth == 0 and sys.modules.get("keras"):
             self.register()
 
     def register(self) -> None:
@@ -138,7 +138,7 @@ class _Registration(importlib.abc.MetaPathFinder):
 
 _registration = _Registration()
 sys.meta_path.insert(0, _registration)
-if "keras" in sys.modules:
+if sys.modules.get("keras"):
     _registration.register()
 
 

@@ -12,12 +12,18 @@ import sys
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import hypothesis
 import numpy as np
 import pytest
 from written_once import FOLDER, written_once
 
 # As in setup.cfg: Keras hands its variables to NumPy in the old way.
 WARNINGS = ["error", "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"]
+# A machine that does other work too is slow at any moment, which is no fault of a test.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 ROOT = pathlib.Path(__file__).parent.parent
 needs_jax = pytest.mark.skipif(
     importlib.util.find_spec("jax") is None, reason="JAX is not installed"

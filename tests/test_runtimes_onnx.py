@@ -79,7 +79,7 @@ def test_empty_source_gives_an_empty_translation():
 
 
 def test_no_row_is_refused():
-    given = runtime(next(iter(CONFIGS)))
+    given = exported(next(iter(CONFIGS))).onnx
     with pytest.raises(ValueError, match=r"at least one row. Received: .*'source_ids': \(0, 4\)"):
         given.encode(np.zeros((0, 4), "int32"))
     with pytest.raises(ValueError, match="at least one row"):

@@ -227,7 +227,7 @@ def test_class_weight_is_refused():
 def test_predict_takes_arrays_only():
     model = tiny_model()
     batch = {name: np.array(value) for name, value in inputs().items()}
-    np.testing.assert_allclose(model.predict(batch, verbose=0), logits(model), atol=1e-6)
+    np.testing.assert_allclose(model.predict(batch, verbose=0), logits(model), rtol=1e-5, atol=1e-5)
     with pytest.raises(ValueError, match=r"call model\.translate\(texts\).*Received: list"):
         model.predict(["the dog"])
 

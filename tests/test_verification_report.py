@@ -87,7 +87,11 @@ def test_a_refused_artefact_is_told_with_its_reason(manifest):
 def test_a_bundle_of_which_nothing_was_measured(manifest):
     bare = {**manifest, "quality": None, "quantization": [], "latencies": [], "beam": None}
     text = markdown(bare, plotted=False)
-    assert "Not measured" in text and "were not judged" in text and "report.png" not in text
+    assert (
+        "Not measured" in text
+        and "No quantised artefact was judged" in text
+        and "report.png" not in text
+    )
     assert '`pip install ".[train]"`' in text and "greedy" in text
     assert not [line for line in commands(bare) if "--beam-size" in line]
     assert plot_png(report_rows(bare), None).startswith(PNG)

@@ -21,8 +21,13 @@ class Fit:
 
     steps_per_execution: int
 
-    @wraps(keras.Model.fit)
+    @wraps(keras.Model.fit, assigned=())
     def fit(self, *arguments: Any, **options: Any) -> Any:
+        """Trains as keras.Model.fit does, and lets the data go on through its epochs.
+
+        Raises:
+            ValueError: If options of `fit` contradict the data, or there are several replicas.
+        """
         original = super().fit  # type: ignore[misc]
         check_one_replica(self)
         given = inspect.signature(original).bind(*arguments, **options).arguments
@@ -45,18 +50,33 @@ class Fit:
             with _added(given.get("callbacks"), keeper) as given["callbacks"]:
                 return original(**given)
 
-    @wraps(keras.Model.evaluate)
+    @wraps(keras.Model.evaluate, assigned=())
     def evaluate(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
+        """Evaluates as keras.Model.evaluate does; the epoch of the data stays.
+
+        Raises:
+            ValueError: If there are several replicas.
+        """
         check_one_replica(self)
         return super().evaluate(_still(x), *arguments, **options)  # type: ignore[misc]
 
-    @wraps(keras.Model.train_on_batch)
+    @wraps(keras.Model.train_on_batch, assigned=())
     def train_on_batch(self, *arguments: Any, **options: Any) -> Any:
+        """Trains on one batch: keras.Model.train_on_batch.
+
+        Raises:
+            ValueError: If there are several replicas.
+        """
         check_one_replica(self)
         return super().train_on_batch(*arguments, **options)  # type: ignore[misc]
 
-    @wraps(keras.Model.test_on_batch)
+    @wraps(keras.Model.test_on_batch, assigned=())
     def test_on_batch(self, *arguments: Any, **options: Any) -> Any:
+        """Evaluates one batch: keras.Model.test_on_batch.
+
+        Raises:
+            ValueError: If there are several replicas.
+        """
         check_one_replica(self)
         return super().test_on_batch(*arguments, **options)  # type: ignore[misc]
 

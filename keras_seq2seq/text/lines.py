@@ -82,9 +82,16 @@ def read_texts(path: str | os.PathLike[str]) -> list[str]:
     """Returns the lines of a file as texts, read by `read_lines` and cleaned by `clean_text`.
 
     Raises:
-        ValueError: If the file is not in UTF-8; names the first line with other bytes.
+        ValueError: If the file is not in UTF-8.
     """
-    return [clean_text(utf8(line, f"{path}:{i}")) for i, line in enumerate(read_lines(path), 1)]
+    texts = [utf8(line, f"{path}:{i}") for i, line in enumerate(read_lines(path), 1)]
+    # In UTF-16 without a mark, every other character of a Latin text is a NUL.
+    if sum(text.count("\0") for text in texts) * 3 > sum(map(len, texts)):
+        raise ValueError(
+            f"A text file must be in UTF-8. Received: {path} with a NUL in every other place; "
+            "convert it, for example with `iconv -f UTF-16 -t UTF-8`."
+        )
+    return list(map(clean_text, texts))
 
 
 def utf8(line: bytes, where: str) -> str:
@@ -94,22 +101,16 @@ def utf8(line: bytes, where: str) -> str:
         line: Bytes in UTF-8.
         where: "file:line", for the error.
     Raises:
-        ValueError: If they are no UTF-8, or hold a NUL in every other place as UTF-16 does.
+        ValueError: If they are no UTF-8.
     """
     try:
-        text = line.decode("utf-8")
+        return line.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(
             f"A text file must be in UTF-8. Received: {where} with the byte "
             f"0x{line[error.start]:02x} at position {error.start}; convert it, for example with "
             "`iconv -f WINDOWS-1252 -t UTF-8`."
         ) from None
-    if text.count("\0") * 3 > len(text):
-        raise ValueError(
-            f"A text file must be in UTF-8. Received: {where} with a NUL in every other place; "
-            "convert it, for example with `iconv -f UTF-16 -t UTF-8`."
-        )
-    return text
 
 
 def read_pairs(

@@ -81,7 +81,8 @@ class _Epochs(keras.callbacks.Callback):
         self.batches.epoch, self.read = self.offset + epoch, 0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.read = batch + 1
+        # Keras calls this in threads, in any order.
+        self.read = max(self.read, batch + 1)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.batches.epoch += self.read >= len(self.batches)
@@ -108,7 +109,7 @@ class _Steps(keras.callbacks.Callback):
         self.expected = epoch + 1
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.total = self.begun + batch + 1
+        self.total = max(self.total, self.begun + batch + 1)
 
 
 @contextlib.contextmanager

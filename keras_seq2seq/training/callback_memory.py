@@ -68,7 +68,8 @@ def remember(callbacks: Sequence[keras.callbacks.Callback]) -> Memory:
     for key, callback in _keyed(callbacks):
         values = {name: _plain(key, name, getattr(callback, name)) for name in _names(callback)}
         if isinstance(callback, keras.callbacks.CSVLogger):
-            values[FILE_SIZE] = pathlib.Path(callback.filename).stat().st_size
+            path = pathlib.Path(callback.filename)
+            values[FILE_SIZE] = path.stat().st_size if path.exists() else 0
         if values:
             memory[key] = values
     return memory
@@ -219,7 +220,7 @@ def _are_arrays(value: Any) -> bool:
 def _cut(logger: keras.callbacks.CSVLogger, size: int) -> None:
     """Removes the rows that a killed process wrote after its last state."""
     path = pathlib.Path(logger.filename)
-    if path.stat().st_size > size:
+    if path.exists() and path.stat().st_size > size:
         with path.open("r+b") as file:
             file.truncate(size)
         logger.append_header = size == 0

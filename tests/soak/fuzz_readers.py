@@ -80,11 +80,11 @@ def inspect_bundle(room, path):
 
 
 def load_state(room, path):
-    from keras_seq2seq.training.training_state import TrainingState, completed_epochs
+    from keras_seq2seq.training.training_state import StateSummary, TrainingState
 
     state = TrainingState.load(path)
     arrays = [array.tobytes() for array in (*state.variables, *state.metrics)]
-    return digest(*arrays, repr((state.names, completed_epochs(path), state.callbacks)).encode())
+    return digest(*arrays, repr((state.names, StateSummary.read(path), state.callbacks)).encode())
 
 
 def load_tokenizer(room, path):
