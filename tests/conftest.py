@@ -8,6 +8,7 @@ import random
 import shutil
 import subprocess
 import sys
+import tarfile
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -197,6 +198,17 @@ def translating_model(tokenizers):
         target_vocabulary_size=tokenizers.target.vocabulary_size,
     )
     return tiny_model(config, tokenizers=tokenizers)
+
+
+@pytest.fixture(scope="session")
+def release():
+    """The folder of everything that release 0.1.0 wrote; do not change it."""
+
+    def extract(folder):
+        with tarfile.open(ROOT / "tests" / "data" / "release_0_1_0.tar.xz") as archive:
+            archive.extractall(folder, filter="data")
+
+    return written_once("release_0_1_0", extract)
 
 
 @pytest.fixture(scope="session")

@@ -197,13 +197,19 @@ def test_verify_takes_a_text_file(bundle, tmp_path, capsys):
     assert sum("beam in_file" in way for way in ways) == 2
 
 
-def test_verify_fails_for_an_altered_file(run_folder, bundle, tmp_path, capsys):
+def test_verify_fails_for_an_altered_file_and_one_more(bundle, tmp_path, capsys):
     copied = tmp_path / "copy"
     shutil.copytree(bundle, copied)
     path = copied / "verify.txt"
     path.write_text("red cat\nblue fog\n", "utf-8")
+    for name in (".DS_Store", "notes.txt"):
+        (copied / name).write_text("anything", "utf-8")
     assert main(["verify", str(copied)]) == 1
-    assert "altered file: verify.txt" in capsys.readouterr().out
+    printed = capsys.readouterr().out.splitlines()
+    assert "altered file: verify.txt" in printed
+    assert [line for line in printed if "does not list" in line] == [
+        "file that the manifest does not list: notes.txt"
+    ]
 
 
 def test_evaluate_compares_with_references(bundle, run_folder, tmp_path, capsys):

@@ -11,6 +11,7 @@ import pytest
 from conftest import run_python, tiny_model
 
 import keras_seq2seq
+from keras_seq2seq.inspection.keras_layers import layer_kinds
 
 
 @keras.saving.register_keras_serializable("strangers")
@@ -230,6 +231,88 @@ def test_an_archive_without_weights_is_refused(tmp_path):
         file.writestr("metadata.json", "{}")
     with pytest.raises(ValueError, match=r"empty\.keras: model\.weights\.h5 is missing"):
         keras_seq2seq.inspect(path)
+
+
+def test_weights_that_are_not_finite_are_named_with_their_layers(tmp_path):
+    model = functional(
+        keras.layers.Dense(4, name="first"),
+        keras.layers.Dense(2, dtype=keras.DTypePolicy("bfloat16"), name="second"),
+        keras.layers.Dense(2, name="third"),
+    )
+    first, second, _ = model.layers[1:]
+    kernel = np.ones((3, 4))
+    kernel[0, :2] = np.nan, np.inf
+    first.kernel.assign(kernel)
+    second.bias.assign([-np.inf, 0])
+    (problem,) = saved(tmp_path, model).problems
+    assert "infinity in first/0 (2 of 12), second/1 (1 of 2)." in problem.message
+
+
+def test_of_many_weights_some_are_named(tmp_path):
+    def make(file):
+        for place in range(12):
+            file[f"layer{place:02}/vars/0"] = np.full(1, np.nan, "float32")
+
+    (problem,) = keras_seq2seq.inspect(archive(tmp_path, hdf5(make))).problems
+    assert problem.message.endswith("layer09/0 (1 of 1) and 2 more.")
+
+
+def policy(name=None, **config):
+    kind = "QuantizedDTypePolicy" if config else "DTypePolicy"
+    return {"module": "keras", "class_name": kind, "config": config or {"name": name}}
+
+
+def test_what_keras_calls_changed_in_layers_is_told(tmp_path):
+    model = functional(
+        keras.layers.Dense(4, name="quantized"),
+        keras.layers.Dense(4, name="low_rank"),
+        keras.layers.Dense(4, name="half", dtype="mixed_bfloat16"),
+    )
+    for layer in model.layers[1:3]:
+        layer.quantize("int8") if layer.name == "quantized" else layer.enable_lora(2)
+    found = saved(tmp_path, model)
+    assert found.facts["quantized"] == {"int8": ["quantized"]}
+    assert found.facts["lora"] == {"2": ["low_rank"]}
+    assert found.facts["precision"] == {"mixed_bfloat16": ["half"]}
+    assert [note.split(".")[0] for note in found.notes] == [
+        "Keras quantized layers to int8",
+        "Layers have LoRA matrices beside their weights",
+        "Layers compute in mixed_bfloat16",
+    ]
+    assert "lora: 2 low_rank" in str(found)
+
+
+def test_a_seq2seq_tells_changed_layers_by_their_paths(tmp_path):
+    model = tiny_model()
+    assert saved(tmp_path, model).notes == ()
+    model.decoder.get_layer("logits").enable_lora(3)
+    model.encoder.get_layer("bridge_0").quantize("int4")
+    model.encoder.get_layer("keys").dtype_policy = "mixed_float16"
+    facts = saved(tmp_path, model).facts
+    assert facts["quantized"] == {"int4": ["encoder/bridge_0"]}
+    assert facts["lora"] == {"3": ["decoder/logits"]}
+    assert facts["precision"] == {"mixed_float16": ["encoder/keys"]}
+
+
+@pytest.mark.parametrize(
+    ("config", "kinds"),
+    [
+        ({"dtype": policy("mixed_float16")}, ({}, {}, {"mixed_float16": ["(model)"]})),
+        (
+            {"dtype": "float8_from_mixed_float16"},
+            ({"float8": ["(model)"]}, {}, {"mixed_float16": ["(model)"]}),
+        ),
+        (
+            {"layers": [{"config": {"name": "a", "dtype": policy(mode="gptq/4/128")}}]},
+            ({"gptq": ["a"]}, {}, {}),
+        ),
+        ({"name": "ids", "batch_shape": [None], "dtype": "float16"}, ({}, {}, {})),
+        ({"layers": {"a": 3, "b": {"dtype": 3, "lora_rank": "x"}}, "dtype": {}}, ({}, {}, {})),
+        ([None, 3, {"config": {"name": 3, "dtype": policy(mode=4)}}], ({}, {}, {})),
+    ],
+)
+def test_configurations_of_all_shapes(config, kinds):
+    assert layer_kinds(config) == kinds
 
 
 CHECK = """

@@ -181,3 +181,29 @@ assert not loaded, loaded
 def test_tensorflow_is_not_needed(tmp_path):
     inspected(tmp_path, "float32")
     run_python(CHECK, tmp_path / "float32.tflite")
+
+
+def test_numbers_and_scales_that_are_not_finite_are_named(tmp_path):
+    def spoil_numbers(model):
+        tensors = model.subgraphs[0].tensors
+        kernel = max(tensors, key=lambda tensor: np.prod(tensor.shape))
+        buffer = model.buffers[kernel.buffer]
+        values = np.frombuffer(bytes(buffer.data), "<f4").copy()
+        values[5:8] = np.nan, np.inf, -np.inf
+        buffer.data = np.frombuffer(values.tobytes(), "u1")
+
+    def spoil_scale(model):
+        tensors = (tensor for tensor in model.subgraphs[0].tensors if tensor.quantization)
+        kernel = max(tensors, key=lambda tensor: np.size(tensor.quantization.scale))
+        scales = kernel.quantization.scale.copy()
+        scales[1] = np.inf
+        kernel.quantization.scale = scales
+
+    path = tmp_path / "spoilt.tflite"
+    for kind, change, count in (
+        ("float32", spoil_numbers, 3),
+        ("dynamic_int8", spoil_scale, ROWS),
+    ):
+        path.write_bytes(changed(kind, change))
+        (problem,) = keras_seq2seq.inspect(path).problems
+        assert f" ({count} of {ROWS * COLUMNS})." in problem.message

@@ -256,3 +256,40 @@ def test_a_file_cut_anywhere_is_refused(tmp_path):
         path.write_bytes(content[:end])
         with pytest.raises(ValueError, match=r"An ONNX file must .*cut\.onnx"):
             keras_seq2seq.inspect(path)
+
+
+def with_bad_numbers(dtype, *, raw):
+    values = np.ones((3, 4))
+    values[0, :2] = np.nan
+    kind = helper.tensor_dtype_to_np_dtype(dtype)
+    if raw:
+        return numpy_helper.from_array(values.astype(kind), "bad/kernel")
+    return helper.make_tensor("bad/kernel", dtype, [3, 4], values.astype(kind).ravel())
+
+
+@pytest.mark.parametrize("raw", [True, False])
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        *(TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16),
+        TensorProto.FLOAT8E5M2,
+    ],
+)
+def test_numbers_that_are_not_finite_are_counted_wherever_they_lie(tmp_path, dtype, raw):
+    made = model()
+    made.graph.initializer.append(with_bad_numbers(dtype, raw=raw))
+    (problem,) = inspected(tmp_path, made).problems
+    assert "NaN or infinity in bad/kernel (2 of 12)." in problem.message
+    assert "before the training diverged" in problem.remedy
+
+
+def test_one_number_of_a_search_may_be_nan_and_a_scale_may_not(tmp_path):
+    made = model()
+    for name, value in (("a", np.nan), ("b", [-np.inf]), ("x_scale", np.nan)):
+        made.graph.initializer.append(numpy_helper.from_array(np.array(value, "float32"), name))
+    found = inspected(tmp_path, made)
+    assert found.problems == ()
+    assert [tensor.not_finite for tensor in found.tensors] == [0, 1, 1, 1]
+    made.graph.initializer.append(numpy_helper.from_array(np.ones(3, "int8"), "x_quantized"))
+    (problem,) = inspected(tmp_path, made).problems
+    assert "infinity in x_scale (1 of 1)." in problem.message

@@ -132,3 +132,38 @@ def test_operators_of_tensorflow_text_are_those_that_it_registers():
     assert {name for name in found if not name.startswith(TEXT_PREFIX)} == TEXT_OPERATORS
     assert {domain_of(name) for name in found} == {"tensorflow_text"}
     assert (domain_of("MatMul"), domain_of("MyMatMul")) == ("tensorflow", "custom")
+
+
+@pytest.mark.parametrize("fields", ["tensor_content", "float_val", "half_val", "one for all"])
+def test_constants_that_are_not_finite_are_named(folder, fields):
+    path = folder / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    functions = saved.meta_graphs[0].graph_def.library.function
+    values = np.ones(4, "float16" if fields == "half_val" else "float32")
+    values[:2] = np.nan, np.inf
+    node = functions[0].node_def.add(name="layer/bad", op="Const")
+    constant = tf.make_tensor_proto(values)
+    if fields != "tensor_content":
+        constant.tensor_content = b""
+        if fields == "half_val":
+            constant.half_val.extend(values.view("u2").tolist())
+        else:
+            constant.float_val.extend(values[:1] if fields == "one for all" else values)
+    node.attr["value"].tensor.CopyFrom(constant)
+    alone = functions[0].node_def.add(name="alone", op="Const")
+    alone.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(np.float32(np.nan)))
+    path.write_bytes(saved.SerializeToString())
+    (problem,) = keras_seq2seq.inspect(folder).problems
+    count = 4 if fields == "one for all" else 2
+    assert f"NaN or infinity in layer/bad ({count} of 4)." in problem.message
+
+
+def test_a_constant_of_half_a_number_is_refused(folder):
+    path = folder / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    node = saved.meta_graphs[0].graph_def.node.add(name="layer/cut", op="Const")
+    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(np.ones(4, "float32")))
+    node.attr["value"].tensor.tensor_content = b"12345"
+    path.write_bytes(saved.SerializeToString())
+    with pytest.raises(ValueError, match="the bytes of whole numbers. Received: layer/cut in"):
+        keras_seq2seq.inspect(folder)

@@ -4,17 +4,14 @@ import csv
 import json
 import pathlib
 import shutil
-import tarfile
 
 import keras
 import pytest
-from written_once import written_once
 
 import keras_seq2seq
 from keras_seq2seq import BeamSearch, Recipe
 from keras_seq2seq.training.run_folder import RunFolder
 
-ARCHIVE = pathlib.Path(__file__).parent / "data" / "release_0_1_0.tar.xz"
 BEAM = BeamSearch(3, 2, max_length_factor=2.0)
 MODELS = (
     *("gru", "lstm_feeding", "rnn_mean", "transformer", "transformer_post"),
@@ -26,17 +23,6 @@ DEFAULTS = (
     *("data.policy", "data.seed", "tokenizer.sampling_alpha", "training.r_drop"),
     *("training.steps_per_execution", "training.precision", "training.test_beam_size"),
 )
-
-
-@pytest.fixture(scope="module")
-def release():
-    """The folder of everything that the release wrote; do not change it."""
-
-    def extract(folder):
-        with tarfile.open(ARCHIVE) as archive:
-            archive.extractall(folder, filter="data")
-
-    return written_once("release_0_1_0", extract)
 
 
 @pytest.fixture(scope="module")

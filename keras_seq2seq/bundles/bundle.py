@@ -108,7 +108,7 @@ class Bundle:
         if names["source"] != names["target"]:
             target = Tokenizer.load(self.folder / names["target"])
         pair = TokenizerPair(source, target)
-        what = f"The tokenizers of {self.folder}"
+        what = " and ".join(sorted({str(self.folder / name) for name in names.values()}))
         check_vocabulary_sizes(what, pair.vocabulary_sizes, self._vocabulary_sizes)
         return pair
 

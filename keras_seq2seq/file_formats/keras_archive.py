@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from keras_seq2seq.file_formats.float_bits import RULES, count_not_finite
 from keras_seq2seq.file_formats.zip_members import check_complete
 
 CONFIG_FILE, METADATA_FILE, WEIGHTS_FILE = "config.json", "metadata.json", "model.weights.h5"
@@ -28,6 +29,7 @@ class StoredWeight(NamedTuple):
         dtype: As NumPy spells it, or "bfloat16".
         shape: Its shape.
         bytes: Its size.
+        not_finite: How many of its numbers are NaN or infinite; 0 if they were not read.
     """
 
     name: str
@@ -35,6 +37,7 @@ class StoredWeight(NamedTuple):
     dtype: str
     shape: tuple[int, ...]
     bytes: int
+    not_finite: int = 0
 
 
 @contextlib.contextmanager
@@ -106,9 +109,15 @@ def check_members(archive: zipfile.ZipFile) -> None:
             _read(archive, name)
 
 
-def stored_weights(archive: zipfile.ZipFile) -> tuple[StoredWeight, ...]:
+def stored_weights(
+    archive: zipfile.ZipFile, *, read_numbers: bool = False
+) -> tuple[StoredWeight, ...]:
     """Returns the weights of the archive, named after their layers, without their values.
 
+    Args:
+        archive: The archive.
+        read_numbers: Read the numbers too, one weight at a time, to count those that are not
+            finite.
     Raises:
         ValueError: If the weights file is missing or damaged, does not hold a whole weight, or has
             a link out of it.
@@ -123,7 +132,7 @@ def stored_weights(archive: zipfile.ZipFile) -> tuple[StoredWeight, ...]:
                 shutil.copyfileobj(member, file)
             size = file.tell()
             with h5py.File(file, "r") as weights_file:
-                return tuple(_stored(weights_file, size))
+                return tuple(_stored(weights_file, size, read_numbers))
         except _RefusedError:
             raise
         except Exception as error:
@@ -142,7 +151,7 @@ def _read(archive: zipfile.ZipFile, name: str) -> bytes:
         raise ValueError(f"{name} is damaged: {error}") from None
 
 
-def _stored(file: Any, size: int) -> Iterator[StoredWeight]:
+def _stored(file: Any, size: int, read_numbers: bool) -> Iterator[StoredWeight]:
     import h5py
 
     datasets: list[tuple[str, Any]] = []
@@ -169,7 +178,15 @@ def _stored(file: Any, size: int) -> Iterator[StoredWeight]:
         # HDF5 lacks bfloat16: Keras stores it as another dtype and names it in this attribute.
         given = dataset.attrs.get("dtype")
         dtype = given if given == "bfloat16" else str(dataset.dtype)
-        yield StoredWeight(name.split("/")[-1], _layer(file, name), dtype, shape, stored)
+        numbers = _content(dataset) if read_numbers and dtype in RULES else b""
+        bad = count_not_finite(dtype, numbers)
+        yield StoredWeight(name.split("/")[-1], _layer(file, name), dtype, shape, stored, bad)
+
+
+def _content(dataset: Any) -> bytes:
+    """Returns the numbers of a weight, little-endian."""
+    values = dataset[()]
+    return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
 def _layer(file: Any, name: str) -> str:

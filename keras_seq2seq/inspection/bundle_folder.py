@@ -1,11 +1,12 @@
 """Inspects a bundle: its manifest and every artefact that it lists."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.formats import FORMATS
+from keras_seq2seq.inspection.findings import Problem
 from keras_seq2seq.inspection.inspection import Inspection
 
 FACTS = ("format_version", "versions", "model", "limits", "beam", "tokenizer", "quality")
@@ -35,7 +36,17 @@ def inspect_bundle(folder: Path, inspect_part: Callable[[Path], Inspection]) -> 
         bytes=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
         facts=facts,
         parts=tuple(parts),
+        problems=tuple(_problems(bundle)),
     )
+
+
+def _problems(bundle: Bundle) -> Iterator[Problem]:
+    if unlisted := bundle.unlisted_files():
+        yield Problem(
+            None,
+            f"A bundle must hold only the files of its manifest. Received: {unlisted}.",
+            "Move them elsewhere, or export the bundle again; it does not load with them.",
+        )
 
 
 def _artefacts(bundle: Bundle) -> list[str]:

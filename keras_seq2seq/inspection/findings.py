@@ -67,6 +67,8 @@ class StoredTensor:
             or an integer of at most 8 bits, or if the tensor has scales; otherwise 0.
         bytes: Its size in the file.
         scales: Number of quantization scales that the file holds for it; 0 if there are none.
+        not_finite: How many of its numbers are NaN or infinite, or have such a scale. Not counted
+            are those that `inspect` does not read: variables of a SavedModel, external weights.
     """
 
     name: str
@@ -76,6 +78,7 @@ class StoredTensor:
     parameters: int
     bytes: int
     scales: int = 0
+    not_finite: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +103,7 @@ class Requirement:
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """A reason why the stock runtime cannot load the file, and the remedy."""
+    """A reason why the stock runtime cannot load or use the file, and the remedy."""
 
     operator: str | None
     message: str
@@ -120,7 +123,7 @@ class Findings:
         operators: Its operators, counted over all graphs, sorted by domain and name.
         tensors: Its stored tensors; each is listed once, even if several functions read it.
         requirements: The runtimes it is made for, with the oldest release that loads it.
-        problems: Why stock runtimes cannot load it; empty if they can.
+        problems: Why stock runtimes cannot load or use it; empty if they can.
         notes: Other remarks for the reader.
         parts: Findings of each artefact of a bundle.
     """

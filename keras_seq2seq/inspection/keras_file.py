@@ -27,6 +27,8 @@ from keras_seq2seq.inspection.findings import (
     weights,
 )
 from keras_seq2seq.inspection.inspection import Inspection
+from keras_seq2seq.inspection.keras_layers import layer_kinds
+from keras_seq2seq.inspection.not_finite import not_finite_problems
 from keras_seq2seq.inspection.risky_classes import risks
 
 OWN = "keras_seq2seq"
@@ -45,10 +47,11 @@ def inspect_keras(path: Path) -> Inspection:
     with opened_archive(path) as archive:
         config = read_json(archive, CONFIG_FILE)
         metadata = read_json(archive, METADATA_FILE)
-        tensors = tuple(_tensor(weight) for weight in stored_weights(archive))
+        tensors = tuple(_tensor(weight) for weight in stored_weights(archive, read_numbers=True))
         check_members(archive)
         assets = [name for name in archive.namelist() if name.startswith("assets/")]
     classes = list(_classes(config))
+    kinds = layer_kinds(config.get("config"))
     version = str(metadata.get("keras_version") or "")
     return Inspection(
         path=str(path),
@@ -60,12 +63,14 @@ def inspect_keras(path: Path) -> Inspection:
             "class": config.get("registered_name") or config.get("class_name"),
             "config": _described(config),
             "assets": sorted(assets),
+            **kinds._asdict(),
         },
         signatures=_signatures(config),
         operators=counted(collections.Counter((*key, None) for key in classes)),
         tensors=tensors,
         requirements=(_requirement(version),),
-        problems=(*risks(config), *_problems(classes)),
+        notes=tuple(kinds.notes()),
+        problems=(*not_finite_problems(tensors), *risks(config), *_problems(classes)),
     )
 
 
@@ -74,7 +79,10 @@ def _tensor(weight: StoredWeight) -> StoredTensor:
     is_state = weight.layer == OPTIMIZER
     count = 0 if is_state else weights(weight.dtype, math.prod(weight.shape))
     name = f"{layer}/{weight.name}"
-    return StoredTensor(name, layer, weight.dtype, weight.shape, count, weight.bytes)
+    return StoredTensor(
+        *(name, layer, weight.dtype, weight.shape, count, weight.bytes),
+        not_finite=weight.not_finite,
+    )
 
 
 def _classes(config: Any) -> Iterator[tuple[str, str]]:

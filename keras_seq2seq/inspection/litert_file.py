@@ -12,6 +12,7 @@ from keras_seq2seq.inspection.litert_model import (
     VERSION_METADATA,
     LiteRTModel,
 )
+from keras_seq2seq.inspection.not_finite import not_finite_problems
 
 RUNTIME = "TensorFlow Lite (LiteRT)"
 # TensorFlow's guide "Signatures in TensorFlow Lite": converters write them from 2.7.0 on.
@@ -45,7 +46,10 @@ def inspect_litert(path: Path) -> Inspection:
         operators=operators,
         tensors=model.tensors,
         requirements=(_requirement(stated, len(signatures)),),
-        problems=tuple(_problem(operator) for operator in operators if operator.domain != BUILTIN),
+        problems=(
+            *not_finite_problems(model.tensors, of_graph=True),
+            *(_problem(operator) for operator in operators if operator.domain != BUILTIN),
+        ),
         notes=() if signatures else ("The file has no signatures: use its tensors by index.",),
     )
 

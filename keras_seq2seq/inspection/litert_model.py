@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from keras_seq2seq.file_formats.float_bits import count_not_finite
 from keras_seq2seq.file_formats.litert_schema import IDENTIFIER, litert_schema
 from keras_seq2seq.inspection.findings import (
     NO_LAYER,
@@ -40,7 +41,7 @@ class LiteRTModel:
         content = Path(path).read_bytes()
         if content[4:8] != IDENTIFIER:
             raise ValueError(f"A LiteRT file must have {IDENTIFIER!r} at byte 4. Received: {path}.")
-        self.size = len(content)
+        self.size, self._content = len(content), memoryview(content)
         self._schema = litert_schema()
         try:
             self._read(self._schema.Model.GetRootAs(content))
@@ -96,6 +97,8 @@ class LiteRTModel:
     def _buffer(self, index: int) -> bytes:
         """Returns the content of a buffer inside the file."""
         buffer = self._model.Buffers(index)
+        if buffer.Offset() > 1:
+            return bytes(self._content[buffer.Offset() :][: self._buffer_size(index)])
         if not (length := buffer.DataLength()):
             return b""
         field = buffer._tab.Offset(4)
@@ -167,7 +170,15 @@ class LiteRTModel:
             scales = quantization.ScaleLength() if quantization else 0
             count = weights(spec.dtype, size, scales)
             layer = layer_of(spec.name) if _vagueness(spec.name)[0] == 0 else NO_LAYER
-            yield StoredTensor(spec.name, layer, spec.dtype, shape, count, stored, scales)
+            bad = count_not_finite(spec.dtype, self._buffer(index))
+            bad += size * _not_finite_scales(quantization) // max(1, scales)
+            yield StoredTensor(spec.name, layer, spec.dtype, shape, count, stored, scales, bad)
+
+
+def _not_finite_scales(quantization: Any) -> int:
+    if not quantization or not quantization.ScaleLength():
+        return 0
+    return count_not_finite("float32", quantization.ScaleAsNumpy().tobytes())
 
 
 def _first(pair: tuple[str, Any]) -> str:

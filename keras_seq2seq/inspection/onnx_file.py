@@ -16,6 +16,7 @@ from keras_seq2seq.inspection.findings import (
     counted,
 )
 from keras_seq2seq.inspection.inspection import Inspection
+from keras_seq2seq.inspection.not_finite import not_finite_problems
 from keras_seq2seq.inspection.onnx_tensors import (
     dtype_name,
     external_files,
@@ -60,6 +61,7 @@ def _inspected(onnx: ModuleType, model: Any, path: Path) -> Inspection:
     bodies = [model.graph, *model.functions]
     own = {(_text(function.domain), _text(function.name)) for function in model.functions}
     stored = list(stored_tensors(bodies))
+    tensors = tuple(with_scales([tensor for _, tensor in stored]))
     beside, faults = external_files((tensor for tensor, _ in stored), path.parent)
     operators = counted(collections.Counter(_keys(bodies, opsets)))
     foreign = [operator for operator in operators if (operator.domain, operator.name) not in own]
@@ -76,9 +78,13 @@ def _inspected(onnx: ModuleType, model: Any, path: Path) -> Inspection:
         },
         signatures=(_signature(model.graph),),
         operators=operators,
-        tensors=tuple(with_scales([tensor for _, tensor in stored])),
+        tensors=tensors,
         requirements=(Requirement("onnxruntime", oldest, reason),),
-        problems=(*faults, *_problems(onnx, foreign, opsets)),
+        problems=(
+            *faults,
+            *not_finite_problems(tensors, of_graph=True),
+            *_problems(onnx, foreign, opsets),
+        ),
         notes=(ONLY_ONNXRUNTIME,) if any(o.domain == MICROSOFT for o in foreign) else (),
     )
 

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from keras_seq2seq.file_formats.float_bits import RULES, count_not_finite
 from keras_seq2seq.file_formats.onnx_graph import graphs
 from keras_seq2seq.inspection.findings import (
     NO_LAYER,
@@ -17,6 +20,11 @@ from keras_seq2seq.inspection.findings import (
 )
 
 NAMES = {"float": "float32", "double": "float64"}
+# Where numbers lie if not in `raw_data`.
+TYPED = {
+    **{"float32": ("float_data", "<f4"), "complex64": ("float_data", "<f4")},
+    **{"float64": ("double_data", "<f8"), "complex128": ("double_data", "<f8")},
+}
 # Fields of a TensorProto that hold one entry for each number.
 PLAIN = ("float_data", "double_data", "int64_data", "uint64_data", "string_data", "int32_data")
 
@@ -122,7 +130,23 @@ def _described(tensor: Any, name: str, readers: dict[str, list[str]]) -> StoredT
         raise ValueError(f"{name} has {stored} bytes for shape {shape} {dtype}")
     names = [name, *readers.get(name, ())]
     layer = next((found for found in map(layer_of, names) if found != NO_LAYER), NO_LAYER)
-    return StoredTensor(name, layer, dtype, shape, weights(dtype, size), stored)
+    return StoredTensor(
+        *(name, layer, dtype, shape, weights(dtype, size), stored),
+        not_finite=count_not_finite(dtype, _content(tensor, dtype)),
+    )
+
+
+def _content(tensor: Any, dtype: str) -> bytes:
+    """Returns the floats of a tensor, little-endian; nothing for others and external ones."""
+    if dtype not in RULES or _is_external(tensor):
+        return b""
+    if tensor.raw_data:
+        return bytes(tensor.raw_data)
+    if dtype in TYPED:
+        field, kind = TYPED[dtype]
+        return np.array(getattr(tensor, field), kind).tobytes()
+    # The bits of a half or of 8 bits lie in an integer each.
+    return np.array(tensor.int32_data, "<i4").astype(RULES[dtype][0]).tobytes()
 
 
 # Entries of the typed fields for one number.

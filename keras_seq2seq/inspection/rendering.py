@@ -49,7 +49,7 @@ def _blocks(inspection: Findings) -> Iterator[str]:
     found += [("", problem) for problem in inspection.problems]
     if found:
         lines = (f"- {p}{': ' * bool(p)}{e.message} {e.remedy}" for p, e in found)
-        yield "\n".join(["would not load on the stock runtime:", *map(_wrapped, lines)])
+        yield "\n".join(["would not load or work on the stock runtime:", *map(_wrapped, lines)])
     else:
         yield "nothing in it that the stock runtime lacks"
     if inspection.notes:

@@ -1,11 +1,15 @@
 """Inspects a SavedModel folder: parses its messages and loads nothing."""
 
 import collections
+import dataclasses
 import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from keras_seq2seq.file_formats.float_bits import count_not_finite
 from keras_seq2seq.formats import GRAPH_FILE
 from keras_seq2seq.inspection.findings import (
     Operator,
@@ -20,6 +24,7 @@ from keras_seq2seq.inspection.findings import (
     weights,
 )
 from keras_seq2seq.inspection.inspection import Inspection
+from keras_seq2seq.inspection.not_finite import not_finite_problems
 from keras_seq2seq.inspection.serving_operators import (
     CUSTOM,
     PYTHON_OPERATORS,
@@ -30,6 +35,12 @@ from keras_seq2seq.installed import missing_package
 
 INTERNAL = ("__saved_model_init_op", "__saved_model_train_op")
 LARGE = 1024  # bytes; smaller constants of a graph are not listed
+# Fields of a TensorProto that hold floats, their dtype there, and the one that has their bits.
+FIELDS = {
+    "float32": ("float_val", "<f4", "<f4"),
+    "float64": ("double_val", "<f8", "<f8"),
+    **dict.fromkeys(("float16", "bfloat16"), ("half_val", "<i4", "<u2")),
+}
 
 
 def inspect_saved_model(folder: Path) -> Inspection:
@@ -44,6 +55,7 @@ def inspect_saved_model(folder: Path) -> Inspection:
     meta = _meta_graph(folder / GRAPH_FILE)
     variables = tuple(_variables(meta))
     _check_variables(folder, variables)
+    tensors = (*variables, *_constants(meta.graph_def, folder))
     functions = {function.signature.name for function in meta.graph_def.library.function}
     keys = (
         (domain_of(node.op), node.op, None)
@@ -68,9 +80,9 @@ def inspect_saved_model(folder: Path) -> Inspection:
             if name not in INTERNAL
         ),
         operators=operators,
-        tensors=(*variables, *_constants(meta.graph_def)),
+        tensors=tensors,
         requirements=(_requirement(info.tensorflow_version, versions.min_consumer),),
-        problems=tuple(_problems(operators)),
+        problems=(*not_finite_problems(tensors, of_graph=True), *_problems(operators)),
         notes=tuple(_notes(operators, meta)),
     )
 
@@ -144,17 +156,40 @@ def _stored(name: str, dtype: str, shape: tuple[int, ...], size: int | None = No
     return StoredTensor(name, layer_of(name), dtype, shape, weights(dtype, count), size)
 
 
-def _constants(graph: Any) -> Iterator[StoredTensor]:
-    """Yields the large constants of a graph, and the tokenizers that operators hold as bytes."""
+def _constants(graph: Any, folder: Path) -> Iterator[StoredTensor]:
+    """Yields the constants of a graph that are large or hold NaN or infinity, and the tokenizers
+    that operators hold as bytes.
+    """
     for node in _nodes(graph):
         for attribute in node.attr.values():
             tensor = attribute.tensor
             if len(attribute.s) >= LARGE:
                 yield StoredTensor(node.name, node.op, "string", (), 0, len(attribute.s))
-            elif tensor.ByteSize() >= LARGE:
+            elif attribute.HasField("tensor"):
                 shape = tuple(size.size for size in tensor.tensor_shape.dim)
                 size = len(tensor.tensor_content) or tensor.ByteSize()
-                yield _stored(node.name, _dtype(tensor.dtype), shape, size)
+                found = _stored(node.name, _dtype(tensor.dtype), shape, size)
+                try:
+                    bad = _not_finite(tensor, found)
+                except ValueError as error:
+                    raise ValueError(
+                        "Constants of a SavedModel must have the bytes of whole numbers. Received: "
+                        f"{node.name} in {folder}: {error}; export or copy it again."
+                    ) from None
+                if tensor.ByteSize() >= LARGE or (bad and math.prod(shape) > 1):
+                    yield dataclasses.replace(found, not_finite=bad)
+
+
+def _not_finite(tensor: Any, stored: StoredTensor) -> int:
+    """Counts the numbers of a TensorProto that are NaN or infinite."""
+    if tensor.tensor_content or stored.dtype not in FIELDS:
+        return count_not_finite(stored.dtype, tensor.tensor_content)
+    field, kind, stored_as = FIELDS[stored.dtype]
+    values = np.array(getattr(tensor, field), kind).astype(stored_as)
+    # The last of fewer values stands for all that follow.
+    rest = max(0, math.prod(stored.shape) - values.size)
+    last = count_not_finite(stored.dtype, values[-1:].tobytes())
+    return count_not_finite(stored.dtype, values.tobytes()) + rest * last
 
 
 def _check_variables(folder: Path, variables: tuple[StoredTensor, ...]) -> None:
