@@ -23,7 +23,7 @@ from keras_seq2seq.models.positions import check_batch_lengths
 from keras_seq2seq.models.precision import dtype_policy
 from keras_seq2seq.models.replicas import check_one_replica
 from keras_seq2seq.models.token_model import TokenModel
-from keras_seq2seq.runtimes.process import started
+from keras_seq2seq.runtimes.process import check_started_here, started
 from keras_seq2seq.text.tokenizer import TokenizerPair
 from keras_seq2seq.text.vocabulary import check_shared_vocabulary, check_vocabulary_sizes
 from keras_seq2seq.translator import Translator
@@ -71,6 +71,7 @@ class Seq2Seq(TokenModel):
         name: str = "seq2seq",
         **kwargs: Any,
     ) -> None:
+        check_started_here(keras.backend.backend(), "A Keras model")
         started(keras.backend.backend())
         custom = {"encoder": encoder, "decoder": decoder}
         encoder, decoder = _complete(config, encoder, decoder)
@@ -240,6 +241,7 @@ class Seq2Seq(TokenModel):
         Raises:
             ValueError: If the model has no tokenizers.
         """
+        check_started_here(keras.backend.backend(), "A Keras model")
         translator = Translator.from_model(self, max_length=max_length, strategy=strategy)
         # One runtime for each length, so that its compiled graphs are reused, as long as `quantize`
         # or `enable_lora` brings no other variables.
@@ -351,6 +353,7 @@ def load_model(path: str | pathlib.Path, *, compile: bool = True) -> Seq2Seq:
         ValueError: If the file is damaged, asks for more weights than it holds, or holds another
             kind of model; names the file.
     """
+    check_started_here(keras.backend.backend(), str(path))
     with checked_keras_file(pathlib.Path(path)):
         model = keras.saving.load_model(str(path), compile=compile, safe_mode=True)
     if not isinstance(model, Seq2Seq):

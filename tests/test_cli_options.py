@@ -44,7 +44,6 @@ def test_translate_refuses_what_has_no_effect(capsys, options, told):
     [
         (["--metrics", "chrf", "--tokenize", "none"], "--tokenize would change nothing: it takes"),
         (["--metrics", "wer", "--bootstrap", "0"], "--bootstrap would change nothing: it takes"),
-        (["--beam-size", "2", "--num-hypotheses", "2"], "--num-hypotheses must be 1"),
     ],
 )
 def test_evaluate_refuses_what_has_no_effect(capsys, options, told):

@@ -53,12 +53,14 @@ def test_main_returns_the_status_of_a_signal(number, status, monkeypatch):
         signal.raise_signal(number)
 
     monkeypatch.setattr(bundle_commands, "inspect", stop)
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    handlers = {signal.SIGINT: signal.default_int_handler, number: signal.SIG_DFL}
+    former = {n: signal.signal(n, handler) for n, handler in handlers.items()}
     try:
         assert main(["inspect", "bundle"]) == status
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert signal.getsignal(number) is handlers[number]
     finally:
-        signal.signal(signal.SIGINT, handler)
+        for n, handler in former.items():
+            signal.signal(n, handler)
 
 
 def test_an_ignored_signal_stays_ignored():

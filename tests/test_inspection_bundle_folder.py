@@ -115,9 +115,9 @@ def test_command_prints_tables_or_json(bundle, found, capsys):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("missing.onnx", "`path` does not exist: "),
+        ("missing.onnx", "PATH does not exist: "),
         ("empty", "with neither manifest.json nor saved_model.pb"),
-        ("notes.txt", "`path` must be a bundle, a SavedModel folder, or a .tflite"),
+        ("notes.txt", "PATH must be a bundle, a SavedModel folder, or a .tflite"),
         ("text.onnx", "An ONNX file must"),
         ("text.tflite", "A LiteRT file must have"),
         ("text.keras", "A .keras file must be a complete archive"),

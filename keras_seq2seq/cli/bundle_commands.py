@@ -48,11 +48,6 @@ def add_evaluate(commands: Commands) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    if arguments.num_hypotheses > 1:
-        raise ValueError(
-            "--num-hypotheses must be 1: the best translation is compared. "
-            f"Received: {arguments.num_hypotheses}."
-        )
     if "bleu" not in arguments.metrics:
         check_used(arguments, ["tokenize"], "--metrics bleu")
     if not set(arguments.metrics) & {"bleu", "chrf", "ter"}:
