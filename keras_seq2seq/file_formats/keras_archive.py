@@ -202,3 +202,20 @@ def _layer(file: Any, name: str) -> str:
         given = variables.attrs.get("name") if variables is not None else None
         names.append(given if isinstance(given, str) else parts[end - 1])
     return "/".join(names)
+
+
+def described_objects(config: Any) -> Iterator[dict[str, Any]]:
+    """Yields every object of a configuration that names its class.
+
+    Args:
+        config: Content of `config.json`, of any shape and depth.
+    """
+    waiting = [config]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, dict):
+            waiting.extend(value.values())
+            if isinstance(value.get("class_name"), str):
+                yield value

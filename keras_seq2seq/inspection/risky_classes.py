@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from keras_seq2seq.file_formats.keras_archive import described_objects
 from keras_seq2seq.inspection.findings import Problem
 
 OURS = ("keras", "keras_seq2seq")
@@ -29,22 +30,10 @@ def risks(config: Any) -> list[Problem]:
         config: Content of `config.json`, of any shape.
     """
     found = {}
-    for value in _objects(config):
+    for value in described_objects(config):
         for name, message, remedy in _risks_of(value):
             found[message] = Problem(name, message, remedy)
     return [found[message] for message in sorted(found)]
-
-
-def _objects(config: Any) -> Iterator[dict[str, Any]]:
-    waiting = [config]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, list):
-            waiting.extend(value)
-        elif isinstance(value, dict):
-            waiting.extend(value.values())
-            if isinstance(value.get("class_name"), str):
-                yield value
 
 
 def _risks_of(value: dict[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -11,6 +11,7 @@ from keras_seq2seq.file_formats.keras_archive import (
     METADATA_FILE,
     OPTIMIZER,
     check_members,
+    described_objects,
     opened_archive,
     read_json,
     stored_weights,
@@ -104,19 +105,13 @@ def _fewest_parameters(config: Seq2SeqConfig) -> int:
 
 def _sizes(config: Any) -> Iterator[tuple[str, int]]:
     """Yields the sizes of axes in a configuration, of whatever class."""
-    waiting = [config]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, list):
-            waiting.extend(value)
-        elif isinstance(value, dict):
-            waiting.extend(value.values())
-            inner = value.get("config")
-            # The configuration of a Seq2Seq itself has been compared as a whole.
-            if isinstance(inner, dict) and isinstance(value.get("class_name"), str):
-                for name in SIZES:
-                    if isinstance(size := inner.get(name), int):
-                        yield name, size
+    for value in described_objects(config):
+        inner = value.get("config")
+        # The configuration of a Seq2Seq itself has been compared as a whole.
+        if isinstance(inner, dict):
+            for name in SIZES:
+                if isinstance(size := inner.get(name), int):
+                    yield name, size
 
 
 def _told(error: Exception) -> str:
