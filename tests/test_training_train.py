@@ -15,9 +15,8 @@ from conftest import ROOT, word_pairs
 from keras_seq2seq import BeamSearch, Recipe, Seq2Seq, TokenizerPair, load_model
 from keras_seq2seq.cli.main import main
 from keras_seq2seq.training import train as run_module
-from keras_seq2seq.training.corpus_parts import read_parts
 from keras_seq2seq.training.folder_lock import locked
-from keras_seq2seq.training.history import draw_history, read_history
+from keras_seq2seq.training.history import read_history
 from keras_seq2seq.training.train import train
 from keras_seq2seq.training.training_state import StateError, TrainingState
 
@@ -415,68 +414,3 @@ def test_the_same_seed_gives_the_same_model(recipe_path, tmp_path):
         train(recipe, tmp_path / name)
         losses.append(read_history(tmp_path / name / "history.csv")["loss"])
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
-
-
-# The parts of a corpus
-
-
-def parts_of(recipe_path, *settings):
-    return read_parts(Recipe.load(recipe_path, settings))
-
-
-def test_parts_are_those_of_the_files(recipe_path):
-    parts = parts_of(recipe_path)
-    assert parts.train == tuple(word_pairs(200, 0))
-    assert parts.validation == tuple(word_pairs(20, 1))
-    assert parts.test == tuple(word_pairs(15, 2))
-
-
-def test_without_validation_an_even_spread_of_the_training_part_is_held_out(recipe_path):
-    parts = parts_of(recipe_path, "data.validation=[]", "data.test=[]")
-    given = word_pairs(200, 0)
-    assert parts.validation == tuple(given[::10])
-    assert parts.train == tuple(pair for pair in given if pair not in given[::10])
-    assert parts.test == ()
-
-
-ONE_FILE = {
-    "tsv": "\t".join,
-    "jsonl": lambda pair: json.dumps(dict(zip(("en", "fr"), pair, strict=True))),
-}
-
-
-@pytest.mark.parametrize("form", ONE_FILE)
-def test_one_file_with_both_sides(tmp_path, form):
-    pairs = [(f"a {i}", f"b {i}") for i in range(12)]
-    (tmp_path / "train").write_text("\n".join(map(ONE_FILE[form], pairs)), "utf-8")
-    data = {"format": form, "folder": str(tmp_path), "train": ["train"]}
-    fields = {"source_field": "en", "target_field": "fr"}
-    parts = read_parts(Recipe.from_tables({"data": {**data, **fields}}))
-    assert (parts.validation, parts.train) == (tuple(pairs[:1]), tuple(pairs[1:]))
-
-
-def test_too_few_pairs_to_hold_some_out(tmp_path):
-    (tmp_path / "train").write_text("a\tb\n" * 9, "utf-8")
-    data = {"format": "tsv", "folder": str(tmp_path), "train": ["train"]}
-    with pytest.raises(ValueError, match="there must be 10 training pairs.*Received: 9"):
-        read_parts(Recipe.from_tables({"data": data}))
-
-
-# The history
-
-
-def test_no_history_is_empty(tmp_path):
-    assert read_history(tmp_path / "none.csv") == {}
-    (tmp_path / "empty.csv").write_text("")
-    assert read_history(tmp_path / "empty.csv") == {}
-
-
-def test_a_history_with_few_columns_is_drawn(tmp_path):
-    draw_history({"epoch": [0, 1], "loss": [2, 1]}, tmp_path / "history.png")
-    assert (tmp_path / "history.png").stat().st_size > 1000
-
-
-def test_a_missing_matplotlib_names_the_extra(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r'pip install "\.\[train\]"'):
-        draw_history({"epoch": [0]}, tmp_path / "history.png")
