@@ -29,6 +29,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 from small_runs import CONFIGURATIONS, FINE_TUNED, differences, run, write_corpus
 
 REFUSED = 3  # status of a process that found the folder locked
+MOST_FAULTS = 3  # of one configuration, before it is given up
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -125,7 +126,7 @@ def _killed(room: pathlib.Path, name: str, kills: int, draw: random.Random) -> i
     folder = room / f"killed {name}"
     done = starts = writing = 0
     faults: list[str] = []
-    while done < kills:
+    while done < kills and len(faults) < MOST_FAULTS:
         child, starts = _start(room, folder, name), starts + 1
         if draw.random() < 0.3:
             killed = _kill_while_it_writes(child, folder)

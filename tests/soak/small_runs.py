@@ -1,10 +1,13 @@
 """Nine small runs for the soak of kills: their recipes, and how one is trained and compared."""
 
 import csv
+import io
 import json
 import pathlib
 import random
+import zipfile
 
+import h5py
 import numpy as np
 
 WORDS = {
@@ -117,15 +120,28 @@ def _files(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _numbers(path: pathlib.Path) -> dict[str, bytes]:
-    """Returns the bytes of every array of a state or a model."""
+    """Returns the bytes of every array of a state or a model.
+
+    Keras is left alone: TensorFlow's threads, once started here, would keep this process from
+    forking trainings.
+    """
+    found: dict[str, bytes] = {}
     if path.suffix == ".npz":
         with np.load(path) as file:
-            return {name: file[name].tobytes() for name in file.files}
-    from keras_seq2seq import load_model
+            found = {name: file[name].tobytes() for name in file.files}
+        meta = json.loads(found["meta"])
+        del meta["callbacks"]["HistoryFile"]  # the size of a file that holds the speed
+        return found | {"meta": json.dumps(meta).encode()}
 
-    model = load_model(path, compile=False)
-    # By their place: the name of a dropout's seed counts the models of this process.
-    return {str(i): np.asarray(variable).tobytes() for i, variable in enumerate(model.variables)}
+    def keep(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[name] = np.asarray(item).tobytes()
+
+    with zipfile.ZipFile(path) as archive:
+        content = io.BytesIO(archive.read("model.weights.h5"))
+    with h5py.File(content) as weights:
+        weights.visititems(keep)
+    return found
 
 
 def _rows(folder: pathlib.Path) -> list[dict[str, str]]:
