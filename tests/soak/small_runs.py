@@ -47,7 +47,7 @@ CONFIGURATIONS = {
         "model": {"encoder": "transformer", "decoder": "transformer", **TRANSFORMER},
         "training": {"metric": "loss"},
     },
-    "ssru": {"model": {"encoder": "transformer", "decoder": "ssru", **TRANSFORMER}},
+    "ssru": {"model": {"encoder": "transformer", "decoder_cell": "ssru", **TRANSFORMER}},
     "subword sampling": {
         "tokenizer": {
             "joint": True,
