@@ -5,6 +5,7 @@ import io
 import json
 import pathlib
 import random
+import re
 import zipfile
 
 import h5py
@@ -131,6 +132,8 @@ def _numbers(path: pathlib.Path) -> dict[str, bytes]:
             found = {name: file[name].tobytes() for name in file.files}
         meta = json.loads(found["meta"])
         del meta["callbacks"]["HistoryFile"]  # the size of a file that holds the speed
+        # Keras numbers the seed generators of a process.
+        meta["names"] = [re.sub(r"seed_generator_\d+", "seed_generator", n) for n in meta["names"]]
         return found | {"meta": json.dumps(meta).encode()}
 
     def keep(name: str, item: object) -> None:
