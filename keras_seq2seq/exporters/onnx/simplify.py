@@ -142,19 +142,21 @@ def _merge_constants(graph: Any) -> None:
         return value.dtype, value.shape, hashlib.sha256(content.tobytes()).digest()
 
     seen: dict[tuple[Any, ...], str] = {}
+    merged: dict[str, str] = {}
     for tensor in graph.initializer:
         value = numpy_helper.to_array(tensor)
         same = seen.setdefault(fingerprint(value), tensor.name)
         if same != tensor.name:
-            rename(graph, {tensor.name: same})
+            merged[tensor.name] = merged.get(same, same)
         elif value.ndim == 2 and value.size > value.shape[0] > 1:
             turned = seen.get(fingerprint(value.T))
             if turned not in (None, tensor.name):
-                rename(graph, {tensor.name: f"{turned}/transposed"})
+                merged[tensor.name] = f"{turned}/transposed"
                 node = helper.make_node(
                     "Transpose", [turned], [f"{turned}/transposed"], perm=[1, 0]
                 )
                 graph.node.insert(0, node)
+    rename(graph, merged)
 
 
 def _order_equal_outputs(graph: Any) -> None:
