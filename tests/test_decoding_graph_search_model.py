@@ -1,13 +1,16 @@
 """The models of a search compute what the decoder computes, one token at a time."""
 
+import functools
+import itertools
+
 import numpy as np
 import pytest
 from conftest import random_ids, tiny_model
 from test_models_contract import CUSTOM
 from test_models_recurrent import SOME as RECURRENT
 from test_models_recurrent import TOLERANCE, steps, whole_outputs
+from test_models_transformer import OPTIONS, tiny_config, transformer
 from test_models_transformer import SOME as ATTENDING
-from test_models_transformer import tiny_config, transformers
 
 from keras_seq2seq.decoding.graph.search_model import search_models
 
@@ -15,23 +18,30 @@ MODELS = {
     **{name: lambda name=name: tiny_config(**RECURRENT[name]) for name in RECURRENT},
     **ATTENDING,
     **{
-        f"{c.normalization}, {c.activation}, {c.positions}": lambda c=c: c
-        for c in transformers()
-        if c.num_decoder_layers == 2 and not c.share_embeddings
+        ", ".join(values): lambda values=values: transformer((2, 2), *values, {})
+        for values in itertools.product(
+            *(OPTIONS[name] for name in ("normalization", "activation", "positions"))
+        )
     },
 }
+SOURCES, TARGETS = random_ids(3, 5), random_ids(3, 4, 1, start=2)
 
 
-@pytest.mark.parametrize("dynamic", [False, True])
-@pytest.mark.parametrize("name", MODELS)
-def test_one_token_gives_what_the_decoder_gives(name, dynamic):
+@functools.cache
+def model_and_outputs(name):
+    """A model and what its decoder gives of whole targets; do not change them."""
     model = tiny_model(MODELS[name](), scale=1.5)
+    return model, whole_outputs(model, SOURCES, TARGETS)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_one_token_gives_what_the_decoder_gives(name, dynamic):
+    model, expected = model_and_outputs(name)
     encoder, decoder_step = search_models(model.encoder, model.decoder_step, dynamic=dynamic)
     assert {id(w) for w in decoder_step.weights} == {id(w) for w in model.decoder.weights}
-    source_ids, target_ids = random_ids(3, 5), random_ids(3, 4, 1, start=2)
-    expected = whole_outputs(model, source_ids, target_ids)
     assert np.ptp(expected["logits"]) > 1e-2
-    found = list(steps(encoder, decoder_step, source_ids, target_ids))
+    found = list(steps(encoder, decoder_step, SOURCES, TARGETS))
     for part in {"logits", "attention"} & set(expected):
         stepped = np.stack([outputs[part] for outputs in found], 1)
         np.testing.assert_allclose(stepped, expected[part], **TOLERANCE)

@@ -1,11 +1,12 @@
 """The Transformer under the step contract, by itself and beside recurrent parts."""
 
-import itertools
+import functools
 
 import keras
 import numpy as np
 import pytest
 from conftest import random_ids, tiny_config, tiny_model
+from covering import combinations
 from test_models_recurrent import TOLERANCE, step_through, whole
 
 from keras_seq2seq import Seq2Seq, Translator
@@ -35,26 +36,28 @@ HYBRIDS = {
 }
 
 
+def transformer(layers, normalization, activation, positions, shared):
+    return tiny_config(
+        **{**BOTH, **FEEDFORWARD, **shared},
+        num_encoder_layers=layers[0],
+        num_decoder_layers=layers[1],
+        normalization=normalization,
+        activation=activation,
+        positions=positions,
+    )
+
+
 def transformers():
-    for layers, normalization, activation, positions, shared in itertools.product(
-        *OPTIONS.values()
-    ):
-        yield tiny_config(
-            **{**BOTH, **FEEDFORWARD, **shared},
-            num_encoder_layers=layers[0],
-            num_decoder_layers=layers[1],
-            normalization=normalization,
-            activation=activation,
-            positions=positions,
-        )
+    """Yields combinations so that any three options meet in all their values."""
+    for values in combinations(OPTIONS, lambda values: True):
+        yield transformer(*values)
 
 
 def hybrid(name):
     return tiny_config(**{"embedding_dim": 8, **FEEDFORWARD, **HYBRIDS[name]})
 
 
-def check_steps(config):
-    model = tiny_model(config, scale=1.5)
+def check_steps(model):
     sources, targets = random_ids(3, 5), random_ids(3, 4, 1, start=2)
     expected = whole(model, sources, targets)
     assert expected.std() > 1e-3
@@ -67,12 +70,12 @@ def check_steps(config):
 
 @pytest.mark.parametrize("config", list(transformers()))
 def test_stepping_gives_the_training_logits(config):
-    check_steps(config)
+    check_steps(tiny_model(config, scale=1.5))
 
 
 @pytest.mark.parametrize("name", HYBRIDS)
 def test_any_encoder_goes_with_any_decoder(name):
-    check_steps(hybrid(name))
+    check_steps(model_of(name))
 
 
 SOME = {
@@ -81,9 +84,15 @@ SOME = {
 }
 
 
+@functools.cache
+def model_of(name):
+    """A model of `SOME` that several tests share; do not change it."""
+    return tiny_model(SOME[name](), scale=1.5)
+
+
 @pytest.mark.parametrize("name", SOME)
 def test_more_padding_changes_nothing(name):
-    model = tiny_model(SOME[name](), scale=1.5)
+    model = model_of(name)
     sources, targets = random_ids(3, 5), random_ids(3, 4, 1, start=2)
     expected = whole(model, sources, targets)
     longer = np.pad(sources, [(0, 0), (0, 6)]), np.pad(targets, [(0, 0), (0, 3)])
@@ -92,7 +101,7 @@ def test_more_padding_changes_nothing(name):
 
 @pytest.mark.parametrize("name", SOME)
 def test_the_future_is_not_read(name):
-    model = tiny_model(SOME[name](), scale=1.5)
+    model = model_of(name)
     sources, targets = random_ids(1, 5), random_ids(1, 6, 1, start=2)
     other = targets.copy()
     other[:, 4:] = 5 + other[:, 4:] % 7
@@ -111,7 +120,7 @@ def test_the_order_of_the_source_matters(positions):
 
 @pytest.mark.parametrize("name", ["transformer", "lstm encoder"])
 def test_attention_is_over_the_real_tokens_of_the_source(name):
-    model = tiny_model(SOME[name](), scale=1.5)
+    model = model_of(name)
     sources, targets = random_ids(3, 5), random_ids(3, 4, 1, start=2)
     encoded = model.encoder(sources)
     names = [*source_names(model.decoder), *state_names(model.decoder)]
