@@ -141,10 +141,10 @@ def test_rows_that_have_ended_leave_the_batch():
     assert lengths.tolist() == [1, 2, 5, 3]
 
 
-@pytest.mark.parametrize("first", range(0, 200, 20))
+@pytest.mark.parametrize("first", range(0, 50, 10))
 def test_graph_and_host_agree(first):
-    for case in range(first, first + 20):
-        table, is_empty = random_table(case)
+    for case in range(first, first + 10):
+        table, is_empty = random_table(case, most_rows=20)
         both(table, is_empty=is_empty, max_length=table.shape[1])
 
 

@@ -35,10 +35,9 @@ RULES = {
 
 
 @pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
-@pytest.mark.parametrize("first", range(0, 60, 20))
-def test_graph_and_host_agree_on_every_rule(rules, first):
-    for case in range(first, first + 20):
-        table, is_empty = random_table(case)
+def test_graph_and_host_agree_on_every_rule(rules):
+    for case in range(15):
+        table, is_empty = random_table(case, most_rows=20)
         options = {"is_empty": is_empty, "max_length": table.shape[1]}
         both(table, strategy=Greedy(**rules), **options)
         both(table, strategy=Sampling(0.7, 4, 0.9, seed=case, **rules), **options)
