@@ -60,6 +60,17 @@ def sizes(tokenizers):
 # Compiling
 
 
+def test_fit_traces_its_step_once(monkeypatch):
+    traced, original = [], Seq2Seq.compute_loss
+    monkeypatch.setattr(
+        Seq2Seq, "compute_loss", lambda *given, **o: traced.append(1) or original(*given, **o)
+    )
+    model = tiny_model()
+    model.compile()
+    fit(model)
+    assert len(traced) == 1
+
+
 def test_the_loss_of_fit_is_that_of_the_formula():
     model = tiny_model(tiny_config(dropout=0.0))
     model.compile("sgd", metrics=[TokenAccuracy(), Perplexity()])

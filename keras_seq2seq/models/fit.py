@@ -41,8 +41,10 @@ class Fit:
                 "make batches of pairs with PairBatches(pairs, tokenizers)."
             )
         if not hasattr(batches, "read_by_fit"):
+            _build_optimizer(self)
             return original(**given)
         _check_habits(given)
+        _build_optimizer(self)
         steps = given.get("steps_per_epoch")
         executed = self.steps_per_execution if getattr(self, "compiled", False) else 1
         with batches.read_by_fit(given.get("initial_epoch", 0), steps, executed) as (data, keeper):
@@ -79,6 +81,13 @@ class Fit:
         """
         check_one_replica(self)
         return super().test_on_batch(*arguments, **options)  # type: ignore[misc]
+
+
+def _build_optimizer(model: Any) -> None:
+    """Makes the optimizer's variables now: TensorFlow traces a step that makes them twice."""
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None and not optimizer.built and model.built:
+        optimizer.build(model.trainable_variables)
 
 
 def check_learning_rate(model: Any, callbacks: Any) -> None:
