@@ -30,10 +30,11 @@ test-latest:
 	.venv-latest/bin/python -m pip list
 	.venv-latest/bin/python -m pytest -q -n 2 --dist loadfile --ignore tests/test_export_web.py tests keras_seq2seq
 
-# Kills, races and damaged files (docs/reliability.md), with a seed of its own or a given one: make soak SEED=1
+# Kills, races and damaged files (docs/reliability.md), with a seed of its own or a given one: make soak SEED=1; and all Transformers.
 soak: .venv/dev
 	$(BIN)/python tests/soak/kills.py $(if $(SEED),--seed $(SEED))
 	$(BIN)/python tests/soak/fuzz_readers.py $(if $(SEED),--seed $(SEED))
+	FULL_GRID=1 $(BIN)/python -m pytest -q -k stepping_gives tests/test_models_transformer.py
 
 lint: .venv/dev
 	$(BIN)/ruff check .
