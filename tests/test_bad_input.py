@@ -1,11 +1,10 @@
 """What cannot be translated: one table, the same answer from every runtime and both searches."""
 
-import functools
-
 import keras
 import numpy as np
 import pytest
 from conftest import tiny_model, word_tokenizers
+from opened_bundles import opened
 
 import keras_seq2seq
 from keras_seq2seq import BeamSearch, Greedy, Sampling
@@ -49,20 +48,9 @@ def bundles(tmp_path_factory):
     return folder
 
 
-@functools.cache
-def loaded(folder, runtime):
-    return keras_seq2seq.load(folder, runtime)
-
-
-def opened(bundles, name, runtime, search, strategy):
-    first = loaded(bundles / name, runtime)
-    options = {"max_length": first.max_length, "search": search, "strategy": strategy}
-    return keras_seq2seq.Translator(first.runtime, first.tokenizers, **options)
-
-
 @EVERY_WAY
 def test_no_text_and_empty_texts(bundles, runtime, search, strategy):
-    translator = opened(bundles, "sound", runtime, search, strategy)
+    translator = opened(bundles / "sound", runtime, search, strategy)
     assert translator.translate([]) == []
     assert translator.search_ids(np.zeros((0, 3), "int32")) == []
     alone = translator.translate("the dog")
@@ -74,7 +62,7 @@ def test_no_text_and_empty_texts(bundles, runtime, search, strategy):
 
 @EVERY_WAY
 def test_nan_is_named_with_its_step(bundles, runtime, search, strategy):
-    translator = opened(bundles, "broken", runtime, search, strategy)
+    translator = opened(bundles / "broken", runtime, search, strategy)
     with pytest.raises(ValueError, match="The model returned NaN at step 2"):
         translator.translate(["", "the dog", "a cat"])
     assert translator.translate(["", ""]) == ["", ""]
@@ -91,14 +79,14 @@ def test_nan_is_named_with_its_step(bundles, runtime, search, strategy):
 )
 def test_a_prefix_that_cannot_be(bundles, runtime, search, strategy, prefix, message):
     with pytest.raises(ValueError, match=message):
-        opened(bundles, "sound", runtime, search, strategy).translate("a", prefixes=[prefix])
+        opened(bundles / "sound", runtime, search, strategy).translate("a", prefixes=[prefix])
 
 
 @EVERY_WAY
 @pytest.mark.parametrize("shape", [(2, 0), (3,)])
 def test_ids_that_are_no_batch(bundles, runtime, search, strategy, shape):
     with pytest.raises(ValueError, match="`source_ids` must have the shape"):
-        opened(bundles, "sound", runtime, search, strategy).search_ids(np.zeros(shape, "int32"))
+        opened(bundles / "sound", runtime, search, strategy).search_ids(np.zeros(shape, "int32"))
 
 
 @pytest.mark.parametrize("size", [0, -1, 65])
@@ -110,8 +98,8 @@ def test_no_runtime_sees_a_beam_of_no_size(size):
 @pytest.mark.parametrize("runtime", ["keras", "saved_model", "litert", "onnx"])
 def test_a_beam_larger_than_the_vocabulary_finds_what_there_is(bundles, runtime):
     wide = BeamSearch(40, 5)  # of 17 ids
-    found = opened(bundles, "sound", runtime, None, wide).n_best(["the dog", ""])
-    expected = opened(bundles, "sound", "keras", "host", wide).n_best(["the dog", ""])
+    found = opened(bundles / "sound", runtime, None, wide).n_best(["the dog", ""])
+    expected = opened(bundles / "sound", "keras", "host", wide).n_best(["the dog", ""])
     assert [[one.text for one in row] for row in found] == [
         [one.text for one in row] for row in expected
     ]

@@ -9,6 +9,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from opened_bundles import opened
 
 import keras_seq2seq
 from keras_seq2seq.bundles.bundle import Bundle
@@ -18,6 +19,8 @@ from keras_seq2seq.verification.parity import Agreement, Difference, Parity
 
 PAIRS = [(f"{a} {b}", f"{b} {a}") for a in ("red", "blue", "old") for b in ("cat", "dog", "fox")]
 TEXTS = ["red cat", "old fox", "", "blue blue dog", "zebra ☂"]
+# An export of little.
+QUICK = {"formats": ["onnx"], "quantization": "float32", "sentences": TEXTS, "verbose": False}
 
 
 def build_model() -> keras_seq2seq.Seq2Seq:
@@ -59,8 +62,7 @@ def change_manifest(folder: pathlib.Path, **changes: object) -> None:
 @pytest.mark.parametrize("runtime", ["keras", "saved_model", "litert", "onnx"])
 @pytest.mark.parametrize("search", ["in_file", "host"])
 def test_every_runtime_says_what_the_model_says(model, folder, runtime, search):
-    translator = keras_seq2seq.load(folder, runtime, search=search)
-    assert translator.translate(TEXTS) == model.translate(TEXTS)
+    assert opened(folder, runtime, search).translate(TEXTS) == model.translate(TEXTS)
 
 
 def test_model_translations_are_not_degenerate(model):
@@ -207,8 +209,7 @@ def test_unknown_artefact_is_refused(folder, runtime, quantization):
 
 
 def test_formats_that_were_not_asked_for_are_absent(model, tmp_path):
-    options = {"formats": ["onnx"], "quantization": "float32"}
-    keras_seq2seq.export(model, tmp_path / "b", verbose=False, **options)
+    keras_seq2seq.export(model, tmp_path / "b", **QUICK)
     bundle = Bundle.open(tmp_path / "b")
     assert bundle.artefacts == [("onnx", "float32"), ("keras", "float32")]
     assert not (tmp_path / "b" / "litert").exists()
@@ -259,13 +260,13 @@ def test_failing_export_leaves_nothing(model, tmp_path, monkeypatch):
 
     monkeypatch.setattr(exporter, "verify", fail)
     with pytest.raises(RuntimeError, match="disk full"):
-        keras_seq2seq.export(model, tmp_path / "b", formats=["onnx"], verbose=False)
+        keras_seq2seq.export(model, tmp_path / "b", **QUICK)
     assert not list(tmp_path.iterdir())
 
 
 def test_force_replaces_a_bundle(model, copied):
     before = Bundle.open(copied).artefacts
-    keras_seq2seq.export(model, copied, formats=["onnx"], force=True, verbose=False)
+    keras_seq2seq.export(model, copied, force=True, **QUICK)
     assert len(Bundle.open(copied).artefacts) < len(before)
     assert [path.name for path in copied.parent.iterdir()] == ["copy"]
 
@@ -273,7 +274,7 @@ def test_force_replaces_a_bundle(model, copied):
 @pytest.mark.parametrize("search", ["in_file", "host"])
 @pytest.mark.parametrize("runtime", ["keras", "onnx", "litert", "saved_model"])
 def test_every_search_gives_attention_over_the_source(folder, runtime, search):
-    translator = keras_seq2seq.load(folder, runtime, search=search)
+    translator = opened(folder, runtime, search)
     for (found,) in translator.n_best(["red cat", "red"]):
         shape = len(found.target_tokens), len(found.source_tokens)
         assert found.attention.shape == shape
@@ -282,7 +283,7 @@ def test_every_search_gives_attention_over_the_source(folder, runtime, search):
 
 @pytest.mark.parametrize("runtime", ["onnx", "litert", "saved_model"])
 def test_every_runtime_streams_scores_samples_and_goes_on_from_a_prefix(folder, model, runtime):
-    translator, reference = keras_seq2seq.load(folder, runtime), keras_seq2seq.load(folder, "keras")
+    translator, reference = opened(folder, runtime), opened(folder, "keras")
     for text in filter(None, TEXTS):
         wanted = reference.translate(text)
         assert "".join(translator.stream(text)) == wanted
@@ -292,5 +293,5 @@ def test_every_runtime_streams_scores_samples_and_goes_on_from_a_prefix(folder, 
         assert begun == reference.translate(text, prefixes=[[5, 6]])
         assert begun.startswith(translator.tokenizers.target.decode([5, 6]))
     strategy = keras_seq2seq.Sampling(seed=4)
-    sampled = keras_seq2seq.load(folder, runtime, strategy=strategy).translate(TEXTS)
+    sampled = opened(folder, runtime, strategy=strategy).translate(TEXTS)
     assert sampled == model.translate(TEXTS, strategy=strategy)

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from conftest import LEXICON, TEXTS, random_ids, tiny_config, tiny_model, word_pairs
+from opened_bundles import opened
 from test_models_contract import CUSTOM
 from written_once import written_once
 
@@ -218,7 +219,7 @@ def test_every_file_obeys(transformer, folder):
     assert wanted != transformer.translate(TEXTS)
     for runtime in ("onnx", "litert", "saved_model", "keras"):
         for search in ("in_file", "host"):
-            assert load(folder, runtime, search=search).translate(TEXTS) == wanted
+            assert opened(folder, runtime, search).translate(TEXTS) == wanted
     names = {a.search for a in verify(folder, verbose=False).agreements}
     assert names == {"in_file", "host", "text", "beam in_file", "beam host", "beam text"}
 

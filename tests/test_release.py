@@ -7,6 +7,7 @@ import shutil
 
 import keras
 import pytest
+from opened_bundles import opened
 
 import keras_seq2seq
 from keras_seq2seq import BeamSearch, Recipe
@@ -75,7 +76,7 @@ def test_a_model_loads_by_keras_too(release, expected):
 @pytest.mark.parametrize("runtime", ["keras", "saved_model", "litert", "onnx"])
 @pytest.mark.parametrize("name", BUNDLES)
 def test_a_bundle_translates_as_it_did(release, expected, name, runtime, search):
-    translator = keras_seq2seq.load(release / "bundles" / name, runtime, search=search)
+    translator = opened(release / "bundles" / name, runtime, search)
     assert translator.translate(expected["texts"]) == expected["bundles"][name]["greedy"]
 
 
