@@ -17,7 +17,7 @@ from keras_seq2seq.decoding.strategy import HostStep, Strategy
 from keras_seq2seq.progress import progress
 from keras_seq2seq.runtimes.runtime import Runtime
 from keras_seq2seq.text.pairs import checked_texts
-from keras_seq2seq.text.tokenizer import TokenizerPair, pad_batch
+from keras_seq2seq.text.tokenizer import TokenizerPair, pad_batch, unpadded_length
 from keras_seq2seq.translation import Translation, translations
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class Translator:
         strategy: `Greedy()`, the default, `BeamSearch(...)` or `Sampling(...)`.
         shortlist: Candidates of the host search; with None it chooses from all ids. The search
             inside a file has its own.
+        longest_source: int > 0. Most tokens of a source that the model has positions for, eos
+            included; None means no limit.
     Raises:
         ValueError: If `search` is unknown, `max_length` is not positive, the shortlist is for other
             vocabularies, or `search` is "in_file" and the artefact does not have the strategy.
@@ -55,6 +57,7 @@ class Translator:
         search: str | None = None,
         strategy: Strategy | None = None,
         shortlist: Shortlist | None = None,
+        longest_source: int | None = None,
     ) -> None:
         self.strategy = strategy or GREEDY
         if search is None:
@@ -74,6 +77,7 @@ class Translator:
         self.max_length = max_length
         self.search = search
         self.shortlist = shortlist
+        self.longest_source = longest_source
 
     def __repr__(self) -> str:
         return (
@@ -117,7 +121,11 @@ class Translator:
             max_length = model.config.max_length
         model.check_max_length(max_length)
         runtime = KerasRuntime(model, max_length, shortlist)
-        options: dict[str, Any] = {"strategy": strategy, "shortlist": shortlist}
+        options: dict[str, Any] = {
+            "strategy": strategy,
+            "shortlist": shortlist,
+            "longest_source": model.config.longest_source if model.config else None,
+        }
         return cls(runtime, model.tokenizers, max_length=max_length, **options)
 
     # str is an Iterable[str] too; the first overload wins.
@@ -297,8 +305,10 @@ class Translator:
             )
         if not len(source_ids):
             return []
+        self._check_source_length(unpadded_length(source_ids))
         self._check_prefixes(prefixes, len(source_ids))
-        if prefixes is None and self.search == "in_file":
+        # Longer sources than a file has searches for are searched over its steps, with one result.
+        if prefixes is None and self.search == "in_file" and self.runtime.holds(source_ids):
             return self.runtime.search(source_ids, self.strategy)
         step, state = self._begin(source_ids, prefixes)
         return self.strategy.search_host(
@@ -318,7 +328,17 @@ class Translator:
         return shortlist_step(self.runtime.step), {**state, ALLOWED: allowed}
 
     def _source_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        return self.tokenizers.source.encode(texts, add_eos=True)
+        found = self.tokenizers.source.encode(texts, add_eos=True)
+        self._check_source_length(max(map(len, found), default=0))
+        return found
+
+    def _check_source_length(self, length: int) -> None:
+        if self.longest_source is not None and length > self.longest_source:
+            raise ValueError(
+                f"A source must have at most {self.longest_source} tokens, end of sentence "
+                f"included: the model has learned no further positions. Received: {length}; split "
+                'the text, or train a model with a larger max_length or positions="sinusoidal".'
+            )
 
     def _prefix_ids(self, prefixes: Sequence[str | Sequence[int]]) -> list[list[int]] | None:
         """Returns the ids of prefixes; None if no translation has any."""

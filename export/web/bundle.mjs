@@ -1,6 +1,6 @@
 // A bundle, by path in Node or by URL anywhere: its manifest, and its files, each checked when it is read.
 
-export const FORMAT_VERSION = 3;
+export const FORMAT_VERSIONS = [3, 4];
 
 /**
  * Reads the manifest of a bundle.
@@ -20,9 +20,9 @@ export async function openBundle(location) {
         "write one with `keras-seq2seq export`.",
     );
   }
-  if (manifest?.format_version !== FORMAT_VERSION) {
+  if (!FORMAT_VERSIONS.includes(manifest?.format_version)) {
     throw new Error(
-      `This kit reads bundles of format version ${FORMAT_VERSION}. ` +
+      `This kit reads bundles of format version ${FORMAT_VERSIONS.join(" and ")}. ` +
         `Received: ${manifest?.format_version} in ${location}; take the kit of the version that wrote it.`,
     );
   }

@@ -7,7 +7,13 @@ import pathlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from keras_seq2seq.bundles.manifest import FORMAT_VERSION, MANIFEST_FILE, faults, sha256
+from keras_seq2seq.bundles.manifest import (
+    FORMAT_VERSION,
+    MANIFEST_FILE,
+    READABLE_VERSIONS,
+    faults,
+    sha256,
+)
 from keras_seq2seq.bundles.open_runtime import open_runtime
 from keras_seq2seq.bundles.unlisted_files import unlisted_files
 from keras_seq2seq.bundles.whole_folder import check_utf8
@@ -20,6 +26,8 @@ from keras_seq2seq.runtimes.runtime import ArtefactFiles, Runtime
 from keras_seq2seq.text.tokenizer import Tokenizer, TokenizerPair
 from keras_seq2seq.text.vocabulary import check_vocabulary_sizes
 from keras_seq2seq.translator import Translator
+
+READABLE = " and ".join(map(str, READABLE_VERSIONS))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,9 +68,9 @@ class Bundle:
         except (ValueError, RecursionError) as error:
             raise ValueError(_unreadable(path, [repr(error)])) from None
         version = manifest.get("format_version") if isinstance(manifest, dict) else FORMAT_VERSION
-        if version not in (None, FORMAT_VERSION):
+        if version not in (None, *READABLE_VERSIONS):
             raise ValueError(
-                f"This version reads bundles of format version {FORMAT_VERSION}. "
+                f"This version reads bundles of format version {READABLE}. "
                 f"Received: {version!r} in {path}; update keras_seq2seq or export again."
             )
         found = faults(manifest)
@@ -89,6 +97,13 @@ class Bundle:
     def max_length(self) -> int:
         """Longest translation in tokens, eos included."""
         return self.manifest["limits"]["max_length"]
+
+    @property
+    def longest_source(self) -> int | None:
+        """Most source tokens that the model has positions for, eos included; None is no limit."""
+        model = self.manifest["model"] or {}
+        learned = model.get("encoder") == "transformer" and model.get("positions") == "learned"
+        return model.get("max_length") if learned else None
 
     @property
     def beam(self) -> BeamSearch | None:
@@ -172,13 +187,21 @@ class Bundle:
             if any(name == root or name.startswith(f"{root}/") for root in roots)
         ]
 
-    def runtime(self, name: str, quantization: str = "float32", *, num_threads: int = 1) -> Runtime:
+    def runtime(
+        self,
+        name: str,
+        quantization: str = "float32",
+        *,
+        num_threads: int = 1,
+        xnnpack: bool = True,
+    ) -> Runtime:
         """Loads one artefact.
 
         Args:
             name: "onnx", "litert", "saved_model" or "keras".
             quantization: "float32" or another that `artefacts` lists.
             num_threads: int > 0. Threads of the ONNX and the LiteRT runtime.
+            xnnpack: Whether LiteRT uses the kernels of XNNPACK, as it does on phones.
         Raises:
             ValueError: If the bundle does not hold it.
             ImportError: If its runtime is not installed.
@@ -193,6 +216,8 @@ class Bundle:
             max_length=self.max_length,
             shortlist=self.shortlist if name == REFERENCE else None,
             signatures=entry.get("signatures", {}),
+            source_lengths=entry.get("source_lengths", ()),
+            xnnpack=xnnpack,
         )
         return open_runtime(name, artefact)
 
@@ -327,6 +352,7 @@ def load(
     search: str | None = None,
     strategy: Strategy | None = None,
     num_threads: int = 1,
+    xnnpack: bool = True,
     check: bool = True,
 ) -> Translator:
     """Opens a bundle for translating.
@@ -340,6 +366,7 @@ def load(
             takes "in_file" where that has the strategy.
         strategy: `Greedy()`, the default, or `BeamSearch(...)`.
         num_threads: int > 0. Threads of the ONNX and the LiteRT runtime.
+        xnnpack: Whether LiteRT uses the kernels of XNNPACK, as it does on phones.
         check: Compare the SHA-256 of the files that are read with the manifest, and refuse a
             bundle with files that it does not list. False saves reading them twice, for a host
             that checked them when it installed the bundle.
@@ -356,12 +383,13 @@ def load(
     if check:
         opened.check_unaltered(name, quantization)
     return Translator(
-        opened.runtime(name, quantization, num_threads=num_threads),
+        opened.runtime(name, quantization, num_threads=num_threads, xnnpack=xnnpack),
         opened.tokenizers,
         max_length=opened.max_length,
         search=search,
         strategy=strategy,
         shortlist=opened.shortlist,
+        longest_source=opened.longest_source,
     )
 
 
@@ -381,6 +409,6 @@ def _named(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _unreadable(path: pathlib.Path, messages: list[str]) -> str:
     return (
-        f"{path} cannot be read as a manifest of format version {FORMAT_VERSION}. "
+        f"{path} cannot be read as a manifest of format version {READABLE}. "
         "Export the bundle again. What is wrong:\n- " + "\n- ".join(messages)
     )

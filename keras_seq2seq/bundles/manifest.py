@@ -10,7 +10,9 @@ import reprlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
+# Version 3 has one LiteRT file for each quantization, of any source length.
+READABLE_VERSIONS = (3, FORMAT_VERSION)
 MANIFEST_FILE = "manifest.json"
 SCHEMA_FILE = pathlib.Path(__file__).with_name("manifest.schema.json")
 TYPES: dict[str, type | tuple[type, ...]] = {

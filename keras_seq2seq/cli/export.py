@@ -59,6 +59,13 @@ def add_export(commands: Commands) -> None:
         action="store_true",
         help="also write an ONNX file from text to text, for onnxruntime-extensions",
     )
+    parser.add_argument(
+        "--max-source-length",
+        type=int,
+        metavar="TOKENS",
+        help="longest source of the searches inside LiteRT files, whose lengths are fixed "
+        "(default: the model's max_length)",
+    )
     parser.add_argument("--force", action="store_true", help="replace an existing folder")
     parser.set_defaults(command=_export)
 
@@ -135,6 +142,7 @@ def _export(arguments: argparse.Namespace) -> int:
         beam=chosen if isinstance(chosen, BeamSearch) else None,
         shortlist=shortlist,
         text_onnx=arguments.text_onnx,
+        max_source_length=arguments.max_source_length,
         quality=_measured_quality(arguments.run / "report.json"),
         force=arguments.force,
     )

@@ -42,6 +42,12 @@ def add_runtime_options(parser: argparse.ArgumentParser) -> None:
         default=1,
         help="threads of one operator in ONNX and LiteRT files (default: %(default)s)",
     )
+    group.add_argument(
+        "--xnnpack",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="run LiteRT files with XNNPACK, as phones do (default: --xnnpack)",
+    )
     add_search_options(parser)
     group = parser.add_argument_group("sampling")
     group.add_argument("--sample", action="store_true", help="draw instead of searching")
@@ -128,6 +134,8 @@ def translator(arguments: argparse.Namespace) -> Translator:
         name = Bundle.open(arguments.bundle).preferred_runtime(arguments.quantization)
     if name not in WITH_THREADS:
         check_used(arguments, ["num_threads"], f"a runtime of {', '.join(WITH_THREADS)}")
+    if name != "litert":
+        check_used(arguments, ["xnnpack"], "--runtime litert")
     return load(
         arguments.bundle,
         runtime=name,
@@ -135,6 +143,7 @@ def translator(arguments: argparse.Namespace) -> Translator:
         search=arguments.search,
         strategy=chosen,
         num_threads=arguments.num_threads,
+        xnnpack=arguments.xnnpack,
     )
 
 

@@ -49,6 +49,7 @@ def export(
     beam: BeamSearch | None = None,
     shortlist: Shortlist | None = None,
     text_onnx: bool = False,
+    max_source_length: int | None = None,
     quality: Mapping[str, Any] | None = None,
     force: bool = False,
     verbose: bool = True,
@@ -84,6 +85,9 @@ def export(
             sentence, at some loss of quality; with None searches choose from all ids.
         text_onnx: Also write `translate_text_greedy.onnx`: text in, text out. Only this file needs
             onnxruntime-extensions, wherever it runs.
+        max_source_length: int > 0. Most tokens of a source, eos included, for the searches inside
+            LiteRT files, whose lengths are fixed; longer sources are searched on the host. None
+            takes `max_length` or the configuration's, whichever is longer.
         quality: Measured quality of the model for the manifest, such as what `evaluate`
             returned; plain values for JSON.
         force: Replace an existing bundle.
@@ -110,6 +114,7 @@ def export(
         shortlist,
         tuple(checked_texts(sentences or (), "sentences")),
         text_onnx,
+        max_source_length,
     )
     request = check(
         prepared,

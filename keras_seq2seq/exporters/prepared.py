@@ -25,6 +25,8 @@ class PreparedExport:
         shortlist: Candidates of the searches; with None they choose from all ids.
         sentences: Source texts of the kind that will be translated: for warm-up and calibration.
         text_onnx: Whether to write an ONNX file from text to text.
+        max_source_length: int > 0. Most tokens of a source, eos included, in files with fixed
+            lengths; None takes the configuration's `max_length`, or that of the translation.
     """
 
     model: TrainedModel
@@ -34,6 +36,7 @@ class PreparedExport:
     shortlist: Shortlist | None = None
     sentences: Sequence[str] = ()
     text_onnx: bool = False
+    max_source_length: int | None = None
 
     @functools.cached_property
     def growing(self) -> Signatures:
@@ -44,6 +47,14 @@ class PreparedExport:
     def fixed(self) -> Signatures:
         """The functions for formats with fixed shapes."""
         return self._signatures(dynamic=False)
+
+    @property
+    def longest_source(self) -> int:
+        """Most tokens of a source in files with fixed lengths, eos included."""
+        if self.max_source_length is not None:
+            return self.max_source_length
+        config = self.model.config
+        return max(self.max_length, config.max_length if config else 0)
 
     @property
     def calibration(self) -> list[list[int]]:

@@ -121,6 +121,7 @@ def _model_errors(prepared: PreparedExport) -> list[str]:
         )
     if prepared.max_length < 1:
         checks.append(f"`max_length` must be at least 1; pass it. Received: {prepared.max_length}.")
+    checks += _source_length_errors(prepared)
     if prepared.shortlist is not None and model.config is None:
         checks.append("`shortlist` needs a model that a config describes. Received: custom parts.")
     for check_part in (_check_length, _check_beam, _check_shortlist):
@@ -129,6 +130,21 @@ def _model_errors(prepared: PreparedExport) -> list[str]:
         except ValueError as error:
             checks.append(str(error))
     return checks
+
+
+def _source_length_errors(prepared: PreparedExport) -> list[str]:
+    if (longest := prepared.max_source_length) is None:
+        return []
+    if longest < 1:
+        return [f"`max_source_length` must be at least 1. Received: {longest}."]
+    config = prepared.model.config
+    limit = None if config is None else config.longest_source
+    if limit is not None and longest > limit:
+        return [
+            f"`max_source_length` must be at most {limit}, the learned positions of the model. "
+            f"Received: {longest}."
+        ]
+    return []
 
 
 def _check_length(prepared: PreparedExport) -> None:

@@ -192,15 +192,19 @@ class Signatures:
             **inputs,
         )
 
-    def specs(self, function: str, batch_size: int | None = None) -> dict[str, tf.TensorSpec]:
+    def specs(
+        self, function: str, batch_size: int | None = None, source_length: int | None = None
+    ) -> dict[str, tf.TensorSpec]:
         """Returns the inputs of a function by name.
 
         Args:
             function: One of `functions`.
-            batch_size: Fixed number of rows; None leaves the number open. Lengths are always open.
+            batch_size: Fixed number of rows; None leaves the number open.
+            source_length: Fixed length of `source_ids`; None leaves it open.
         """
         if function != "decode_step":
-            return {"source_ids": tf.TensorSpec((batch_size, None), tf.int32, "source_ids")}
+            shape = (batch_size, source_length)
+            return {"source_ids": tf.TensorSpec(shape, tf.int32, "source_ids")}
         specs = {"target_ids": tf.TensorSpec((batch_size, 1), tf.int32, "target_ids")}
         for name in (*self.source_names, *self.state_names):
             tensor = self.models.decoder_step.input[name]

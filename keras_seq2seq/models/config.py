@@ -131,6 +131,12 @@ class Seq2SeqConfig:
         """Longest target in tokens, end of sentence included; None means no limit."""
         return self.max_length if self.decoder == "transformer" else None
 
+    @property
+    def longest_source(self) -> int | None:
+        """Longest source in tokens, end of sentence included; None means no limit."""
+        learned = self.encoder == "transformer" and self.positions == "learned"
+        return self.max_length if learned else None
+
     @classmethod
     def from_preset(
         cls, name: str, source_vocabulary_size: int, target_vocabulary_size: int, **options: Any

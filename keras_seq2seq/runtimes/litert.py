@@ -1,39 +1,49 @@
-"""Runs a LiteRT file with ai-edge-litert only, without TensorFlow and Keras."""
+"""Runs LiteRT files with ai-edge-litert only, without TensorFlow and Keras."""
 
+import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keras_seq2seq.decoding.hypothesis import Arrays
-from keras_seq2seq.decoding.strategies import BeamSearch
+from keras_seq2seq.decoding.hypothesis import Arrays, Hypothesis
+from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
 from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.installed import missing_package
 from keras_seq2seq.runtimes.runtime import ArtefactFiles, Runtime
 from keras_seq2seq.runtimes.signature import Signatures, Tensor, check_signature
+from keras_seq2seq.text.tokenizer import unpadded_length
 
-FUNCTIONS = ("encode", "decode_step", "translate_greedy")
+REMEDY = "Export the model to LiteRT again."
+STEP_FUNCTIONS = ("encode", "decode_step")
 
 
 class LiteRTRuntime(Runtime):
-    """Runs the signatures of a `.tflite` file, one source at a time, of any length.
+    """Runs the signatures of `.tflite` files, one source at a time.
 
     Threads may share it, but wait for each other, because an interpreter does one thing at a time;
     to run in parallel, make one runtime for each thread. No later call changes what a call
     returned.
 
     Args:
-        path: The file.
-        beam: The beam search of the signature `translate_beam`, or None.
+        path: The file with the searches.
+        steps_path: The file with `encode` and `decode_step`, for any source length; None if `path`
+            has them, as in bundles of format version 3. It is opened on first use.
+        source_lengths: Source lengths of the searches, each a signature of its own; () if they take
+            any length, as in bundles of format version 3.
+        beam: The beam search inside `path`, or None.
         num_threads: int > 0. Threads of one operator.
-        signatures: What the manifest states of its functions; None checks nothing.
+        signatures: What the manifest states of the functions; None checks nothing.
+        xnnpack: Whether searches of fixed length use the kernels of XNNPACK, as they do on phones.
+            They are two to three times as fast as LiteRT's own; sums may differ in the last bits,
+            and int8 rounds otherwise.
     Raises:
-        FileNotFoundError: If the file does not exist.
+        FileNotFoundError: If a file does not exist.
         ImportError: If ai-edge-litert is not installed.
-        ValueError: If the file cannot be read, misses a signature or has other tensors than
-            `signatures`, or `num_threads` is not positive; in a call, if the file fails.
+        ValueError: If a file cannot be read, misses a signature or has other tensors than
+            `signatures`, or `num_threads` is not positive; in a call, if a file fails.
     """
 
     name = "litert"
@@ -43,46 +53,153 @@ class LiteRTRuntime(Runtime):
         self,
         path: Path,
         *,
+        steps_path: Path | None = None,
+        source_lengths: Sequence[int] = (),
         beam: BeamSearch | None = None,
         num_threads: int = 1,
         signatures: Signatures | None = None,
+        xnnpack: bool = True,
     ) -> None:
         if num_threads < 1:
             raise ValueError(f"`num_threads` must be at least 1. Received: {num_threads}.")
-        self.path = Path(path)
-        self._lock = threading.Lock()
         self.beam = beam
-        names = (*FUNCTIONS, "translate_beam") if beam else FUNCTIONS
-        self._runners = _runners(self.path, names, num_threads)
-        for name in names if signatures else ():
-            runner = self._runners[name]
-            try:
-                details = runner.get_input_details(), runner.get_output_details()
-                sides = [_tensors(side) for side in details]
-            except (ValueError, RuntimeError, KeyError, TypeError) as error:
-                raise ValueError(f"`{name}` of {self.path} is damaged: {error}") from error
-            check_signature(self.path, name, signatures or {}, *sides)
+        self.source_lengths = tuple(sorted(source_lengths))
+        # Functions of open lengths, which would set XNNPACK up anew at each call, do without it.
+        self.xnnpack = xnnpack and bool(source_lengths)
+        searches = ["translate_greedy", *(["translate_beam"] if beam else [])]
+        names = [f"{name}_{n}" for name in searches for n in self.source_lengths] or searches
+        options: dict[str, Any] = {"num_threads": num_threads, "signatures": signatures or {}}
+        if steps_path is None:
+            self._searches = _File(path, (*names, *STEP_FUNCTIONS), xnnpack=self.xnnpack, **options)
+            self._steps = self._searches
+        else:
+            self._searches = _File(path, names, xnnpack=self.xnnpack, **options)
+            self._steps = _File(steps_path, STEP_FUNCTIONS, xnnpack=False, **options)
+        self._without_xnnpack = functools.partial(
+            LiteRTRuntime,
+            path,
+            steps_path=steps_path,
+            source_lengths=source_lengths,
+            beam=beam,
+            xnnpack=False,
+            **options,
+        )
+        self._searches.open()
+
+    def variants(self) -> dict[str, Runtime]:
+        return self._variants
+
+    @functools.cached_property
+    def _variants(self) -> dict[str, Runtime]:
+        return {"without XNNPACK": self._without_xnnpack()} if self.xnnpack else {}
 
     def encode(self, source_ids: np.ndarray) -> Arrays:
-        return self._run("encode", {"source_ids": self._one_row(source_ids)})
+        return self._steps.run("encode", {"source_ids": _one_row(source_ids)})
 
     def step(self, ids: np.ndarray, state: Arrays) -> tuple[np.ndarray, Arrays]:
         # A beam search steps several hypotheses of its one source: one call for each.
         given = {**state, "target_ids": ids[:, None].astype("int32")}
-        names = self._runners["decode_step"].get_input_details()
+        names = self._steps.inputs("decode_step")
         steps = [
-            self._run("decode_step", {name: given[name][row : row + 1] for name in names})
+            self._steps.run("decode_step", {name: given[name][row : row + 1] for name in names})
             for row in range(len(ids))
         ]
         outputs = {name: np.concatenate([step[name] for step in steps]) for name in steps[0]}
         log_probs = outputs.pop("log_probs")
         return log_probs, {**state, **outputs}
 
+    def holds(self, source_ids: np.ndarray) -> bool:
+        longest = max(self.source_lengths, default=None)
+        return longest is None or unpadded_length(source_ids) <= longest
+
+    def search(self, source_ids: np.ndarray, strategy: Strategy = GREEDY) -> list[list[Hypothesis]]:
+        _one_row(source_ids)
+        if not self.holds(source_ids):
+            received = unpadded_length(source_ids)
+            raise ValueError(
+                f"The searches in {self._searches.path} take sources of at most "
+                f"{max(self.source_lengths)} tokens. Received: {received}; search on the host, or "
+                "export with a larger max_source_length."
+            )
+        return super().search(source_ids, strategy)
+
     def _search(self, source_ids: np.ndarray, strategy: Strategy) -> Arrays:
         function = "translate_beam" if strategy == self.beam else "translate_greedy"
-        return self._run(function, {"source_ids": self._one_row(source_ids)})
+        if not self.source_lengths:
+            return self._searches.run(function, {"source_ids": source_ids})
+        given, real = source_ids.shape[1], max(1, unpadded_length(source_ids))
+        length = next(length for length in self.source_lengths if length >= real)
+        padded = _resized(source_ids[:, :real], length)
+        found = self._searches.run(f"{function}_{length}", {"source_ids": padded})
+        found["finished"] = found["finished"].astype(bool)
+        if "attention" in found and found["attention"].shape[-1] == length:
+            found["attention"] = _resized(found["attention"], given)
+        return found
 
-    def _run(self, function: str, inputs: Arrays) -> Arrays:
+
+def open_litert(artefact: ArtefactFiles) -> LiteRTRuntime:
+    """Opens the LiteRT files of an artefact."""
+    options: dict[str, Any] = {
+        "beam": artefact.beam,
+        "num_threads": artefact.num_threads,
+        "signatures": artefact.signatures,
+        "xnnpack": artefact.xnnpack,
+    }
+    if not isinstance(artefact.files, Mapping):
+        return LiteRTRuntime(artefact.file, **options)
+    translate, steps = (artefact.path / artefact.files[part] for part in ("translate", "steps"))
+    lengths = artefact.source_lengths
+    return LiteRTRuntime(translate, steps_path=steps, source_lengths=lengths, **options)
+
+
+class _File:
+    """One file, opened on first use.
+
+    Args:
+        path, num_threads, signatures, xnnpack: See `LiteRTRuntime`.
+        names: The functions that it must have.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        names: Sequence[str],
+        *,
+        num_threads: int,
+        signatures: Signatures,
+        xnnpack: bool,
+    ) -> None:
+        self.path = Path(path)
+        self._names = names
+        self._num_threads = num_threads
+        self._signatures = signatures
+        self._xnnpack = xnnpack
+        self._lock = threading.Lock()
+        self._runners: dict[str, Any] = {}
+
+    def open(self) -> None:
+        """Reads the file; a function gets its memory on first use."""
+        with self._lock:
+            if self._runners:
+                return
+            runners = self._read()
+            for name, runner in runners.items():
+                self._check(name, runner)
+            self._runners = runners
+
+    def inputs(self, function: str) -> list[str]:
+        """Returns the names of the inputs of a function."""
+        self.open()
+        with self._lock:
+            return list(self._runners[function].get_input_details())
+
+    def run(self, function: str, inputs: Arrays) -> Arrays:
+        """Returns all outputs of a function by name.
+
+        Raises:
+            ValueError: If the file fails.
+        """
+        self.open()
         try:
             with self._lock:
                 return self._runners[function](**inputs)
@@ -92,23 +209,38 @@ class LiteRTRuntime(Runtime):
                 f"file is damaged: {error}"
             ) from error
 
-    def _one_row(self, ids: np.ndarray) -> np.ndarray:
-        if ids.ndim != 2 or len(ids) != 1 or ids.size == 0:
-            raise ValueError(
-                "A LiteRT file translates one source at a time, of at least one id; call it once "
-                f"for each row. Received: ids of shape {ids.shape}."
+    def _read(self) -> dict[str, Any]:
+        try:
+            from ai_edge_litert.interpreter import Interpreter, OpResolverType
+        except ImportError as error:
+            raise missing_package("LiteRT needs ai-edge-litert", "litert", error) from error
+        if not self.path.is_file():
+            raise FileNotFoundError(
+                f"{self.path} does not exist. Export the model to LiteRT again."
             )
-        return ids.astype("int32")
+        resolver = "AUTO" if self._xnnpack else "BUILTIN_WITHOUT_DEFAULT_DELEGATES"
+        try:
+            interpreter = Interpreter(
+                str(self.path),
+                num_threads=self._num_threads,
+                experimental_op_resolver_type=OpResolverType[resolver],
+            )
+            return {name: interpreter.get_signature_runner(name) for name in self._names}
+        except (ValueError, RuntimeError) as error:
+            raise ValueError(
+                f"{self.path} cannot be read as a LiteRT file with the signatures "
+                f"{tuple(self._names)}: {error}. {REMEDY}"
+            ) from error
 
-
-def open_litert(artefact: ArtefactFiles) -> LiteRTRuntime:
-    """Opens a LiteRT file of a bundle."""
-    return LiteRTRuntime(
-        artefact.file,
-        beam=artefact.beam,
-        num_threads=artefact.num_threads,
-        signatures=artefact.signatures,
-    )
+    def _check(self, name: str, runner: Any) -> None:
+        if not self._signatures:
+            return
+        try:
+            details = runner.get_input_details(), runner.get_output_details()
+            sides = [_tensors(side) for side in details]
+        except (ValueError, RuntimeError, KeyError, TypeError) as error:
+            raise ValueError(f"`{name}` of {self.path} is damaged: {error}") from error
+        check_signature(self.path, name, self._signatures, *sides)
 
 
 def _tensors(details: dict[str, Any]) -> list[Tensor]:
@@ -122,23 +254,16 @@ def _tensors(details: dict[str, Any]) -> list[Tensor]:
     ]
 
 
-def _runners(path: Path, names: Sequence[str], num_threads: int) -> dict[str, Any]:
-    try:
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-    except ImportError as error:
-        raise missing_package("LiteRT needs ai-edge-litert", "litert", error) from error
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist. Export the model to LiteRT again.")
-    try:
-        # XNNPACK, the default delegate of ai-edge-litert 2.3, translates some sentences to garbage
-        # in an interpreter that met another length before; see docs/bundle.md.
-        plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        interpreter = Interpreter(
-            str(path), num_threads=num_threads, experimental_op_resolver_type=plain
-        )
-        return {name: interpreter.get_signature_runner(name) for name in names}
-    except (ValueError, RuntimeError) as error:
+def _one_row(ids: np.ndarray) -> np.ndarray:
+    if ids.ndim != 2 or len(ids) != 1 or ids.size == 0:
         raise ValueError(
-            f"{path} cannot be read as a LiteRT file with the signatures {names}: {error}. "
-            "Export the model to LiteRT again."
-        ) from error
+            "A LiteRT file translates one source at a time, of at least one id; call it once "
+            f"for each row. Received: ids of shape {ids.shape}."
+        )
+    return ids.astype("int32")
+
+
+def _resized(array: np.ndarray, length: int) -> np.ndarray:
+    """Returns an array with a last axis of this length, cut or padded with zeros."""
+    kept = array[..., :length]
+    return np.pad(kept, [(0, 0)] * (array.ndim - 1) + [(0, length - kept.shape[-1])])

@@ -42,6 +42,8 @@ class ArtefactFiles:
         max_length: int > 0. Longest translation in tokens, for a search that is not inside a file.
         shortlist: Candidates of such a search; with None it chooses from all ids.
         signatures: Inputs and outputs of each function, as the manifest states them.
+        source_lengths: Source lengths that the files have searches for; () if they take any.
+        xnnpack: Whether LiteRT uses the kernels of XNNPACK.
     """
 
     path: pathlib.Path
@@ -51,6 +53,8 @@ class ArtefactFiles:
     max_length: int
     shortlist: Shortlist | None
     signatures: Signatures = dataclasses.field(default_factory=dict)
+    source_lengths: Sequence[int] = ()
+    xnnpack: bool = True
 
     @property
     def file(self) -> pathlib.Path:
@@ -97,6 +101,14 @@ class Runtime(abc.ABC):
     def has(self, strategy: Strategy) -> bool:
         """Returns True if the artefact has exactly this search inside."""
         return strategy in (GREEDY, self.beam)
+
+    def holds(self, source_ids: np.ndarray) -> bool:
+        """Returns True if the searches inside the artefact take sources of this length."""
+        return True
+
+    def variants(self) -> dict[str, "Runtime"]:
+        """Returns other ways to run the same files, by what is different about them."""
+        return {}
 
     def search(self, source_ids: np.ndarray, strategy: Strategy = GREEDY) -> list[list[Hypothesis]]:
         """Translates with a search inside the artefact.

@@ -383,6 +383,12 @@ def pad_batch(sequences: Sequence[Sequence[int]], length: int | None = None) -> 
     return batch
 
 
+def unpadded_length(ids: np.ndarray) -> int:
+    """Returns the number of columns up to the last that is not padding in every row."""
+    columns = np.nonzero(ids != PAD_ID)[1]
+    return int(columns.max()) + 1 if columns.size else 0
+
+
 def _check_special_ids(processor: sentencepiece.SentencePieceProcessor) -> None:
     # SentencePiece returns -1 if the model has no such control piece; a text could then spell it.
     received = {name: getattr(processor, name)() for name in _SPECIAL_IDS}

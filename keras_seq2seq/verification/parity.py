@@ -216,30 +216,30 @@ def verify(
         for search in SEARCHES
     ]
     agreements = []
-    references: dict[Strategy, list[list[Translation]]] = {}
+    references: dict[Strategy, list[list[_Said]]] = {}
     with progress(len(ways), "ways", verbose) as advance:
         for runtime, quantization, search, strategy in ways:
             engine = engine_of(runtime, quantization)
-            translator = Translator(
-                engine,
-                tokenizers,
-                max_length=opened.max_length,
-                search=search,
-                strategy=strategy,
-                shortlist=shortlist,
-            )
-            found = list(translator.iterate(texts, verbose=False))
-            # The first of each strategy is the reference: Keras with the search in its graph.
-            expected = references.setdefault(strategy, found)
-            name = search if strategy == GREEDY else f"beam {search}"
-            way = (runtime, quantization, name)
-            said = [[[_said(one) for one in row] for row in rows] for rows in (expected, found)]
-            agreements.append(_compare(way, texts, *said))
-            if search == "in_file":
-                for name, answers in engine.answers_by_text(texts, strategy, default).items():
-                    agreements.append(
-                        _compare_texts((runtime, EXACT, name), texts, expected, answers)
-                    )
+            in_file = search == "in_file"
+            engines = {"": engine, **(engine.variants() if in_file else {})}
+            for variant, one in engines.items():
+                translator = Translator(
+                    one,
+                    tokenizers,
+                    max_length=opened.max_length,
+                    search=search,
+                    strategy=strategy,
+                    shortlist=shortlist,
+                )
+                found = [list(map(_said, row)) for row in translator.iterate(texts, verbose=False)]
+                # The first of each strategy is the reference: Keras with the search in its graph.
+                expected = references.setdefault(strategy, found)
+                parts = ("" if strategy == GREEDY else "beam", search, variant)
+                way = (runtime, quantization, " ".join(filter(None, parts)))
+                agreements.append(_compare(way, texts, expected, found))
+            answered = engine.answers_by_text(texts, strategy, default) if in_file else {}
+            for name, answers in answered.items():
+                agreements.append(_compare_texts((runtime, EXACT, name), texts, expected, answers))
             advance(1)
     return Parity(tuple(agreements), tuple(opened.altered_files()), tuple(opened.unlisted_files()))
 
@@ -313,11 +313,11 @@ def _gaps(wanted: _Said, got: _Said) -> tuple[float, float, float]:
 def _compare_texts(
     way: tuple[str, str, str],
     texts: list[str],
-    expected: list[list[Translation]],
+    expected: list[list[_Said]],
     answers: list[list[TextAnswer]],
 ) -> Agreement:
     """Compares by text; the search "text" gives only the best hypothesis."""
     count = 1 if way[2] == "text" else None
-    wanted = [[_said(one)._replace(words=one.text) for one in row[:count]] for row in expected]
+    wanted = [[one._replace(words=one.text) for one in row[:count]] for row in expected]
     found = [[_Said(one.text, one.text, one.score, one.ranking) for one in row] for row in answers]
     return _compare(way, texts, wanted, found)

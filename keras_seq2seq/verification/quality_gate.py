@@ -215,28 +215,55 @@ def judge(
     quantised = [artefact for artefact in bundle.artefacts if artefact[1] != EXACT]
     exact = sorted({(runtime, EXACT) for runtime, _ in quantised})
     sources = [source for source, _ in gate.evaluation] if gate.evaluation else sentences
-    measured = {}
+    measured: dict[tuple[str, str], _Measured] = {}
     with progress(len(exact) + len(quantised), "artefacts", verbose) as advance:
         for artefact in [*exact, *quantised]:
-            found = _translated(bundle, sources, runtimes(*artefact))
-            quality = _quality(gate, found, latencies[artefact], bundle.size(*artefact))
-            measured[artefact] = quality, [best.hypothesis for best in found]
+            engine = runtimes(*artefact)
+            measured[artefact] = {}
+            for variant, one in {"": engine, **engine.variants()}.items():
+                found = _translated(bundle, sources, one)
+                quality = _quality(gate, found, latencies[artefact], bundle.size(*artefact))
+                measured[artefact][variant] = quality, [best.hypothesis for best in found]
             advance(1)
+    size = bundle.tokenizers.target.vocabulary_size
     return [
-        _verdict(gate, artefact, measured, bundle.tokenizers.target.vocabulary_size)
+        _verdict(gate, artefact, measured[artefact[0], EXACT], measured[artefact], size)
         for artefact in quantised
     ]
 
 
-Measured = Mapping[tuple[str, str], tuple[Quality, list[Hypothesis]]]
+# By the variant of the runtime, see `Runtime.variants`; "" is the runtime itself.
+_Measured = dict[str, tuple[Quality, list[Hypothesis]]]
 
 
 def _verdict(
-    gate: Gate, artefact: tuple[str, str], measured: Measured, vocabulary_size: int
+    gate: Gate,
+    artefact: tuple[str, str],
+    exact: _Measured,
+    quantised: _Measured,
+    vocabulary_size: int,
 ) -> Verdict:
-    """Compares a quantised artefact with the float32 one of its format."""
-    before, expected = measured[artefact[0], EXACT]
-    after, found = measured[artefact]
+    """Compares a quantised artefact with the float32 one of its format.
+
+    The figures are those of the runtime itself; a fault of one of its variants counts as well.
+    """
+    verdicts = {
+        variant: _of_variant(gate, artefact, exact[variant], quantised[variant], vocabulary_size)
+        for variant in quantised
+    }
+    own = verdicts.pop("")
+    others = [f"{name}: {f}" for name, verdict in verdicts.items() for f in verdict.faults]
+    return dataclasses.replace(own, faults=(*own.faults, *others))
+
+
+def _of_variant(
+    gate: Gate,
+    artefact: tuple[str, str],
+    exact: tuple[Quality, list[Hypothesis]],
+    quantised: tuple[Quality, list[Hypothesis]],
+    vocabulary_size: int,
+) -> Verdict:
+    (before, expected), (after, found) = exact, quantised
     faults = losses(gate, before, after) if gate.evaluation else []
     agreed = agreement(expected, found, vocabulary_size)
     if agreed is not None:

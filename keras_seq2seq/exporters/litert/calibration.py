@@ -11,33 +11,46 @@ from keras_seq2seq.text.vocabulary import BOS_ID, PAD_ID
 Ranges = dict[str, tuple[float, float]]
 
 
-def measured_ranges(content: bytes, sources: Iterable[np.ndarray]) -> Ranges:
-    """Runs every signature of a file and returns the least and greatest value of each tensor.
+def measured_ranges(
+    translate: bytes, steps: bytes, sources: Iterable[np.ndarray]
+) -> tuple[Ranges, Ranges]:
+    """Runs two files and returns the least and greatest value of each of their tensors.
 
     TensorFlow's converter has a calibration runner of its own, which fails when the length of the
     source changes and does not see into loops. The profiler of ai-edge-litert sees every operator.
 
     Args:
-        content: The .tflite file, with the signatures of `Signatures`.
-        sources: int32, shape (1, source_length) each, of any lengths.
+        translate: The .tflite file with `translate_<search>_<source length>`.
+        steps: The .tflite file with `encode` and `decode_step`.
+        sources: int32, shape (1, source_length) each, ended by eos; what is longer than the
+            longest function is left out before the eos.
     Returns:
-        (least, greatest) by the tensor's name, for all inputs and computed tensors.
+        For each file (least, greatest) by the tensor's name, for all inputs and computed tensors.
     Raises:
         ImportError: If ai-edge-litert is not installed, or has no such profiler.
     """
-    profiler = RangeProfiler(content)
-    searches = [name for name in profiler.signatures if name.startswith("translate_")]
-    for source_ids in sources:
-        found = {name: profiler.run(name, {"source_ids": source_ids}) for name in searches}
-        state = profiler.run("encode", {"source_ids": source_ids})
+    searching, stepping = RangeProfiler(translate), RangeProfiler(steps)
+    names = [name.rpartition("_") for name in searching.signatures]
+    searches = sorted({name for name, _, _ in names})
+    lengths = sorted({int(length) for _, _, length in names})
+    for source in sources:
+        ids = source
+        if ids.shape[1] > lengths[-1]:
+            ids = np.append(ids[:, : lengths[-1] - 1], ids[:, -1:], 1)
+        length = next(length for length in lengths if length >= ids.shape[1])
+        padded = np.pad(ids, ((0, 0), (0, length - ids.shape[1])))
+        found = {
+            name: searching.run(f"{name}_{length}", {"source_ids": padded}) for name in searches
+        }
+        state = stepping.run("encode", {"source_ids": ids})
         previous = BOS_ID
         for token_id in found["translate_greedy"]["target_ids"][0]:
             if token_id == PAD_ID:
                 break
             target_ids = np.array([[previous]], "int32")
-            state |= profiler.run("decode_step", {**state, "target_ids": target_ids})
+            state |= stepping.run("decode_step", {**state, "target_ids": target_ids})
             previous = token_id
-    return profiler.ranges
+    return searching.ranges, stepping.ranges
 
 
 class RangeProfiler:

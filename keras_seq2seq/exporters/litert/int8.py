@@ -2,8 +2,9 @@
 
 import collections
 import dataclasses
+import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,24 +53,29 @@ PRODUCTS = Int8Recipe(
 )
 
 
-def int8_content(
-    content: bytes,
+def int8_contents(
+    translate: bytes,
+    steps: bytes,
     sources: Iterable[np.ndarray],
     *,
     vocabulary_size: int,
     recipe: Int8Recipe = PRODUCTS,
-) -> bytes:
-    """Returns a file whose products are computed in int8 with fixed scales.
+) -> tuple[bytes, bytes]:
+    """Returns both files with products that are computed in int8, with the same fixed scales.
 
     Args:
-        content: A .tflite file in dynamic int8, with the signatures of `Signatures`.
+        translate, steps: .tflite files in dynamic int8, see `measured_ranges`.
         sources: int32, shape (1, source_length) each. The scales are measured on them.
         vocabulary_size: int > 0. Columns of the product that gives the logits.
         recipe: What is computed in int8.
     """
-    model = Int8Model(unpacked(content), measured_ranges(content, sources))
-    model.quantize(recipe, vocabulary_size)
-    return packed(model.model)
+    measured = measured_ranges(translate, steps, sources)
+    models = [Int8Model(unpacked(c), m) for c, m in zip((translate, steps), measured, strict=True)]
+    ranges = joined(model.product_ranges for model in models)
+    for model in models:
+        model.quantize(recipe, vocabulary_size, ranges)
+    first, second = (packed(model.model) for model in models)
+    return first, second
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,8 +99,20 @@ class Scale:
 
 
 Scales = list[Scale]
-# Identifies a product: the buffer of its weights, or its layer, and its number in that layer.
-Key = tuple[int | str, int]
+# Identifies a product: its weights, or its layer, and its number in that layer.
+Key = tuple[bytes | str, int]
+# (least, greatest) of the float inputs and the output of products.
+ProductRanges = dict[Key, list[tuple[float, float]]]
+
+
+def joined(parts: Iterable[ProductRanges]) -> ProductRanges:
+    """Returns ranges that cover those of all parts."""
+    found: ProductRanges = {}
+    for part in parts:
+        for key, ranges in part.items():
+            pairs = zip(found.get(key, ranges), ranges, strict=True)
+            found[key] = [(min(a[0], b[0]), max(a[1], b[1])) for a, b in pairs]
+    return found
 
 
 class Int8Model:
@@ -115,11 +133,18 @@ class Int8Model:
             if isinstance(number, int)
         }
         self._keys: dict[int, Key] = {}
-        self._ranges: dict[Key | None, list[tuple[float, float]]] = {}
-        self._join_ranges()
+        self._digests: dict[int, bytes] = {}
+        self.product_ranges: ProductRanges = joined(self._product_ranges())
 
-    def quantize(self, recipe: Int8Recipe, vocabulary_size: int) -> None:
-        """Replaces the products that the recipe names, in every function and loop."""
+    def quantize(self, recipe: Int8Recipe, vocabulary_size: int, ranges: ProductRanges) -> None:
+        """Replaces the products that the recipe names, in every function and loop.
+
+        Args:
+            recipe: What is computed in int8.
+            vocabulary_size: int > 0. Columns of the product that gives the logits.
+            ranges: `product_ranges` of all files that shall agree.
+        """
+        self.product_ranges = ranges
         for graph in self.model.subgraphs:
             Int8Graph(self, graph).quantize(recipe, vocabulary_size)
         self._drop_unread()
@@ -164,7 +189,8 @@ class Int8Model:
         The product of a layer occurs in several functions. It has the same scales in all of them,
         so that all give the same translations.
         """
-        found = self._ranges.get(self._keys.get(id(operator)))
+        key = self._keys.get(id(operator))
+        found = None if key is None else self.product_ranges.get(key)
         return None if found is None else [Scale.of(*limits) for limits in found]
 
     def _seen(self, graph: Any, indices: Sequence[int]) -> list[tuple[float, float]] | None:
@@ -183,14 +209,21 @@ class Int8Model:
             if index not in read:
                 buffer.data = None
 
-    def _join_ranges(self) -> None:
-        """Joins the ranges of the products of one layer over all functions."""
+    def _digest(self, buffer: int) -> bytes:
+        """Returns what identifies weights in every file that holds them."""
+        if buffer not in self._digests:
+            data = self.model.buffers[buffer].data
+            self._digests[buffer] = hashlib.sha256(np.asarray(data).tobytes()).digest()
+        return self._digests[buffer]
+
+    def _product_ranges(self) -> Iterator[ProductRanges]:
+        """Yields the ranges of each product of each function; notes which product it is."""
         for graph in self.model.subgraphs:
             numbers: collections.Counter[str] = collections.Counter()
             for operator in graph.operators:
                 key: Key
                 if self.has_int8_weights(graph, operator):
-                    key = (graph.tensors[operator.inputs[1]].buffer, 0)
+                    key = (self._digest(graph.tensors[operator.inputs[1]].buffer), 0)
                     found = self._seen(graph, (operator.inputs[0], operator.outputs[0]))
                 elif self.name(operator) == "BATCH_MATMUL":
                     layer = LOOPS.sub("", graph.tensors[operator.outputs[0]].name.decode())
@@ -202,8 +235,7 @@ class Int8Model:
                     continue
                 self._keys[id(operator)] = key
                 if found is not None:
-                    pairs = zip(self._ranges.get(key, found), found, strict=True)
-                    self._ranges[key] = [(min(a[0], b[0]), max(a[1], b[1])) for a, b in pairs]
+                    yield {key: found}
 
 
 class Int8Graph:

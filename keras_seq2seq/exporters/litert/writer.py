@@ -1,8 +1,8 @@
-"""Writes LiteRT files that hold every function over one copy of the weights."""
+"""Writes LiteRT files: whole translations for every mobile API, and the steps for a host."""
 
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from keras_seq2seq.exporters.litert.builtin_operators import BUILTIN_ONLY, check_builtin_only
 from keras_seq2seq.exporters.litert.embedding_lookup import with_embedding_lookup
-from keras_seq2seq.exporters.litert.int8 import int8_content
+from keras_seq2seq.exporters.litert.int8 import int8_contents
 from keras_seq2seq.exporters.litert.packing import packed, unpacked
+from keras_seq2seq.exporters.litert.portable import portable
+from keras_seq2seq.exporters.litert.source_lengths import source_lengths
 from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.exporters.signatures import ExportedModels, Signatures, described
 from keras_seq2seq.exporters.silence import silence
@@ -21,15 +23,21 @@ from keras_seq2seq.formats import check_quantizations
 from keras_seq2seq.models.contract import target_vocabulary_size
 
 FOREIGN = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
+TRANSLATE, STEPS = "translate", "steps"
+# The file that phones need, and the one that they leave at home.
+PARTS = {TRANSLATE: "model_{}.tflite", STEPS: "steps_{}.tflite"}
 
 
 def write_litert(
     prepared: PreparedExport, folder: Path, quantizations: Sequence[str] = ("float32",)
 ) -> dict[str, Any]:
-    """Writes `model_<quantization>.tflite` files for a batch of one and any source length.
+    """Writes `model_<quantization>.tflite` and `steps_<quantization>.tflite` for a batch of one.
 
-    Each file has a signature for each function of `Signatures`, one copy of the weights, and
-    builtin operators only.
+    `model_...` translates: it has `translate_greedy_<n>` and, with a beam, `translate_beam_<n>` for
+    each source length n of `source_lengths`. No shape is open and no input or output is bool, so
+    that every API of the runtime takes it; the longest greedy search is its first subgraph, for
+    callers that know no signatures. `steps_...` has `encode` and `decode_step` for any length, for
+    a search on the host. Each file holds one copy of the weights and builtin operators only.
 
     Args:
         prepared: What to write.
@@ -38,8 +46,9 @@ def write_litert(
             arithmetic), "dynamic_int8" (int8 weights, float32 arithmetic elsewhere) and "int8"
             (int8 products with scales that are measured on the sentences, see `PRODUCTS`).
     Returns:
-        {"files": {quantization: file name}, "signatures": {name: {"inputs", "outputs"}}}, each a
-        list of {"name", "dtype", "shape"} with None for an open axis.
+        {"files": {quantization: {"translate": file name, "steps": file name}}, "signatures":
+        {name: {"inputs", "outputs"}}, "source_lengths": the longest first}; inputs and outputs are
+        lists of {"name", "dtype", "shape"} with None for an open axis.
     Raises:
         ValueError: If a quantization is unknown, "int8" has no sentences, or the model needs
             other operators.
@@ -52,24 +61,52 @@ def write_litert(
             f"them. Received: {prepared.sentences!r}."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    files = {name: f"model_{name}.tflite" for name in quantizations}
+    files = {
+        quantization: {part: name.format(quantization) for part, name in PARTS.items()}
+        for quantization in quantizations
+    }
+    lengths = source_lengths(prepared.longest_source)
     with tempfile.TemporaryDirectory() as frozen_folder:
-        with silence():
-            frozen = _frozen(prepared.fixed.over(_looked_up(prepared.fixed.models)))
-            tf.saved_model.save(tf.Module(), frozen_folder, signatures=frozen)
-        converted: dict[str, bytes] = {}
-        for quantization, name in files.items():
+        frozen = _saved(prepared, lengths, Path(frozen_folder))
+        converted: dict[str, dict[str, bytes]] = {}
+        for quantization, names in files.items():
             base = "dynamic_int8" if quantization == "int8" else quantization
             if base not in converted:
-                converted[base] = _converted(frozen_folder, base, list(frozen))
+                converted[base] = {
+                    part: _converted(Path(frozen_folder) / part, base, list(functions))
+                    for part, functions in frozen.items()
+                }
+            contents: Mapping[str, bytes] = converted[base]
             if quantization == "int8":
                 words = target_vocabulary_size(prepared.model.decoder)
-                content = int8_content(converted[base], sources, vocabulary_size=words)
-            else:
-                content = packed(unpacked(converted[base]))
-            check_builtin_only(content, folder / name)
-            (folder / name).write_bytes(content)
-    return {"files": files, "signatures": {n: described(f) for n, f in frozen.items()}}
+                both = contents[TRANSLATE], contents[STEPS]
+                both = int8_contents(*both, sources, vocabulary_size=words)
+                contents = dict(zip(PARTS, both, strict=True))
+            for part, name in names.items():
+                content = packed(portable(unpacked(contents[part])))
+                check_builtin_only(content, folder / name)
+                (folder / name).write_bytes(content)
+    signatures = {name: described(f) for part in frozen.values() for name, f in part.items()}
+    return {"files": files, "signatures": signatures, "source_lengths": list(lengths)}
+
+
+def _saved(
+    prepared: PreparedExport, lengths: Sequence[int], folder: Path
+) -> dict[str, dict[str, Any]]:
+    """Saves the functions of each file, with their weights as constants; returns them by part."""
+    with silence():
+        signatures = prepared.fixed.over(_looked_up(prepared.fixed.models))
+        steps = {name: _frozen(signatures, name) for name in ("encode", "decode_step")}
+        searches = [name for name in signatures.functions if name not in steps]
+        translations = {
+            f"{name}_{length}": _frozen(signatures, name, length)
+            for name in searches
+            for length in lengths
+        }
+        frozen = {TRANSLATE: translations, STEPS: steps}
+        for part, functions in frozen.items():
+            tf.saved_model.save(tf.Module(), folder / part, signatures=functions)
+    return frozen
 
 
 def _looked_up(models: ExportedModels) -> ExportedModels:
@@ -78,21 +115,30 @@ def _looked_up(models: ExportedModels) -> ExportedModels:
     return models.replaced(**dict.fromkeys(names, with_embedding_lookup))
 
 
-def _frozen(signatures: Signatures) -> dict[str, Any]:
-    """Returns the functions with their weights as constants.
+def _frozen(signatures: Signatures, name: str, source_length: int | None = None) -> Any:
+    """Returns a function with its weights as constants.
 
     Given the variables of Keras 3, the converter writes a file without weights, which fails only
     when it runs.
     """
-    frozen = {}
-    for name in signatures.functions:
-        specs = signatures.specs(name, batch_size=1)
-        traced = tf.function(getattr(signatures, name), autograph=False)
-        function = traced.get_concrete_function(**specs)
-        constant = convert_variables_to_constants_v2(function, lower_control_flow=False)
-        wrapped = tf.function(_named(constant, function.structured_outputs), autograph=False)
-        frozen[name] = wrapped.get_concrete_function(**specs)
-    return frozen
+    specs = signatures.specs(name, batch_size=1, source_length=source_length)
+    function = getattr(signatures, name)
+    if source_length is not None:
+        function = _without_bool(function)
+    concrete = tf.function(function, autograph=False).get_concrete_function(**specs)
+    constant = convert_variables_to_constants_v2(concrete, lower_control_flow=False)
+    wrapped = tf.function(_named(constant, concrete.structured_outputs), autograph=False)
+    return wrapped.get_concrete_function(**specs)
+
+
+def _without_bool(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Returns a function with int32 in place of bool, which LiteRT in a browser cannot hand out."""
+
+    def call(**tensors: Any) -> dict[str, Any]:
+        outputs = function(**tensors)
+        return {n: tf.cast(t, tf.int32) if t.dtype == tf.bool else t for n, t in outputs.items()}
+
+    return call
 
 
 def _named(function: Any, outputs: dict[str, Any]) -> Callable[..., Any]:
@@ -109,11 +155,11 @@ def _named(function: Any, outputs: dict[str, Any]) -> Callable[..., Any]:
     return call
 
 
-def _converted(frozen_folder: str, quantization: str, functions: list[str]) -> bytes:
+def _converted(frozen_folder: Path, quantization: str, functions: list[str]) -> bytes:
     try:
         with silence():
             converter = tf.lite.TFLiteConverter.from_saved_model(
-                frozen_folder, signature_keys=functions
+                str(frozen_folder), signature_keys=functions
             )
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
             if quantization != "float32":

@@ -62,7 +62,8 @@ def write_saved_model(
     if tokenizers is not None:
         check_vocabulary_sizes("The tokenizers", tokenizers.vocabulary_sizes, tuple(sizes.values()))
     beam = prepared.beam or BeamSearch()
-    longest = max(LONGEST_TEXT, 4 * prepared.max_length)
+    longest = model.config.longest_source if model.config else None
+    longest = longest or max(LONGEST_TEXT, 4 * prepared.max_length)
     module = tf.Module()
     # Only the variables: a Keras model would also save its layers and its training.
     module.variables_of_parts = [weight.value for weight in model.weights]
