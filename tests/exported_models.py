@@ -16,11 +16,13 @@ from keras_seq2seq.exporters.saved_model.writer import write_saved_model
 from keras_seq2seq.inspection.litert_model import LiteRTModel
 from keras_seq2seq.models.config import Seq2SeqConfig
 from keras_seq2seq.runtimes.keras import KerasRuntime
+from keras_seq2seq.runtimes.litert import LiteRTRuntime
 from keras_seq2seq.seq2seq import Seq2Seq
 from keras_seq2seq.text.tokenizer import TokenizerPair
 from keras_seq2seq.text.vocabulary import EOS_ID
 
 MAX_LENGTH = 8
+LONGEST_SOURCE = 16  # in LiteRT files, which have 8 too
 BEAM = BeamSearch(
     3,
     2,
@@ -94,7 +96,8 @@ def exported(name: str) -> Exported:
     model = tiny_model(**CONFIGS[name])
 
     def write(folder: Path) -> None:
-        prepared = PreparedExport(model, MAX_LENGTH)
+        longest = None if model.config.longest_source else LONGEST_SOURCE
+        prepared = PreparedExport(model, MAX_LENGTH, max_source_length=longest)
         write_litert(prepared, folder / "litert", ["float32", "dynamic_int8"])
         write_saved_model(prepared, folder / "saved_model")
 
@@ -107,7 +110,7 @@ def exported_with_beam() -> Exported:
     model = tiny_model(cell="lstm", attention="scaled", input_feeding=True)
 
     def write(folder: Path) -> None:
-        prepared = PreparedExport(model, MAX_LENGTH, beam=BEAM)
+        prepared = PreparedExport(model, MAX_LENGTH, beam=BEAM, max_source_length=LONGEST_SOURCE)
         write_litert(prepared, folder / "litert")
         write_saved_model(prepared, folder / "saved_model")
         write_onnx(prepared, folder / "onnx")
@@ -135,6 +138,18 @@ def exported_with_text() -> Exported:
         write_saved_model(prepared, folder / "saved_model")
 
     return Exported(model, KerasRuntime(model, MAX_LENGTH), written_once("text", write))
+
+
+def litert_runtime(folder: Path, quantization: str = "float32", **options: object) -> LiteRTRuntime:
+    """Opens the two files of a quantization that `write_litert` wrote."""
+    translate = folder / f"model_{quantization}.tflite"
+    names = [signature.name for signature, _ in LiteRTModel(translate).signatures]
+    return LiteRTRuntime(
+        translate,
+        steps_path=folder / f"steps_{quantization}.tflite",
+        source_lengths=sorted({int(name.rpartition("_")[2]) for name in names}),
+        **options,
+    )
 
 
 def tiny_model(**config: object) -> Seq2Seq:
@@ -174,7 +189,7 @@ def searched_on_host(runtime, source_ids, strategy=GREEDY, max_length=MAX_LENGTH
     return strategy.search_host(runtime.step, state, source_ids, max_length=max_length)
 
 
-def same_hypotheses(received, expected, atol=1e-5):
+def same_hypotheses(received, expected, atol=1e-5, rtol=1e-5):
     """Compares what two searches found, row by row, to the last weight of attention."""
     assert len(received) == len(expected)
     for row, wanted in zip(received, expected, strict=True):
@@ -186,7 +201,7 @@ def same_hypotheses(received, expected, atol=1e-5):
                     continue  # without a step there was nothing to look at
                 assert (first is None) == (second is None), name
                 if first is not None:
-                    np.testing.assert_allclose(first, second, rtol=1e-5, atol=atol, err_msg=name)
+                    np.testing.assert_allclose(first, second, rtol=rtol, atol=atol, err_msg=name)
 
 
 def same_arrays(received, expected):

@@ -7,6 +7,7 @@ from exported_models import (
     BEAM,
     exported_with_beam,
     litert_operators,
+    litert_runtime,
     same_hypotheses,
     searched_on_host,
     source_batch,
@@ -15,7 +16,6 @@ from exported_models import exported as exported_without
 
 from keras_seq2seq.exporters.litert.builtin_operators import check_builtin_only
 from keras_seq2seq.exporters.onnx.writer import FILES
-from keras_seq2seq.runtimes.litert import LiteRTRuntime
 from keras_seq2seq.runtimes.onnx import OnnxRuntime
 from keras_seq2seq.runtimes.saved_model import SavedModelRuntime
 
@@ -23,7 +23,7 @@ SOURCES = [source_batch(1, 6), source_batch(1, 11), source_batch(1, 2), source_b
 
 
 def litert():
-    return LiteRTRuntime(exported_with_beam().folder / "litert/model_float32.tflite", beam=BEAM)
+    return litert_runtime(exported_with_beam().folder / "litert", beam=BEAM)
 
 
 def onnx():
@@ -67,7 +67,7 @@ def test_the_greedy_search_stays_beside_it(make):
 
 def test_the_operators_of_litert_are_builtin():
     file = exported_with_beam().folder / "litert" / "model_float32.tflite"
-    functions = {"encode", "decode_step", "translate_greedy", "translate_beam"}
+    functions = {f"translate_{search}_{n}" for search in ("greedy", "beam") for n in (8, 16)}
     assert set(litert_operators(file)) == functions
     check_builtin_only(file.read_bytes(), file)
 
@@ -82,8 +82,7 @@ def test_onnx_has_the_standard_domain_only():
 
 
 def test_a_file_without_a_beam_says_so():
-    folder = exported_without("gru_general").folder
-    runtime = LiteRTRuntime(folder / "litert" / "model_float32.tflite")
+    runtime = litert_runtime(exported_without("gru_general").folder / "litert")
     with pytest.raises(ValueError, match="search on the host, or export with beam="):
         runtime.search(SOURCES[0], BEAM)
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from conftest import word_pairs
-from exported_models import searched_on_host, tiny_model
+from exported_models import litert_runtime, searched_on_host, tiny_model
 from nasty_weights import nasty
 
 import keras_seq2seq
@@ -14,17 +14,16 @@ from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.decoding.strategies import BeamSearch
 from keras_seq2seq.exporters.litert.builtin_operators import check_builtin_only
 from keras_seq2seq.exporters.litert.calibration import RangeProfiler, measured_ranges
-from keras_seq2seq.exporters.litert.int8 import PRODUCTS, Int8Model, Scale, int8_content
+from keras_seq2seq.exporters.litert.int8 import PRODUCTS, Int8Model, Scale, int8_contents
 from keras_seq2seq.exporters.litert.packing import packed, unpacked
-from keras_seq2seq.exporters.litert.writer import _converted, write_litert
+from keras_seq2seq.exporters.litert.writer import PARTS, _converted, write_litert
 from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.exporters.silence import silence
 from keras_seq2seq.file_formats.litert_schema import litert_schema
 from keras_seq2seq.inspection.litert_model import LiteRTModel
-from keras_seq2seq.runtimes.litert import LiteRTRuntime
 from keras_seq2seq.text.tokenizer import TokenizerPair
 
-WORDS, LENGTH = 40, 6
+WORDS, LENGTH, LONGEST_SOURCE = 40, 6, 9
 # Products of fewer than 1,024 weights stay float, in dynamic int8 too.
 SIZES = {
     **{"source_vocabulary_size": WORDS, "target_vocabulary_size": WORDS, "max_length": LENGTH},
@@ -58,7 +57,9 @@ def prepared(model, count, **options):
     """Returns what to write, to be measured on so many sources."""
     pair = number_tokenizers()
     sentences = [pair.source.decode(ids) for ids in sources(count, seed=1)]
-    made = PreparedExport(model, LENGTH, pair, sentences=sentences, **options)
+    made = PreparedExport(
+        model, LENGTH, pair, sentences=sentences, max_source_length=LONGEST_SOURCE, **options
+    )
     assert made.calibration == sources(count, seed=1)
     return made
 
@@ -75,8 +76,8 @@ def written(request, tmp_path_factory):
     return model, folder
 
 
-def path(folder, quantization):
-    return folder / f"model_{quantization}.tflite"
+def path(folder, quantization, part="translate"):
+    return folder / PARTS[part].format(quantization)
 
 
 def test_every_product_is_int8_but_those_that_the_recipe_names(written):
@@ -111,7 +112,7 @@ def test_it_is_as_small_as_dynamic_int8(written):
 
 
 def test_log_probabilities_are_near_those_of_float32(written):
-    full, int8 = (LiteRTRuntime(path(written[1], name)) for name in ("float32", "int8"))
+    full, int8 = (litert_runtime(written[1], name) for name in ("float32", "int8"))
     for ids in sources(10, seed=2):
         first, second = (r.step(np.array([2]), r.encode(np.array([ids]))) for r in (full, int8))
         gap = np.abs(first[0] - second[0])
@@ -119,34 +120,33 @@ def test_log_probabilities_are_near_those_of_float32(written):
 
 
 def test_whole_translations_and_single_steps_say_the_same(written):
-    runtime = LiteRTRuntime(path(written[1], "int8"))
+    # The steps run without XNNPACK, which rounds otherwise.
+    runtime = litert_runtime(written[1], "int8", xnnpack=False)
     for ids in sources(10, seed=3):
         batch = np.array([ids], "int32")
-        found = runtime._run("translate_greedy", {"source_ids": batch})["target_ids"][0]
+        ((found,),) = runtime.search(batch)
         ((hypothesis,),) = searched_on_host(runtime, batch, max_length=LENGTH)
-        assert found[: len(hypothesis.ids)].tolist() == list(hypothesis.ids)
+        assert found.ids == hypothesis.ids
 
 
 def test_a_beam_in_the_file_says_what_it_says_on_the_host(tmp_path):
     beam = BeamSearch(3)
     model = tiny_model(**KINDS["gru"], **SIZES)
     write_litert(prepared(model, 5, beam=beam), tmp_path, ["int8"])
-    runtime = LiteRTRuntime(path(tmp_path, "int8"), beam=beam)
+    runtime = litert_runtime(tmp_path, "int8", beam=beam, xnnpack=False)
     for ids in sources(10, seed=3):
         batch = np.array([ids], "int32")
-        found = runtime._run("translate_beam", {"source_ids": batch})["target_ids"]
+        (found,) = runtime.search(batch, beam)
         (hypotheses,) = searched_on_host(runtime, batch, beam, max_length=LENGTH)
-        best = hypotheses[0].ids
-        assert found.reshape(-1, LENGTH)[0, : len(best)].tolist() == list(best)
+        assert found[0].ids == hypotheses[0].ids
 
 
 def test_a_recipe_may_leave_the_attention_and_take_the_projection(written):
-    content = path(written[1], "dynamic_int8").read_bytes()
+    contents = [path(written[1], "dynamic_int8", part).read_bytes() for part in PARTS]
     recipe = dataclasses.replace(PRODUCTS, operators=("FULLY_CONNECTED",), projection=True)
     batches = [np.array([ids], "int32") for ids in sources(3, seed=4)]
-    graphs = unpacked(
-        int8_content(content, batches, vocabulary_size=WORDS, recipe=recipe)
-    ).subgraphs
+    changed = int8_contents(*contents, batches, vocabulary_size=WORDS, recipe=recipe)
+    graphs = [graph for content in changed for graph in unpacked(content).subgraphs]
     names = {tensor.name.decode(): tensor for graph in graphs for tensor in graph.tensors}
     given = {name for name in names if name.endswith("_int8")}
     assert any(names[name].shape[-1] == WORDS for name in given)
@@ -154,21 +154,19 @@ def test_a_recipe_may_leave_the_attention_and_take_the_projection(written):
 
 
 def test_ranges_are_those_of_every_step_of_a_loop(written):
-    content = path(written[1], "float32").read_bytes()
+    contents = [path(written[1], "float32", part).read_bytes() for part in PARTS]
     batches = [np.array([ids], "int32") for ids in sources(5, seed=5)]
-    ranges = measured_ranges(content, batches)
-    runtime = LiteRTRuntime(path(written[1], "float32"))
-    longest = max(
-        np.count_nonzero(runtime._run("translate_greedy", {"source_ids": ids})["target_ids"])
-        for ids in batches
-    )
+    ranges, _ = measured_ranges(*contents, batches)
+    runtime = litert_runtime(written[1])
+    found = [runtime.search(ids)[0][0] for ids in batches]
+    longest = max(len(hypothesis.ids) + hypothesis.finished for hypothesis in found)
     counter = ranges["while_body_arg0"]
     assert counter == (0, longest - 1)
 
 
 def test_a_signature_run_by_the_profiler_gives_what_it_gives(written):
-    profiler = RangeProfiler(path(written[1], "float32").read_bytes())
-    runtime = LiteRTRuntime(path(written[1], "float32"))
+    profiler = RangeProfiler(path(written[1], "float32", "steps").read_bytes())
+    runtime = litert_runtime(written[1])
     for length in (3, 7, 2):
         ids = np.arange(4, 4 + length, dtype="int32")[None]
         expected = runtime.encode(ids)

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
-from exported_models import exported, source_batch
+from exported_models import exported, litert_runtime, same_hypotheses, source_batch
 
 from keras_seq2seq.exporters.litert.packing import ALIGNMENT, packed, unpacked
 from keras_seq2seq.file_formats.litert_schema import litert_schema
-from keras_seq2seq.runtimes.litert import LiteRTRuntime
 
 
 @pytest.fixture(scope="module", params=["float32", "dynamic_int8"])
@@ -52,12 +51,11 @@ def test_equal_parts_are_stored_once():
 
 def test_a_packed_file_says_what_it_said(tmp_path):
     folder = exported("transformer").folder / "litert"
-    (tmp_path / "again.tflite").write_bytes(
-        packed(unpacked((folder / "model_float32.tflite").read_bytes()))
-    )
-    first, second = (
-        LiteRTRuntime(path) for path in (folder / "model_float32.tflite", tmp_path / "again.tflite")
-    )
-    state, again = (runtime.encode(source_batch(1, 5)) for runtime in (first, second))
+    for file in folder.glob("*_float32.tflite"):
+        (tmp_path / file.name).write_bytes(packed(unpacked(file.read_bytes())))
+    first, second = (litert_runtime(place) for place in (folder, tmp_path))
+    source_ids = source_batch(1, 5)
+    state, again = (runtime.encode(source_ids) for runtime in (first, second))
     for name in state:
         np.testing.assert_array_equal(state[name], again[name])
+    same_hypotheses(first.search(source_ids), second.search(source_ids), atol=0)

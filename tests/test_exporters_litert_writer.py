@@ -3,13 +3,23 @@ import numpy as np
 import pytest
 from exported_models import CONFIGS, exported, litert_operators, tiny_model
 
+import keras_seq2seq
 from keras_seq2seq import Seq2Seq
 from keras_seq2seq.exporters.litert.embedding_lookup import with_embedding_lookup
-from keras_seq2seq.exporters.litert.writer import write_litert
+from keras_seq2seq.exporters.litert.packing import unpacked
+from keras_seq2seq.exporters.litert.writer import PARTS, write_litert
 from keras_seq2seq.exporters.prepared import PreparedExport
+from keras_seq2seq.file_formats.litert_schema import litert_schema
 from keras_seq2seq.inspection.litert_model import LiteRTModel
 
-FILES = {"float32": "model_float32.tflite", "dynamic_int8": "model_dynamic_int8.tflite"}
+FILES = {
+    quantization: {
+        "translate": f"model_{quantization}.tflite",
+        "steps": f"steps_{quantization}.tflite",
+    }
+    for quantization in ("float32", "dynamic_int8")
+}
+NAMES = sorted(name for parts in FILES.values() for name in parts.values())
 LARGE = {
     "source_vocabulary_size": 500,
     "target_vocabulary_size": 500,
@@ -23,29 +33,51 @@ def large(tmp_path_factory):
     """A model of which weights are most of the file, and what was written of it."""
     folder = tmp_path_factory.mktemp("large")
     model = tiny_model(**LARGE)
-    return model, folder, write_litert(PreparedExport(model, 4), folder, FILES)
+    prepared = PreparedExport(model, 4, max_source_length=20)
+    return model, folder, write_litert(prepared, folder, list(FILES))
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_files_of_every_model_are_written(name):
     folder = exported(name).folder / "litert"
-    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES.values())
+    assert sorted(path.name for path in folder.iterdir()) == NAMES
 
 
 def test_entry_names_files_and_tensors(large):
     _, _, entry = large
     step = entry["signatures"]["decode_step"]
     assert entry["files"] == FILES
-    assert set(entry["signatures"]) == {"encode", "decode_step", "translate_greedy"}
+    assert entry["source_lengths"] == [20, 8]
+    searches = {"translate_greedy_20", "translate_greedy_8"}
+    assert set(entry["signatures"]) == {"encode", "decode_step", *searches}
     assert {"name": "target_ids", "dtype": "int32", "shape": [1, 1]} in step["inputs"]
     assert {"name": "keys", "dtype": "float32", "shape": [1, None, 64]} in step["inputs"]
     assert {"name": "attention", "dtype": "float32", "shape": [1, None]} in step["outputs"]
     assert {"name": "log_probs", "dtype": "float32", "shape": [1, 500]} in step["outputs"]
-    found = {
-        tensor["name"]: tensor for tensor in entry["signatures"]["translate_greedy"]["outputs"]
-    }
+    search = entry["signatures"]["translate_greedy_8"]
+    assert search["inputs"] == [{"name": "source_ids", "dtype": "int32", "shape": [1, 8]}]
+    found = {tensor["name"]: tensor for tensor in search["outputs"]}
     assert found["target_ids"] == {"name": "target_ids", "dtype": "int32", "shape": [1, 4]}
-    assert found["attention"]["shape"] == [1, 4, None]
+    assert found["finished"]["dtype"] == "int32"
+    assert found["attention"]["shape"] == [1, 4, 8]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_mobile_api_can_take_the_file_of_translations(name):
+    folder = exported(name).folder / "litert"
+    for parts in FILES.values():
+        file = folder / parts["translate"]
+        model = unpacked(file.read_bytes())
+        types = litert_schema().TensorType
+        for graph in (model.subgraphs[s.subgraphIndex] for s in model.signatureDefs):
+            tensors = [graph.tensors[i] for i in [*graph.inputs, *graph.outputs]]
+            assert all(tensor.type in (types.INT32, types.FLOAT32) for tensor in tensors)
+            assert all(tensor.shapeSignature is None for tensor in tensors)
+        first = max(model.signatureDefs, key=lambda s: int(s.signatureKey.split(b"_")[-1]))
+        assert first.subgraphIndex == 0
+        requirement = keras_seq2seq.inspect(file).requirements[0]
+        # The newest TensorFlow Lite that iOS has a stable release of.
+        assert tuple(map(int, requirement.oldest.split("."))) <= (2, 17, 0)
 
 
 def test_encoder_gives_what_the_step_takes(large):
@@ -56,38 +88,47 @@ def test_encoder_gives_what_the_step_takes(large):
 
 def test_weights_are_stored_once(large):
     model, folder, _ = large
-    size = (folder / FILES["float32"]).stat().st_size
-    assert 1.0 <= size / (4 * model.count_params()) < 1.3
+    for name in FILES["float32"].values():
+        assert 1.0 <= (folder / name).stat().st_size / (4 * model.count_params()) < 1.3
 
 
 def test_shared_embedding_is_stored_once(tmp_path):
     model = tiny_model(**LARGE, share_embeddings=True, tie_output=True)
-    write_litert(PreparedExport(model, 4), tmp_path, FILES)
-    count = model.count_params()
-    assert (tmp_path / FILES["float32"]).stat().st_size < 1.3 * 4 * count
-    assert (tmp_path / FILES["dynamic_int8"]).stat().st_size < 0.5 * 4 * count
+    write_litert(PreparedExport(model, 4, max_source_length=12), tmp_path, list(FILES))
+    full = 4 * model.count_params()
+    for quantization, share in (("float32", 1.3), ("dynamic_int8", 0.5)):
+        for name in FILES[quantization].values():
+            assert (tmp_path / name).stat().st_size < share * full
 
 
 def test_dynamic_int8_file_is_smaller(large):
     _, folder, _ = large
-    sizes = {name: (folder / file).stat().st_size for name, file in FILES.items()}
-    assert sizes["dynamic_int8"] < 0.5 * sizes["float32"]
+    for part in ("translate", "steps"):
+        sizes = {name: (folder / files[part]).stat().st_size for name, files in FILES.items()}
+        assert sizes["dynamic_int8"] < 0.5 * sizes["float32"]
 
 
+@pytest.mark.parametrize(("part", "lookups"), [("translate", 4), ("steps", 2)])
 @pytest.mark.parametrize("quantization", FILES)
-def test_embeddings_are_read_by_row(large, quantization):
-    file = large[1] / FILES[quantization]
+def test_embeddings_are_read_by_row(large, quantization, part, lookups):
+    file = large[1] / FILES[quantization][part]
     operators = [key for graph in LiteRTModel(file).operators for key in graph]
     names = [name for _, name, _ in operators]
-    assert names.count("EMBEDDING_LOOKUP") == 4
+    if quantization == "float32":
+        assert names.count("EMBEDDING_LOOKUP") == lookups
+    else:  # int8 lookups are too new for iOS; rows and scales are gathered
+        assert names.count("GATHER") == 2 * lookups
+        assert "EMBEDDING_LOOKUP" not in names
     assert not {"ONE_HOT", "DEQUANTIZE"} & set(names)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_decode_step_has_no_loop(name):
-    operators = litert_operators(exported(name).folder / "litert" / FILES["float32"])
-    assert "WHILE" not in operators["decode_step"]
-    assert operators["translate_greedy"]["WHILE"] == 1 + operators["encode"]["WHILE"]
+    folder = exported(name).folder / "litert"
+    steps, searches = (litert_operators(folder / FILES["float32"][p]) for p in reversed(PARTS))
+    assert "WHILE" not in steps["decode_step"]
+    for operators in searches.values():
+        assert operators["WHILE"] == 1 + steps["encode"]["WHILE"]
 
 
 def test_unknown_quantization_is_refused(tmp_path):
@@ -99,7 +140,8 @@ def test_unknown_quantization_is_refused(tmp_path):
 def test_only_wanted_quantizations_are_written_and_nothing_is_printed(tmp_path, capfd):
     entry = write_litert(PreparedExport(tiny_model(), 2), tmp_path, ["dynamic_int8"])
     assert entry["files"] == {"dynamic_int8": FILES["dynamic_int8"]}
-    assert [path.name for path in tmp_path.iterdir()] == [FILES["dynamic_int8"]]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == sorted(FILES["dynamic_int8"].values())
     assert capfd.readouterr() == ("", "")
 
 

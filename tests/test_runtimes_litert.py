@@ -9,6 +9,7 @@ from exported_models import (
     CONFIGS,
     VOCABULARY_SIZE,
     exported,
+    litert_runtime,
     same_arrays,
     same_hypotheses,
     searched_on_host,
@@ -22,8 +23,8 @@ from keras_seq2seq.text.vocabulary import EOS_ID
 SOURCES = [source_batch(1, 6), source_batch(1, 6, padding=3), source_batch(1, 11)]
 
 
-def runtime_of(name, quantization="float32"):
-    return LiteRTRuntime(exported(name).folder / "litert" / f"model_{quantization}.tflite")
+def runtime_of(name, quantization="float32", **options):
+    return litert_runtime(exported(name).folder / "litert", quantization, **options)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -45,6 +46,8 @@ def test_translate_equals_keras_and_the_host_search(name):
     keras, litert = exported(name).keras, runtime_of(name)
     found = []
     for source_ids in [*SOURCES, *(source_batch(1, n) for n in (2, 3, 5, 8, 9))]:
+        if not litert.holds(source_ids):  # beyond learned positions
+            continue
         received = litert.search(source_ids)
         same_hypotheses(received, keras.search(source_ids))
         same_hypotheses(received, searched_on_host(litert, source_ids))
@@ -76,12 +79,44 @@ def test_a_beam_on_the_host_steps_row_by_row():
 
 def test_lengths_may_change_at_every_call_and_results_stay():
     litert = runtime_of("gru_additive_feeding")
-    sources = [source_batch(1, length) for length in (3, 40, 2, 17, 40, 3, 60, 2)]
+    sources = [source_batch(1, length) for length in (3, 14, 2, 16, 8, 3, 9, 2)]
     encoded = [litert.encode(source_ids) for source_ids in sources]
     first = [litert.search(source_ids) for source_ids in sources]
     for source_ids, state, hypotheses in zip(sources, encoded, first, strict=True):
         same_arrays(litert.encode(source_ids), state)
         same_hypotheses(litert.search(source_ids), hypotheses, atol=0)
+
+
+def test_a_longer_source_is_left_to_the_steps():
+    litert, keras = runtime_of("gru_general"), exported("gru_general").keras
+    longest = max(litert.source_lengths)
+    held = source_batch(1, longest, padding=5)
+    same_hypotheses(litert.search(held), keras.search(held))
+    longer = source_batch(1, longest + 1)
+    assert litert.holds(held) and not litert.holds(longer)
+    with pytest.raises(ValueError, match=r"at most 16 tokens\. Received: 17; search on the host"):
+        litert.search(longer)
+    same_hypotheses(searched_on_host(litert, longer), keras.search(longer))
+
+
+@pytest.mark.parametrize("quantization", ["float32", "dynamic_int8"])
+def test_xnnpack_gives_what_a_fresh_interpreter_gives_bit_by_bit(quantization):
+    lengths = np.random.default_rng(4).integers(2, 17, 30)
+    sources = [source_batch(1, int(length)) for length in lengths]
+    for num_threads in (1, 2):
+        shared = runtime_of("transformer", quantization, num_threads=num_threads)
+        assert list(shared.variants()) == ["without XNNPACK"]
+        for source_ids in sources:
+            fresh = runtime_of("transformer", quantization, num_threads=num_threads)
+            same_hypotheses(shared.search(source_ids), fresh.search(source_ids), atol=0, rtol=0)
+
+
+def test_xnnpack_may_be_left_out():
+    with_it, without = (runtime_of("transformer", xnnpack=on) for on in (True, False))
+    assert (with_it.xnnpack, without.xnnpack) == (True, False)
+    assert without.variants() == {}
+    for source_ids in SOURCES:
+        same_hypotheses(without.search(source_ids), with_it.search(source_ids))
 
 
 @pytest.mark.parametrize("name", ["gru_general", "gru_scaled_shared"])
@@ -146,15 +181,15 @@ import json, sys
 sys.modules.update(dict.fromkeys({blocked!r}))
 import numpy as np
 from keras_seq2seq.runtimes.litert import LiteRTRuntime
-runtime = LiteRTRuntime({path!r})
+runtime = LiteRTRuntime({path!r}, source_lengths=[8, 16], steps_path={steps!r})
 print(json.dumps(runtime.search(np.array({source!r}, "int32"))[0][0].ids))
 """
 
 
 def run_blocked(*blocked, check=True):
     folder = exported("gru_general").folder / "litert"
-    path = str(folder / "model_float32.tflite")
-    code = BLOCKED.format(blocked=blocked, path=path, source=SOURCES[0].tolist())
+    path, steps = (str(folder / f"{part}_float32.tflite") for part in ("model", "steps"))
+    code = BLOCKED.format(blocked=blocked, path=path, steps=steps, source=SOURCES[0].tolist())
     return run_python(code, check=check)
 
 
