@@ -1,4 +1,4 @@
-"""Caches for the keys and values of a decoder layer: of fixed length, or growing."""
+"""Caches for the keys and values of a decoder layer: of two fixed kinds, or growing."""
 
 import abc
 
@@ -67,6 +67,23 @@ class FixedCache(Cache):
         return keys, values, keys, (places <= position)[:, None, None, :]
 
 
+class AlignedCache(FixedCache):
+    """A `FixedCache` for rows that all hold equally many tokens, as those of a search do.
+
+    A token is written in its place instead of being added to every place.
+    """
+
+    def append(
+        self, keys: Tensor, values: Tensor, new_keys: Tensor, new_values: Tensor, position: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        place = position[0, 0]
+        new_keys = ops.transpose(new_keys, (0, 1, 3, 2))
+        keys = ops.slice_update(keys, ops.stack([0, 0, 0, place]), new_keys)
+        values = ops.slice_update(values, ops.stack([0, 0, place, 0]), new_values)
+        places = ops.arange(values.shape[2], dtype="int32")[None, :]
+        return keys, values, keys, (places <= position)[:, None, None, :]
+
+
 class GrowingCache(Cache):
     """Keys and values of the tokens so far and no others: a search reads and copies less.
 
@@ -94,4 +111,4 @@ class GrowingCache(Cache):
         return keys, values, ops.transpose(keys, (0, 1, 3, 2)), None
 
 
-FIXED, GROWING = FixedCache(), GrowingCache()
+FIXED, ALIGNED, GROWING = FixedCache(), AlignedCache(), GrowingCache()

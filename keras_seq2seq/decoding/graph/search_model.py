@@ -1,13 +1,17 @@
-"""The models that a search runs: caches may grow, the output layer may be a shortlist's."""
+"""The models that a search runs: other caches, and perhaps the output layer of a shortlist."""
+
+from collections.abc import Callable
 
 import keras
 
 from keras_seq2seq.decoding.graph.shortlist_layers import with_shortlist
 from keras_seq2seq.decoding.shortlist import Shortlist
-from keras_seq2seq.models.caches import GROWING
+from keras_seq2seq.models.caches import ALIGNED, GROWING, Cache
 from keras_seq2seq.models.multi_head_attention import CachedSelfAttention, EmptyCache
 from keras_seq2seq.models.precision import dtype_policy
 from keras_seq2seq.models.two_forms import OneToken
+
+CloneLayer = Callable[[keras.layers.Layer], keras.layers.Layer]
 
 
 def search_models(
@@ -37,15 +41,16 @@ def search_models(
 def _searching(
     encoder: keras.Model, decoder_step: keras.Model, dynamic: bool, shortlist: Shortlist | None
 ) -> tuple[keras.Model, keras.Model]:
-    if dynamic and any(map(_has_cache, decoder_step.layers)):
-        encoder = keras.models.clone_model(encoder, clone_function=_without_cache)
+    if any(map(_has_cache, decoder_step.layers)):
+        empty, step = _with_cache(GROWING if dynamic else ALIGNED)
+        encoder = keras.models.clone_model(encoder, clone_function=empty)
         inputs = {
             name: keras.Input(found.shape[1:], dtype=found.dtype, name=name)
             for name, tensor in decoder_step.input.items()
             for found in [encoder.output.get(name, tensor)]
         }
         decoder_step = keras.models.clone_model(
-            decoder_step, input_tensors=inputs, clone_function=_growing
+            decoder_step, input_tensors=inputs, clone_function=step
         )
     if shortlist is None:
         return encoder, decoder_step
@@ -56,12 +61,16 @@ def _has_cache(layer: keras.layers.Layer) -> bool:
     return isinstance(layer, OneToken) and isinstance(layer.layer, CachedSelfAttention)
 
 
-def _without_cache(layer: keras.layers.Layer) -> keras.layers.Layer:
-    if not isinstance(layer, EmptyCache):
-        return layer
-    sizes = layer.num_heads, layer.head_size, layer.max_length
-    return EmptyCache(*sizes, cache=GROWING, name=layer.name, dtype=layer.dtype_policy)
+def _with_cache(cache: Cache) -> tuple[CloneLayer, CloneLayer]:
+    """Returns what makes the layers of an encoder and of a decoder step use a kind of cache."""
 
+    def empty(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if not isinstance(layer, EmptyCache):
+            return layer
+        sizes = layer.num_heads, layer.head_size, layer.max_length
+        return EmptyCache(*sizes, cache=cache, name=layer.name, dtype=layer.dtype_policy)
 
-def _growing(layer: keras.layers.Layer) -> keras.layers.Layer:
-    return OneToken(layer.layer, cache=GROWING) if _has_cache(layer) else layer
+    def step(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return OneToken(layer.layer, cache=cache) if _has_cache(layer) else layer
+
+    return empty, step

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_seq2seq.exporters.litert.rewriter import Rewriter
 from keras_seq2seq.file_formats.litert_schema import litert_schema
 
 # Callers that know no signatures get the first subgraph.
@@ -56,23 +57,21 @@ def _holders_of_indices(model: Any) -> list[Any]:
 
 def _gather_int8(model: Any) -> None:
     schema = litert_schema()
-    kinds = schema.BuiltinOperator
-    rewriter = _Gathers(model)
-    codes = model.operatorCodes
-    lookups = {i for i, code in enumerate(codes) if code.builtinCode == kinds.EMBEDDING_LOOKUP}
-    left = False
+    gathers = _Gathers(model)
+    used = left = False
     for graph in model.subgraphs:
         operators = []
         for operator in graph.operators:
-            table = graph.tensors[operator.inputs[1]] if operator.opcodeIndex in lookups else None
-            if table is not None and table.type == schema.TensorType.INT8:
-                operators += rewriter.replacement(graph, operator)
+            is_lookup = gathers.writer.name(operator) == "EMBEDDING_LOOKUP"
+            if is_lookup and graph.tensors[operator.inputs[1]].type == schema.TensorType.INT8:
+                operators += gathers.replacement(graph, operator)
+                used = True
             else:
-                left |= table is not None
+                left |= is_lookup
                 operators.append(operator)
         graph.operators = operators
-    if rewriter.used and not left:
-        rewriter.state_release()
+    if used and not left:
+        _state_release(model)
     _drop_unused_codes(model)
 
 
@@ -86,6 +85,24 @@ def _drop_unused_codes(model: Any) -> None:
     model.operatorCodes = [model.operatorCodes[index] for index in used]
 
 
+def _state_release(model: Any) -> None:
+    """Writes the oldest release into the metadata, which the converter computed before."""
+    kinds = litert_schema().BuiltinOperator
+    releases = [
+        release
+        for (name, version), release in RELEASES.items()
+        for code in model.operatorCodes
+        if (code.builtinCode, code.version) == (getattr(kinds, name), version)
+    ]
+    for entry in model.metadata or ():
+        if entry.name == VERSION_METADATA:
+            buffer = model.buffers[entry.buffer]
+            stated = bytes(buffer.data).rstrip(b"\0").decode()
+            if stated == ".".join(map(str, LOOKUP_RELEASE)):
+                text = ".".join(map(str, max(releases))).encode()
+                buffer.data = np.frombuffer(text.ljust(VERSION_BYTES, b"\0"), np.uint8)
+
+
 class _Gathers:
     """Writes the operators that stand for lookups in int8 tables.
 
@@ -94,107 +111,37 @@ class _Gathers:
     """
 
     def __init__(self, model: Any) -> None:
-        self.model = model
-        self.schema = litert_schema()
-        self.used = False
-        self._scales: dict[int, int] = {}
+        self.writer = Rewriter(model)
 
     def replacement(self, graph: Any, lookup: Any) -> list[Any]:
         """Returns gather, cast and multiply in place of a lookup, with tensors of their own."""
-        self.used = True
-        types = self.schema.TensorType
         ids, table_index = (int(index) for index in lookup.inputs)
-        output = graph.tensors[int(lookup.outputs[0])]
+        result = int(lookup.outputs[0])
         table = graph.tensors[table_index]
         rows, columns = (int(size) for size in table.shape)
-        plain = self._tensor(graph, b"table", table.shape, types.INT8, table.buffer)
-        buffer = self._scale_buffer(table, rows)
-        scales = self._tensor(graph, b"scales", [rows, 1], types.FLOAT32, buffer)
-        found = int(np.prod(output.shape)) // columns
-        found_shape = [found, columns]
-        rows_int8 = self._tensor(graph, b"rows_int8", found_shape, types.INT8, 0, output)
-        rows_float = self._tensor(graph, b"rows", found_shape, types.FLOAT32, 0, output)
-        steps = self._tensor(graph, b"row_scales", [found, 1], types.FLOAT32, 0, output, 1)
+        plain = self.writer.tensor(graph, b"table", table.shape, "INT8", table.buffer)
+        given = np.asarray(table.quantization.scale, "float32")
+        scales = self.writer.constant(graph, np.broadcast_to(given, (rows,))[:, None])
+        found = int(np.prod(graph.tensors[result].shape)) // columns
+        # An open number of ids stays open.
+        signature = graph.tensors[result].shapeSignature
+        first = found if signature is None else int(signature[0])
+
+        def computed(name: bytes, width: int, dtype: str) -> int:
+            full = graph.tensors[result].name + name
+            index = self.writer.tensor(graph, full, [found, width], dtype)
+            if first != found:
+                graph.tensors[index].shapeSignature = np.array([first, width], "int32")
+            return index
+
+        rows_int8 = computed(b"/rows_int8", columns, "INT8")
+        rows_float = computed(b"/rows", columns, "FLOAT32")
+        steps = computed(b"/row_scales", 1, "FLOAT32")
+        types = litert_schema().TensorType
+        kinds = {"inDataType": types.INT8, "outDataType": types.FLOAT32}
         return [
-            self._operator("GATHER", 2, [plain, ids], rows_int8),
-            self._operator("CAST", 3, [rows_int8], rows_float),
-            self._operator("GATHER", 1, [scales, ids], steps),
-            self._operator("MUL", 1, [rows_float, steps], int(lookup.outputs[0])),
+            self.writer.operator("GATHER", [plain, ids], [rows_int8], version=2),
+            self.writer.operator("CAST", [rows_int8], [rows_float], version=3, **kinds),
+            self.writer.operator("GATHER", [scales, ids], [steps]),
+            self.writer.operator("MUL", [rows_float, steps], [result]),
         ]
-
-    def state_release(self) -> None:
-        """Writes the oldest release into the metadata, which the converter computed before."""
-        kinds = self.schema.BuiltinOperator
-        releases = [
-            release
-            for (name, version), release in RELEASES.items()
-            for code in self.model.operatorCodes
-            if (code.builtinCode, code.version) == (getattr(kinds, name), version)
-        ]
-        for entry in self.model.metadata or ():
-            if entry.name == VERSION_METADATA:
-                buffer = self.model.buffers[entry.buffer]
-                stated = bytes(buffer.data).rstrip(b"\0").decode()
-                if stated == ".".join(map(str, LOOKUP_RELEASE)):
-                    text = ".".join(map(str, max(releases))).encode()
-                    buffer.data = np.frombuffer(text.ljust(VERSION_BYTES, b"\0"), np.uint8)
-
-    def _scale_buffer(self, table: Any, rows: int) -> int:
-        if table.buffer not in self._scales:
-            given = np.asarray(table.quantization.scale, "float32")
-            buffer = self.schema.BufferT()
-            values = np.broadcast_to(given, (rows,)).astype("float32")
-            buffer.data = np.frombuffer(values.tobytes(), np.uint8)
-            self.model.buffers.append(buffer)
-            self._scales[table.buffer] = len(self.model.buffers) - 1
-        return self._scales[table.buffer]
-
-    def _tensor(
-        self,
-        graph: Any,
-        name: bytes,
-        shape: Any,
-        dtype: int,
-        buffer: int,
-        like: Any = None,
-        columns: int | None = None,
-    ) -> int:
-        tensor = self.schema.TensorT()
-        tensor.shape = np.array(shape, "int32")
-        tensor.type, tensor.buffer, tensor.hasRank = dtype, buffer, True
-        tensor.name = b"embedding/" + name if like is None else like.name + b"/" + name
-        if like is not None and like.shapeSignature is not None:
-            # An open number of ids stays open.
-            signature = np.array(like.shapeSignature, "int32")
-            tensor.shapeSignature = np.array([signature[0], columns or signature[-1]], "int32")
-        graph.tensors.append(tensor)
-        return len(graph.tensors) - 1
-
-    def _operator(self, name: str, version: int, inputs: list[int], output: int) -> Any:
-        operator = self.schema.OperatorT()
-        operator.opcodeIndex = self._code(name, version)
-        operator.inputs = np.array(inputs, "int32")
-        operator.outputs = np.array([output], "int32")
-        options = self.schema.BuiltinOptions
-        if name == "GATHER":
-            operator.builtinOptionsType = options.GatherOptions
-            operator.builtinOptions = self.schema.GatherOptionsT()
-        elif name == "CAST":
-            operator.builtinOptionsType = options.CastOptions
-            operator.builtinOptions = self.schema.CastOptionsT()
-            operator.builtinOptions.inDataType = self.schema.TensorType.INT8
-            operator.builtinOptions.outDataType = self.schema.TensorType.FLOAT32
-        else:
-            operator.builtinOptionsType = options.MulOptions
-            operator.builtinOptions = self.schema.MulOptionsT()
-        return operator
-
-    def _code(self, name: str, version: int) -> int:
-        kind = getattr(self.schema.BuiltinOperator, name)
-        for index, code in enumerate(self.model.operatorCodes):
-            if code.builtinCode == kind and code.version >= version:
-                return index
-        code = self.schema.OperatorCodeT()
-        code.builtinCode, code.deprecatedBuiltinCode, code.version = kind, min(kind, 127), version
-        self.model.operatorCodes.append(code)
-        return len(self.model.operatorCodes) - 1

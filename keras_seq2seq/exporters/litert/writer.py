@@ -12,6 +12,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from keras_seq2seq.exporters.litert.builtin_operators import BUILTIN_ONLY, check_builtin_only
 from keras_seq2seq.exporters.litert.embedding_lookup import with_embedding_lookup
+from keras_seq2seq.exporters.litert.fast_operators import fast_operators
 from keras_seq2seq.exporters.litert.int8 import int8_contents
 from keras_seq2seq.exporters.litert.packing import packed, unpacked
 from keras_seq2seq.exporters.litert.portable import portable
@@ -83,7 +84,7 @@ def write_litert(
                 both = int8_contents(*both, sources, vocabulary_size=words)
                 contents = dict(zip(PARTS, both, strict=True))
             for part, name in names.items():
-                content = packed(portable(unpacked(contents[part])))
+                content = packed(portable(fast_operators(unpacked(contents[part]))))
                 check_builtin_only(content, folder / name)
                 (folder / name).write_bytes(content)
     signatures = {name: described(f) for part in frozen.values() for name, f in part.items()}
