@@ -16,7 +16,7 @@ from keras_seq2seq.version import __version__
 if TYPE_CHECKING:
     from keras_seq2seq.attention_map import draw_attention as draw_attention
     from keras_seq2seq.bundles.bundle import Bundle as Bundle
-    from keras_seq2seq.bundles.bundle import load as load
+    from keras_seq2seq.bundles.load import load as load
     from keras_seq2seq.decoding.shortlist import Shortlist as Shortlist
     from keras_seq2seq.decoding.strategies import BeamSearch as BeamSearch
     from keras_seq2seq.decoding.strategies import Greedy as Greedy
@@ -81,7 +81,7 @@ _HOME = {
     "export": "keras_seq2seq.exporters.export",
     "from_pairs": "keras_seq2seq.training.corpus",
     "inspect": "keras_seq2seq.inspection.inspect",
-    "load": "keras_seq2seq.bundles.bundle",
+    "load": "keras_seq2seq.bundles.load",
     "load_model": "keras_seq2seq.seq2seq",
     "map_sentences": "keras_seq2seq.text.sentences",
     "read_jsonl": "keras_seq2seq.training.corpus",

@@ -19,13 +19,11 @@ from keras_seq2seq.bundles.unlisted_files import unlisted_files
 from keras_seq2seq.bundles.whole_folder import check_utf8
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategies import BeamSearch
-from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.formats import EXACT, FORMATS, GRAPH_FILE, REFERENCE
 from keras_seq2seq.installed import missing_packages
 from keras_seq2seq.runtimes.runtime import ArtefactFiles, Runtime
 from keras_seq2seq.text.tokenizer import Tokenizer, TokenizerPair
 from keras_seq2seq.text.vocabulary import check_vocabulary_sizes
-from keras_seq2seq.translator import Translator
 
 READABLE = " and ".join(map(str, READABLE_VERSIONS))
 
@@ -342,55 +340,6 @@ class Bundle:
                 received = "no such file" if found is None else f"{found} bytes"
                 lines.append(f"{name} must have {entry['bytes']} bytes. Received: {received}.")
         return lines
-
-
-def load(
-    bundle: str | pathlib.Path,
-    runtime: str | None = None,
-    *,
-    quantization: str = "float32",
-    search: str | None = None,
-    strategy: Strategy | None = None,
-    num_threads: int = 1,
-    xnnpack: bool = True,
-    check: bool = True,
-) -> Translator:
-    """Opens a bundle for translating.
-
-    Args:
-        bundle: The exported folder.
-        runtime: "onnx", "litert", "saved_model" or "keras"; None takes the first of these that
-            the bundle holds and whose packages are installed.
-        quantization: "float32", or "float16", "dynamic_int8" or "int8" where the bundle holds it.
-        search: "in_file" (a search inside the artefact) or "host" (NumPy over its steps); None
-            takes "in_file" where that has the strategy.
-        strategy: `Greedy()`, the default, or `BeamSearch(...)`.
-        num_threads: int > 0. Threads of the ONNX and the LiteRT runtime.
-        xnnpack: Whether LiteRT uses the kernels of XNNPACK, as it does on phones.
-        check: Compare the SHA-256 of the files that are read with the manifest, and refuse a
-            bundle with files that it does not list. False saves reading them twice, for a host
-            that checked them when it installed the bundle.
-    Returns:
-        A translator: `load("bundle").translate(["They are watching."])`.
-    Raises:
-        FileNotFoundError, ValueError: If the bundle is not whole, a file that is read was altered,
-            or the artefact is not in the bundle.
-        ImportError: If the runtime is not installed; the message names the extra.
-    """
-    opened = Bundle.open(bundle)
-    name = runtime or opened.preferred_runtime(quantization)
-    opened.check_held(name, quantization)
-    if check:
-        opened.check_unaltered(name, quantization)
-    return Translator(
-        opened.runtime(name, quantization, num_threads=num_threads, xnnpack=xnnpack),
-        opened.tokenizers,
-        max_length=opened.max_length,
-        search=search,
-        strategy=strategy,
-        shortlist=opened.shortlist,
-        longest_source=opened.longest_source,
-    )
 
 
 def _beam(given: dict[str, Any] | None) -> BeamSearch | None:

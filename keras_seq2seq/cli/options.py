@@ -4,7 +4,8 @@ import argparse
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from keras_seq2seq.bundles.bundle import Bundle, load
+from keras_seq2seq.bundles.bundle import Bundle
+from keras_seq2seq.bundles.load import load
 from keras_seq2seq.decoding.beam_ranking import LENGTH_PENALTIES
 from keras_seq2seq.decoding.strategies import BeamSearch, Greedy, Sampling
 from keras_seq2seq.decoding.strategy import Strategy
