@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_seq2seq.exporters.litert.half_constants import with_safe_halves
 from keras_seq2seq.exporters.litert.rewriter import Rewriter
 from keras_seq2seq.file_formats.litert_schema import litert_schema
 
@@ -22,8 +23,10 @@ def portable(model: Any) -> Any:
     The longest greedy search becomes its first subgraph. Lookups in int8 tables, an operator
     version that the stable runtimes of 2.17 lack, become a gather of int8 rows that is multiplied
     by a gather of their scales: the same numbers, and still only the rows that are needed are read.
+    Constants in half precision that are small, or not safe there, become float32.
     """
     _put_first(model)
+    with_safe_halves(model)
     _gather_int8(model)
     return model
 
