@@ -4,7 +4,6 @@ import functools
 import html
 import http.server
 import json
-import pathlib
 import shutil
 import subprocess
 import threading
@@ -13,14 +12,11 @@ import urllib.parse
 import pytest
 from conftest import HOSTILE, TEXTS, tiny_config, tiny_model
 from exported_models import TRANSFORMER
+from web_kit import MARKS, installed_kit
 
 import keras_seq2seq
 
-KIT = pathlib.Path(__file__).parent.parent / "export" / "web"
-pytestmark = [
-    pytest.mark.skipif(not KIT.exists(), reason="needs the checkout: the wheel has no export/"),
-    pytest.mark.skipif(not shutil.which("npm"), reason="npm and node are not installed"),
-]
+pytestmark = MARKS
 BEAM = keras_seq2seq.BeamSearch(3, 2)
 MODELS = {"gru": {"attention": "general"}, "transformer": TRANSFORMER}
 RUNTIMES = {"node": "onnxruntime-node", "web": "onnxruntime-web"}
@@ -51,22 +47,8 @@ console.log(JSON.stringify(found));
 
 
 @pytest.fixture(scope="module")
-def kit(tmp_path_factory):
-    """A copy of the kit with its packages, which come from the npm registry."""
-    folder = tmp_path_factory.mktemp("kit") / "web"
-    shutil.copytree(KIT, folder, ignore=shutil.ignore_patterns("node_modules"))
-    # The scripts of the packages only fetch what a GPU needs.
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    waiting = ["--fetch-retries=0", "--fetch-timeout=60000"]
-    try:
-        done = subprocess.run(
-            [*command, *waiting], cwd=folder, capture_output=True, text=True, timeout=300
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip("the npm registry did not answer in time")
-    if done.returncode and any(code in done.stderr for code in ("ENOTFOUND", "EAI_AGAIN", "ECONN")):
-        pytest.skip(f"the npm registry does not answer: {done.stderr[-300:]}")
-    assert done.returncode == 0, done.stderr
+def kit():
+    folder = installed_kit()
     (folder / "driver.mjs").write_text(DRIVER, "utf-8")
     return folder
 

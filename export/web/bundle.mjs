@@ -1,15 +1,17 @@
 // A bundle, by path in Node or by URL anywhere: its manifest, and its files, each checked when it is read.
 
 export const FORMAT_VERSIONS = [3, 4];
+const TITLES = { onnx: "ONNX", litert: "LiteRT" };
 
 /**
  * Reads the manifest of a bundle.
  *
  * @param {string|URL} location Folder (Node), or URL of the folder.
+ * @param {"onnx"|"litert"} format Of which files to run.
  * @returns {Promise<Bundle>}
- * @throws {Error} If it has no manifest of this format version, or no ONNX files.
+ * @throws {Error} If it has no manifest of this format version, or no files of the format.
  */
-export async function openBundle(location) {
+export async function openBundle(location, format) {
   const read = reader(location);
   let manifest;
   try {
@@ -26,22 +28,59 @@ export async function openBundle(location) {
         `Received: ${manifest?.format_version} in ${location}; take the kit of the version that wrote it.`,
     );
   }
-  if (!manifest.artefacts?.onnx) {
+  if (!manifest.artefacts?.[format]) {
     throw new Error(
-      "A bundle for this kit must hold ONNX files. " +
-        `Received: ${Object.keys(manifest.artefacts ?? {})} in ${location}; export it with --formats onnx.`,
+      `A bundle for this kit must hold ${TITLES[format]} files. ` +
+        `Received: ${Object.keys(manifest.artefacts ?? {})} in ${location}; ` +
+        `export it with --formats ${format}.`,
     );
   }
-  return new Bundle(manifest, read);
+  return new Bundle(manifest, read, format);
 }
 
-/** What `openBundle` returns: `manifest`, as docs/bundle.md tells, and the files that it lists. */
+/**
+ * What `openBundle` returns: `manifest`, as docs/bundle.md tells, `artefact`, its part about the format,
+ * and the files that it lists.
+ */
 export class Bundle {
   #read;
 
-  constructor(manifest, read) {
+  constructor(manifest, read, format) {
     this.manifest = manifest;
+    this.artefact = manifest.artefacts[format];
     this.#read = read;
+  }
+
+  /**
+   * Returns the paths of the files of a quantization.
+   *
+   * @param {string} quantization
+   * @returns {Object<string, string>} By function (ONNX) or by part (LiteRT).
+   * @throws {Error} If the bundle has none of this quantization.
+   */
+  filesOf(quantization) {
+    const { path, files } = this.artefact;
+    if (!Object.hasOwn(files, quantization)) {
+      throw new Error(
+        `The quantization must be one that the bundle has, of ${Object.keys(files)}. ` +
+          `Received: ${quantization}; export the bundle with --quantization.`,
+      );
+    }
+    const entries = Object.entries(files[quantization]);
+    return Object.fromEntries(entries.map(([name, file]) => [name, `${path}/${file}`]));
+  }
+
+  /**
+   * @param {string} search
+   * @param {string[]} available The searches of this bundle.
+   * @throws {Error} If it is not one of them.
+   */
+  checkSearch(search, available) {
+    if (available.includes(search)) return;
+    throw new Error(
+      `The search must be one that the bundle has, of ${available}. Received: ${search}; ` +
+        "a beam search is written by `keras-seq2seq export --beam-size N`.",
+    );
   }
 
   /**

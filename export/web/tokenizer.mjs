@@ -2,6 +2,20 @@
 
 import { SentencePieceProcessor } from "@sctg/sentencepiece-js";
 
+/**
+ * Opens the tokenizers of a bundle; a joint one is read once.
+ *
+ * @param {import("./bundle.mjs").Bundle} bundle
+ * @returns {Promise<{source: Tokenizer, target: Tokenizer}>}
+ */
+export async function openTokenizers(bundle) {
+  const { tokenizer, special_ids: special } = bundle.manifest;
+  const open = async (name) => Tokenizer.open(await bundle.file(name), special);
+  const source = await open(tokenizer.source);
+  const target = tokenizer.target === tokenizer.source ? source : await open(tokenizer.target);
+  return { source, target };
+}
+
 export class Tokenizer {
   #processor;
   #special;

@@ -8,7 +8,8 @@
 //     console.log(best.text, best.score);
 
 import { openBundle } from "./bundle.mjs";
-import { Tokenizer } from "./tokenizer.mjs";
+import { checkNumber, hypotheses, hypothesis } from "./hypotheses.mjs";
+import { openTokenizers } from "./tokenizer.mjs";
 
 // The functions of the bundle, one file each, that a search needs.
 const SEARCHES = {
@@ -18,19 +19,8 @@ const SEARCHES = {
 };
 // An output that is the next value of the input `state_0` is called `next_state_0`.
 const NEXT_PREFIX = "next_";
-// Scores below it stand where a beam search found fewer hypotheses than it may return.
-const NO_HYPOTHESIS = -5e8;
 
-/**
- * One translation.
- *
- * @typedef {object} Hypothesis
- * @property {string} text
- * @property {number[]} ids Target ids without bos, eos and pad.
- * @property {number} score Sum of the log-probabilities of the tokens, eos included, in nats.
- * @property {boolean} finished False if the longest length cut it.
- * @property {?number} ranking What a beam search orders by; null elsewhere.
- */
+/** @typedef {import("./hypotheses.mjs").Hypothesis} Hypothesis */
 
 /**
  * Opens a bundle for translating.
@@ -47,32 +37,19 @@ const NO_HYPOTHESIS = -5e8;
  */
 export async function openTranslator(location, ort, options = {}) {
   const { search = "greedy", quantization = "float32", sessionOptions = {} } = options;
-  const bundle = await openBundle(location);
-  const { artefacts, special_ids: special, tokenizer } = bundle.manifest;
-  const { path, files: written } = artefacts.onnx;
-  const files = Object.hasOwn(written, quantization) ? written[quantization] : null;
-  if (!files) {
-    throw new Error(
-      `The quantization must be one that the bundle has, of ${Object.keys(written)}. ` +
-        `Received: ${quantization}; export the bundle with --quantization.`,
-    );
-  }
-  const available = Object.keys(SEARCHES).filter((name) => SEARCHES[name].every((f) => f in files));
-  if (!available.includes(search)) {
-    throw new Error(
-      `The search must be one that the bundle has, of ${available}. Received: ${search}; ` +
-        "a beam search is written by `keras-seq2seq export --beam-size N`.",
-    );
-  }
-  const open = async (name) => Tokenizer.open(await bundle.file(name), special);
-  const source = await open(tokenizer.source);
-  const target = tokenizer.target === tokenizer.source ? source : await open(tokenizer.target);
+  const bundle = await openBundle(location, "onnx");
+  const files = bundle.filesOf(quantization);
+  bundle.checkSearch(
+    search,
+    Object.keys(SEARCHES).filter((name) => SEARCHES[name].every((f) => f in files)),
+  );
+  const tokenizers = await openTokenizers(bundle);
   const sessions = {};
   for (const name of SEARCHES[search]) {
-    const bytes = await bundle.file(`${path}/${files[name]}`);
+    const bytes = await bundle.file(files[name]);
     sessions[name] = await ort.InferenceSession.create(bytes, sessionOptions);
   }
-  return new Translator(bundle.manifest, ort, sessions, { source, target }, search);
+  return new Translator(bundle.manifest, ort, sessions, tokenizers, search);
 }
 
 /** What `openTranslator` returns. */
@@ -123,7 +100,8 @@ export class Translator {
     const source_ids = this.#matrix(sources);
     if (this.#search === "steps") return this.#greedyOverSteps(sources, source_ids);
     const outputs = await this.#run(SEARCHES[this.#search][0], { source_ids });
-    return this.#hypotheses(outputs, sources.length);
+    const { special_ids: special } = this.#manifest;
+    return hypotheses(outputs, sources.length, special, this.#tokenizers.target);
   }
 
   /** Returns rows of ids as an int32 tensor, padded on the right. */
@@ -138,28 +116,6 @@ export class Translator {
   async #run(name, tensors) {
     const session = this.#sessions[name];
     return session.run(Object.fromEntries(session.inputNames.map((input) => [input, tensors[input]])));
-  }
-
-  /** Cuts the tensors of a search inside a file: (batch, ...), or (batch, num_hypotheses, ...). */
-  #hypotheses({ target_ids, scores, finished, rankings }, batch) {
-    const { eos, pad } = this.#manifest.special_ids;
-    const each = scores.data.length / batch;
-    const length = target_ids.dims.at(-1);
-    const found = Array.from({ length: batch }, () => []);
-    scores.data.forEach((score, i) => {
-      checkNumber(score);
-      if (score <= NO_HYPOTHESIS) return;
-      const row = Array.from(target_ids.data.subarray(i * length, (i + 1) * length));
-      const end = row.findIndex((id) => id === eos || id === pad);
-      const ids = end < 0 ? row : row.slice(0, end);
-      const ranking = rankings ? rankings.data[i] : null;
-      found[Math.floor(i / each)].push(this.#hypothesis(ids, score, Boolean(finished.data[i]), ranking));
-    });
-    return found;
-  }
-
-  #hypothesis(ids, score, finished, ranking) {
-    return { text: this.#tokenizers.target.decode(ids), ids, score, finished, ranking };
   }
 
   /** The greedy search of docs/bundle.md over encoder and decoder step. */
@@ -189,7 +145,8 @@ export class Translator {
       const next = states.map((name) => [name, outputs[NEXT_PREFIX + name]]);
       state = Object.fromEntries([...kept, ...next]);
     }
-    return rows.map(({ ids, score, finished }) => [this.#hypothesis(ids, score, finished, null)]);
+    const { target } = this.#tokenizers;
+    return rows.map(({ ids, score, finished }) => [hypothesis(target, ids, score, finished, null)]);
   }
 }
 
@@ -201,10 +158,4 @@ function highest(numbers, forbidden) {
     if (!forbidden.includes(i) && (best < 0 || number > numbers[best])) best = i;
   });
   return best;
-}
-
-function checkNumber(number) {
-  if (Number.isNaN(number)) {
-    throw new Error("The model must give numbers. Received: NaN; look at its weights.");
-  }
 }
