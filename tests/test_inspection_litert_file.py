@@ -1,12 +1,14 @@
 """LiteRT files of every quantization; the runtime is the witness."""
 
 import functools
+import re
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from ai_edge_litert import interpreter, schema_py_generated
 from conftest import run_python
+from exported_models import LONGEST_SOURCE, exported
 
 import keras_seq2seq
 from keras_seq2seq.exporters.silence import silence
@@ -207,3 +209,85 @@ def test_numbers_and_scales_that_are_not_finite_are_named(tmp_path):
         path.write_bytes(changed(kind, change))
         (problem,) = keras_seq2seq.inspect(path).problems
         assert f" ({count} of {ROWS * COLUMNS})." in problem.message
+
+
+def taken(found):
+    return {one.name: (one.takes, one.oldest, one.reason) for one in found.callers}
+
+
+def saved(tmp_path, function, *shape, dtype=tf.int32):
+    with tf.init_scope(), silence():
+        spec = tf.TensorSpec(shape, dtype, name="x")
+        run = tf.function(function).get_concrete_function(spec)
+        content = tf.lite.TFLiteConverter.from_concrete_functions([run], tf.Module()).convert()
+    path = tmp_path / "one.tflite"
+    path.write_bytes(content)
+    return keras_seq2seq.inspect(path)
+
+
+def test_every_api_takes_fixed_shapes_of_common_types(tmp_path):
+    found = taken(saved(tmp_path, lambda x: {"y": x * 2}, 1, 4))
+    assert [takes for takes, *_ in found.values()] == [True] * 5
+    oldest = {name: oldest for name, (_, oldest, _) in found.items()}
+    assert oldest["TensorFlowLiteSwift 2.17 (iOS)"] == "2.17.0"
+    assert (oldest["CompiledModel"], oldest["LiteRT.js"]) == ("1.3.0", "2.0.0")
+    reason = "they reach the first subgraph alone: serving_default(x)"
+    assert found["callers without signatures"][2] == reason
+
+
+def test_open_shapes_are_for_interpreters_alone(tmp_path):
+    found = taken(saved(tmp_path, lambda x: {"y": x * 2}, 1, None))
+    assert found["Interpreter, by signature"][0] and found["TensorFlowLiteSwift 2.17 (iOS)"][0]
+    for name in ("CompiledModel", "LiteRT.js", "callers without signatures"):
+        reason = "x of serving_default has an open shape, and 1 more"
+        assert found[name] == (False, None, reason)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "refusing"),
+    [
+        ("bool", {"LiteRT.js"}),
+        ("int64", {"LiteRT.js"}),
+        ("int8", {"LiteRT.js", "TensorFlowLiteSwift 2.17 (iOS)"}),
+    ],
+)
+def test_types_at_the_borders_decide(tmp_path, dtype, refusing):
+    found = taken(saved(tmp_path, lambda x: {"y": tf.cast(x, dtype)}, 1, 4))
+    assert {name for name, (takes, *_) in found.items() if not takes} == refusing
+    assert found["LiteRT.js"][2] == f"y of serving_default is {dtype}"
+
+
+def test_operators_after_2_17_are_not_for_ios(tmp_path):
+    def change(model):
+        model.operatorCodes[0].version = 99
+
+    path = tmp_path / "newer.tflite"
+    path.write_bytes(changed("float32", change))
+    takes, oldest, reason = taken(keras_seq2seq.inspect(path))["TensorFlowLiteSwift 2.17 (iOS)"]
+    assert (takes, oldest) == (False, None) and "is of version 99, it has up to" in reason
+
+
+def test_foreign_operators_are_for_nobody(tmp_path):
+    found = taken(inspected(tmp_path, "flex"))
+    assert not any(takes for takes, *_ in found.values())
+    assert all(" is no builtin operator" in reason for *_, reason in found.values())
+
+
+def test_files_that_export_writes_are_for_every_api_but_the_steps():
+    folder = exported("gru_general").folder / "litert"
+    for quantization in ("float32", "dynamic_int8"):
+        found = taken(keras_seq2seq.inspect(folder / f"model_{quantization}.tflite"))
+        assert all(takes for takes, *_ in found.values()), found
+        first = f"translate_greedy_{LONGEST_SOURCE}(source_ids)"
+        assert first in found["callers without signatures"][2]
+    steps = taken(keras_seq2seq.inspect(folder / "steps_float32.tflite"))
+    assert [takes for takes, *_ in steps.values()] == [True, True, False, False, False]
+
+
+def test_report_names_the_apis(tmp_path):
+    text = str(saved(tmp_path, lambda x: {"y": x > 2}, 1, 4))
+    assert "called by" in text and "@litertjs/core" not in text
+    assert re.search(r"LiteRT\.js +no +y of serving_default is bool", text)
+    assert re.search(r"CompiledModel +yes +ai-edge-litert 1\.3\.0", text)
+    found = saved(tmp_path, lambda x: {"y": x > 2}, 1, 4).to_dict()["callers"]
+    assert {"name", "takes", "runtime", "oldest", "reason"} == set(found[0])

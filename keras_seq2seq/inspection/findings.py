@@ -102,6 +102,25 @@ class Requirement:
 
 
 @dataclasses.dataclass(frozen=True)
+class Caller:
+    """Whether programs that use a certain API can use the file.
+
+    Args:
+        name: The API.
+        takes: True if it loads and runs the file.
+        runtime: Whose release `oldest` is.
+        oldest: The oldest release that does; None if it does not, or if that is not known.
+        reason: Why it does not; else what there is to know about it, or "".
+    """
+
+    name: str
+    takes: bool
+    runtime: str
+    oldest: str | None
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Problem:
     """A reason why the stock runtime cannot load or use the file, and the remedy."""
 
@@ -123,6 +142,7 @@ class Findings:
         operators: Its operators, counted over all graphs, sorted by domain and name.
         tensors: Its stored tensors; each is listed once, even if several functions read it.
         requirements: The runtimes it is made for, with the oldest release that loads it.
+        callers: Which APIs of phones and browsers take it, for a LiteRT file.
         problems: Why stock runtimes cannot load or use it; empty if they can.
         notes: Other remarks for the reader.
         parts: Findings of each artefact of a bundle.
@@ -136,6 +156,7 @@ class Findings:
     operators: tuple[Operator, ...] = ()
     tensors: tuple[StoredTensor, ...] = ()
     requirements: tuple[Requirement, ...] = ()
+    callers: tuple[Caller, ...] = ()
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     parts: tuple["Findings", ...] = ()

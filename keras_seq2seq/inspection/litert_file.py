@@ -5,6 +5,7 @@ from pathlib import Path
 
 from keras_seq2seq.inspection.findings import Operator, Problem, Requirement, counted
 from keras_seq2seq.inspection.inspection import Inspection
+from keras_seq2seq.inspection.litert_callers import callers
 from keras_seq2seq.inspection.litert_model import (
     BUILTIN,
     FLEX,
@@ -32,6 +33,7 @@ def inspect_litert(path: Path) -> Inspection:
     signatures = tuple(signature for signature, _ in model.signatures)
     operators = counted(collections.Counter(key for graph in model.operators for key in graph))
     stated = model.metadata.get(VERSION_METADATA, b"").rstrip(b"\0").decode("ascii", "replace")
+    requirement = _requirement(stated, len(signatures))
     return Inspection(
         path=str(path),
         format="litert",
@@ -45,7 +47,8 @@ def inspect_litert(path: Path) -> Inspection:
         signatures=signatures or (model.main,),
         operators=operators,
         tensors=model.tensors,
-        requirements=(_requirement(stated, len(signatures)),),
+        requirements=(requirement,),
+        callers=callers(model, operators, requirement.oldest, stated or None),
         problems=(
             *not_finite_problems(model.tensors, of_graph=True),
             *(_problem(operator) for operator in operators if operator.domain != BUILTIN),

@@ -45,6 +45,8 @@ def _blocks(inspection: Findings) -> Iterator[str]:
             _wrapped(f"loads in: {need.runtime} {_release(need.oldest)}. {need.reason}")
             for need in inspection.requirements
         )
+    if inspection.callers:
+        yield _table(("called by", "takes it", "from", "note"), _callers(inspection))
     found = [(part.path, problem) for part in parts for problem in part.problems]
     found += [("", problem) for problem in inspection.problems]
     if found:
@@ -89,6 +91,18 @@ def _overview(parts: Sequence[Findings]) -> list[Cells]:
 
 def _release(oldest: str | None) -> str:
     return f"{oldest} and later" if oldest else "(release unknown)"
+
+
+def _callers(inspection: Findings) -> list[Cells]:
+    return [
+        (
+            one.name,
+            "yes" if one.takes else "no",
+            f"{one.runtime} {one.oldest or '(release unknown)'}" if one.takes else "",
+            one.reason,
+        )
+        for one in inspection.callers
+    ]
 
 
 def _signatures(inspection: Findings) -> list[Cells]:
