@@ -3,21 +3,21 @@ BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export CUDA_VISIBLE_DEVICES ?= -1
 
-.PHONY: quickstart test test-quick test-web test-wheel test-latest soak lint types bench clean
+.PHONY: quickstart test test-quick test-web test-runtimes test-wheel test-latest soak lint types bench clean
 
 quickstart: .venv/all
 	$(BIN)/python training/quickstart.py
 
 test: .venv/dev
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/test_export_web.py tests keras_seq2seq
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore-glob 'tests/test_export_web*' tests keras_seq2seq
 
 # Without what exports, trains or starts processes: about a minute.
 test-quick: .venv/dev
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not slow' --ignore tests/test_export_web.py tests keras_seq2seq
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not slow' --ignore-glob 'tests/test_export_web*' tests keras_seq2seq
 
-# The kit of export/web in Node; it installs its packages from the npm registry.
+# The kit of export/web in Node and Chromium; it installs its packages from the npm registry.
 test-web: .venv/dev
-	$(BIN)/python -m pytest -q -rs tests/test_export_web.py
+	$(BIN)/python -m pytest -q -rs tests/test_export_web*.py
 
 # The built wheel: each extra alone in a clean environment, in every Python that is here.
 test-wheel: .venv/dev
@@ -28,13 +28,18 @@ test-latest:
 	$(PYTHON) -m venv --clear .venv-latest
 	.venv-latest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --editable '.[dev]'
 	.venv-latest/bin/python -m pip list
-	.venv-latest/bin/python -m pytest -q -n 2 --dist loadfile --ignore tests/test_export_web.py tests keras_seq2seq
+	.venv-latest/bin/python -m pytest -q -n 2 --dist loadfile --ignore-glob 'tests/test_export_web*' tests keras_seq2seq
 
 # Kills, races and damaged files (docs/reliability.md), with a seed of its own or a given one: make soak SEED=1; and all Transformers.
 soak: .venv/dev
 	$(BIN)/python tests/soak/kills.py $(if $(SEED),--seed $(SEED))
 	$(BIN)/python tests/soak/fuzz_readers.py $(if $(SEED),--seed $(SEED))
 	FULL_GRID=1 $(BIN)/python -m pytest -q -k stepping_gives tests/test_models_transformer.py
+
+# The LiteRT files of a bundle on every runtime of phones and browsers that can be had, as a table;
+# by hand: make test-runtimes BUNDLE=FOLDER
+test-runtimes: .venv/dev
+	$(BIN)/python tests/mobile/runtimes.py $(BUNDLE)
 
 lint: .venv/dev
 	$(BIN)/ruff check .
@@ -49,7 +54,7 @@ bench: .venv/dev $(if $(filter training inference,$(PART)),.venv/bench)
 	set -e; for part in $(PART); do $(BIN)/python benchmarks/$$part.py; done
 
 clean:
-	rm -rf .venv .venv-latest build dist runs *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .venv-latest .venv-mobile build dist runs *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What is installed is marked by a file: editing setup.cfg installs again.
