@@ -3,21 +3,35 @@ BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export CUDA_VISIBLE_DEVICES ?= -1
 
-.PHONY: quickstart test test-quick test-web test-runtimes test-wheel test-latest soak lint types bench clean
+# What needs packages of other registries has a target of its own.
+WITH_OTHERS := --ignore-glob 'tests/test_export_web*' --ignore tests/test_export_mobile.py
+
+.PHONY: quickstart test test-quick test-web test-runtimes test-mobile test-mobile-soak test-wheel test-latest soak lint types bench clean
 
 quickstart: .venv/all
 	$(BIN)/python training/quickstart.py
 
 test: .venv/dev
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore-glob 'tests/test_export_web*' tests keras_seq2seq
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(WITH_OTHERS) tests keras_seq2seq
 
 # Without what exports, trains or starts processes: about a minute.
 test-quick: .venv/dev
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not slow' --ignore-glob 'tests/test_export_web*' tests keras_seq2seq
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not slow' $(WITH_OTHERS) tests keras_seq2seq
 
 # The kit of export/web in Node and Chromium; it installs its packages from the npm registry.
 test-web: .venv/dev
 	$(BIN)/python -m pytest -q -rs tests/test_export_web*.py
+
+# The kit of export/mobile on this machine and its JVM; what is not installed is skipped and named.
+# apt-get install g++ cmake ninja-build libsentencepiece-dev nlohmann-json3-dev default-jdk-headless npm
+test-mobile: .venv/dev
+	$(BIN)/python -m pytest -q -rs tests/test_export_mobile.py
+
+# The kit for aarch64 under qemu, and with sanitizers, over a bundle: make test-mobile-soak BUNDLE=FOLDER
+# apt-get install g++-aarch64-linux-gnu qemu-user
+test-mobile-soak: .venv/dev
+	PYTHONPATH=tests $(BIN)/python tests/mobile/kit_on_arm.py $(BUNDLE)
+	PYTHONPATH=tests $(BIN)/python tests/mobile/kit_soak.py $(BUNDLE)
 
 # The built wheel: each extra alone in a clean environment, in every Python that is here.
 test-wheel: .venv/dev
@@ -28,7 +42,7 @@ test-latest:
 	$(PYTHON) -m venv --clear .venv-latest
 	.venv-latest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --editable '.[dev]'
 	.venv-latest/bin/python -m pip list
-	.venv-latest/bin/python -m pytest -q -n 2 --dist loadfile --ignore-glob 'tests/test_export_web*' tests keras_seq2seq
+	.venv-latest/bin/python -m pytest -q -n 2 --dist loadfile $(WITH_OTHERS) tests keras_seq2seq
 
 # Kills, races and damaged files (docs/reliability.md), with a seed of its own or a given one: make soak SEED=1; and all Transformers.
 soak: .venv/dev

@@ -32,7 +32,7 @@ std::string shown(const json& value) {
 
 std::string names(const json& object) {
   std::string text;
-  for (const auto& [key, value] : object.items()) text += (text.empty() ? "" : ", ") + key;
+  for (const auto& entry : object.items()) text += (text.empty() ? "" : ", ") + entry.key();
   return text;
 }
 
@@ -64,8 +64,9 @@ int64_t integer_at(const json& object, const std::string& key, int64_t lowest, i
 // A key that this kit does not know may change what the others mean.
 void refuse_others(const json& object, const char* where,
                    std::initializer_list<const char*> known) {
-  for (const auto& [key, value] : object.items())
-    if (std::none_of(known.begin(), known.end(), [&](const char* one) { return key == one; }))
+  for (const auto& entry : object.items())
+    if (const std::string& key = entry.key();
+        std::none_of(known.begin(), known.end(), [&](const char* one) { return key == one; }))
       fail(std::string("`") + where + "` has the key `" + key +
            "`, which this kit does not know; take the kit of the version that wrote the bundle.");
 }
