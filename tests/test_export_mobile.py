@@ -164,10 +164,11 @@ def test_a_translation_does_not_depend_on_those_before_it(kit, gru):
 
 
 def test_threads_share_a_translator(kit, gru):
-    translator = kit.open(gru, num_threads=2)
     expected = translations(kit, gru, READABLE)
+    translator = kit.open(gru)
     assert kit.translate_in_threads(translator, READABLE * 16, 8) == expected * 16
     kit.close(translator)
+    assert translations(kit, gru, TEXTS, num_threads=2) == expected[: len(TEXTS)]
 
 
 @pytest.mark.skipif(not shutil.which("clang++"), reason="clang++ is not installed")

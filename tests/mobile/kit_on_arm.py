@@ -1,6 +1,7 @@
 """Builds the kit of export/mobile for aarch64, runs it under qemu and counts the same words.
 
     PYTHONPATH=tests python tests/mobile/kit_on_arm.py BUNDLE [--text FILE] [--sentences 500]
+        [--files float32 ...]
 
 Every LiteRT file of the bundle translates the sentences, greedy and with the beam of the bundle,
 with XNNPACK and without it. The reference is the float32 LiteRT file in Python, and for a quantised
@@ -39,6 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("bundle", type=pathlib.Path, help="exported folder")
     parser.add_argument("--text", type=pathlib.Path, help="sentences, one per line")
     parser.add_argument("--sentences", type=int, default=500, help="default: %(default)s")
+    parser.add_argument("--files", nargs="+", help="default: all that the bundle holds")
     given = parser.parse_args(argv)
     missing = [name for name in NEEDED if not shutil.which(name)]
     missing += [name for name in mobile_kit.MISSING if "json" in name]
@@ -48,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     sentences = _sentences(given.text)[: given.sentences]
     with tempfile.TemporaryDirectory(prefix="kit_on_arm_") as room:
         program = _built(pathlib.Path(room)) / "translate"
-        return _compared(program, given.bundle, sentences)
+        return _compared(program, given.bundle, sentences, given.files)
 
 
 def _sentences(path: pathlib.Path | None) -> list[str]:
@@ -82,9 +84,12 @@ def _sentencepiece(room: pathlib.Path) -> pathlib.Path:
     return room / archive.name.removesuffix(".tar.gz") / "sentencepiece"
 
 
-def _compared(program: pathlib.Path, folder: pathlib.Path, sentences: list[str]) -> int:
+def _compared(
+    program: pathlib.Path, folder: pathlib.Path, sentences: list[str], asked: list[str] | None
+) -> int:
     bundle = Bundle.open(folder)
-    files = [quantization for runtime, quantization in bundle.artefacts if runtime == "litert"]
+    held = [quantization for runtime, quantization in bundle.artefacts if runtime == "litert"]
+    files = asked or held
     searches = {"greedy": None, **({"beam": bundle.beam} if bundle.beam else {})}
     print(
         "| file | search | XNNPACK | same as in Python | same as float32 |\n|---|---|---|---|---|"

@@ -65,7 +65,7 @@ int translate(char** values) {
   const Seq2SeqOptions options = {values[1], std::atoi(values[2]), std::atoi(values[3]), 1, 1};
   const int threads = std::atoi(values[4]), count = std::atoi(values[5]);
   std::mt19937 draw(static_cast<unsigned>(std::atoi(values[6])));
-  std::vector<std::string> texts = {"", std::string("\0", 1), std::string(100'000, 'a')};
+  std::vector<std::string> texts = {"", std::string("\0", 1), std::string(5'000, 'a')};
   for (std::string line; std::getline(std::cin, line);) texts.push_back(line);
   for (int i = 0; i < 200; ++i) texts.push_back(random_text(draw));
   const Seq2SeqTranslator translator = seq2seq_open(values[0], &options);
@@ -73,24 +73,27 @@ int translate(char** values) {
   std::map<std::string, std::string> known;
   std::mutex mutex;
   std::atomic<int> next = 0, different = 0, failed = 0;
-  const auto work = [&] {
-    for (int number; (number = next++) < count;) {
-      const std::string& text = texts[static_cast<size_t>(number) * 7 % texts.size()];
-      const std::string found = translated(translator, text);
-      failed += found.rfind("error: ", 0) == 0;
-      const std::lock_guard<std::mutex> lock(mutex);
-      different += known.emplace(text, found).first->second != found;
-      if (number + 1 == count / 10 || number + 1 == count)
-        std::printf("after %d: %ld kB\n", number + 1, resident_kilobytes());
-    }
-  };
-  std::vector<std::thread> pool;
-  for (int i = 0; i < threads; ++i) pool.emplace_back(work);
-  for (std::thread& thread : pool) thread.join();
+  for (int round = 1; round <= 10; ++round) {
+    const int end = static_cast<int>(static_cast<int64_t>(count) * round / 10);
+    const auto work = [&] {
+      for (int number; (number = next++) < end;) {
+        const std::string& text = texts[static_cast<size_t>(number) * 7 % texts.size()];
+        const std::string found = translated(translator, text);
+        failed += found.rfind("error: ", 0) == 0;
+        const std::lock_guard<std::mutex> lock(mutex);
+        different += known.emplace(text, found).first->second != found;
+      }
+    };
+    std::vector<std::thread> pool;
+    for (int i = 0; i < threads; ++i) pool.emplace_back(work);
+    for (std::thread& thread : pool) thread.join();
+    next = end;
+    std::printf("after %d: %ld kB\n", end, resident_kilobytes());
+  }
   seq2seq_close(translator);
   std::printf("%d texts, %d different, %d refused\n", count, different.load(), failed.load());
   for (int i = 0; i < 21; ++i) {
-    if (i % 10 == 0) std::printf("opened %d times: %ld kB\n", i + 1, resident_kilobytes());
+    if (i % 5 == 0) std::printf("opened %d times: %ld kB\n", i + 1, resident_kilobytes());
     const Seq2SeqTranslator again = seq2seq_open(values[0], &options);
     if (again == 0 || translated(again, texts.back()) != known[texts.back()]) ++different;
     seq2seq_close(again);
