@@ -132,11 +132,15 @@ def export(
     place.parent.mkdir(parents=True, exist_ok=True)
     with whole_folder(place, replace=force) as partial:
         parity, refused = _write_bundle(partial, request, quality, verbose)
-    for verdict in refused:
-        warnings.warn(f"Left out of {output_dir}: {verdict}", stacklevel=2)
-    if not parity.passed:
-        warnings.warn(f"The artefacts in {output_dir} differ:\n{parity}", stacklevel=2)
+    _warn(output_dir, parity, refused)
     return parity
+
+
+def _warn(output_dir: pathlib.Path, parity: Parity, refused: Sequence[Verdict]) -> None:
+    for verdict in refused:
+        warnings.warn(f"Left out of {output_dir}: {verdict}", stacklevel=3)
+    if not parity.passed:
+        warnings.warn(f"The artefacts in {output_dir} differ:\n{parity}", stacklevel=3)
 
 
 def _write_bundle(
