@@ -34,6 +34,8 @@ def test_every_artefact_is_a_part(found):
     assert [(part.path, part.format) for part in found.parts] == [
         ("litert/model_dynamic_int8.tflite", "litert"),
         ("litert/model_float32.tflite", "litert"),
+        ("litert/steps_dynamic_int8.tflite", "litert"),
+        ("litert/steps_float32.tflite", "litert"),
         ("model.keras", "keras"),
         ("onnx/decoder_step.onnx", "onnx"),
         ("onnx/decoder_step_dynamic_int8.onnx", "onnx"),
@@ -92,7 +94,7 @@ def test_saved_model_names_the_operators_of_the_tokenizers(found):
 def test_oldest_runtimes(found):
     oldest = {part.path: part.requirements[0].oldest for part in found.parts}
     assert oldest["onnx/encoder.onnx"] == "1.12"
-    assert oldest["litert/model_float32.tflite"] == "2.7.0"  # it has several signatures
+    assert oldest["litert/steps_float32.tflite"] == "2.7.0"  # it has two signatures
 
 
 def test_facts_are_of_the_manifest(found, bundle):
