@@ -114,8 +114,8 @@ def test_a_search_option_of_a_later_release_is_refused_by_name(copied_bundle):
 def test_a_later_format_is_refused_by_name(copied_bundle):
     path = copied_bundle / "manifest.json"
     manifest = json.loads(path.read_text("utf-8"))
-    path.write_text(json.dumps({**manifest, "format_version": 4}), "utf-8")
-    with pytest.raises(ValueError, match="reads bundles of format version 3. Received: 4"):
+    path.write_text(json.dumps({**manifest, "format_version": 5}), "utf-8")
+    with pytest.raises(ValueError, match="reads bundles of format version 3 and 4. Received: 5"):
         keras_seq2seq.load(copied_bundle)
 
 
