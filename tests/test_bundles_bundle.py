@@ -184,7 +184,7 @@ def test_missing_manifest_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format_version": 99}, "reads bundles of format version 3. Received: 99"),
+        ({"format_version": 99}, "reads bundles of format version 3 and 4. Received: 99"),
         ({"files": {"../x": {"bytes": 1, "sha256": ""}}}, "must lie in the folder"),
         ({"files": 3}, "cannot be read as a manifest of format version 3"),
         ({"beam": {"width": 4}}, "`beam` of a manifest must be null or describe a beam search"),

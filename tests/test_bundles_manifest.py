@@ -177,8 +177,10 @@ def test_what_is_no_manifest(copied_bundle, content):
 
 
 def test_a_newer_format_is_named_and_nothing_else(manifest, copied_bundle):
-    write(copied_bundle, {**manifest, "format_version": 4, "limits": None, "shards": []})
-    with pytest.raises(ValueError, match="format version 3. Received: 4 in .*; update") as caught:
+    write(copied_bundle, {**manifest, "format_version": 5, "limits": None, "shards": []})
+    with pytest.raises(
+        ValueError, match="format version 3 and 4. Received: 5 in .*; update"
+    ) as caught:
         Bundle.open(copied_bundle)
     assert "\n" not in str(caught.value)
 
