@@ -55,7 +55,12 @@ SLOW = {
         "test_training_callbacks",
     ),
     *("test_training_initial_model", "test_training_resumable_fit", "test_training_scripts"),
-    *("test_training_tensorboard", "test_training_train", "test_translator"),
+    *(
+        "test_training_tensorboard",
+        "test_training_options",
+        "test_training_train",
+        "test_translator",
+    ),
     *("test_models_replicas", "test_training_batch_reading", "test_training_callback_memory"),
     *("test_verification_parity", "test_verification_quality_gate", "test_verification_report"),
 }

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 from conftest import ROOT
-from test_training_train import write_corpus
+from word_corpus import write_corpus
 
 import keras_seq2seq
 from keras_seq2seq.cli.main import main

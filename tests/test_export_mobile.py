@@ -10,8 +10,8 @@ import subprocess
 
 import mobile_kit
 import pytest
-from conftest import HOSTILE, TEXTS, tiny_config, tiny_model
-from exported_models import TRANSFORMER
+from conftest import HOSTILE, TEXTS
+from kit_models import kit_models
 from mobile_kit import changed_copy
 
 import keras_seq2seq
@@ -20,7 +20,6 @@ pytestmark = pytest.mark.skipif(
     bool(mobile_kit.MISSING), reason=f"not installed: {', '.join(mobile_kit.MISSING)}"
 )
 BEAM = keras_seq2seq.BeamSearch(3, 2)
-MODELS = {"gru": {"attention": "general"}, "transformer": TRANSFORMER}
 QUANTIZATIONS = ("float16", "dynamic_int8", "int8")
 LONGEST = 36
 # The last one has more tokens than LONGEST.
@@ -79,13 +78,8 @@ def kit(built):
 @pytest.fixture(scope="module")
 def bundles(room, subword_tokenizers):
     """Bundles by model and runtime; those of the GRU have a beam search inside."""
-    sizes = {
-        "source_vocabulary_size": subword_tokenizers.source.vocabulary_size,
-        "target_vocabulary_size": subword_tokenizers.target.vocabulary_size,
-    }
     folders = {}
-    for name, options in MODELS.items():
-        model = tiny_model(tiny_config(**sizes, **options), tokenizers=subword_tokenizers)
+    for name, model in kit_models(subword_tokenizers):
         quantizations = {"litert": QUANTIZATIONS if name == "gru" else [], "onnx": []}
         for runtime, quantization in quantizations.items():
             folders[name, runtime] = room / f"{name}_{runtime}"

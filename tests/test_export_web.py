@@ -10,15 +10,14 @@ import threading
 import urllib.parse
 
 import pytest
-from conftest import HOSTILE, TEXTS, tiny_config, tiny_model
-from exported_models import TRANSFORMER
+from conftest import HOSTILE, TEXTS
+from kit_models import kit_models
 from web_kit import MARKS, installed_kit
 
 import keras_seq2seq
 
 pytestmark = MARKS
 BEAM = keras_seq2seq.BeamSearch(3, 2)
-MODELS = {"gru": {"attention": "general"}, "transformer": TRANSFORMER}
 RUNTIMES = {"node": "onnxruntime-node", "web": "onnxruntime-web"}
 # Reads {bundle: {search: texts}}, prints {bundle: {search: hypotheses}}; an error is its message.
 # A search may be followed by a quantization; int8 products depend on the batch, so texts go alone.
@@ -56,13 +55,8 @@ def kit():
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory, subword_tokenizers):
     """A bundle of each model; that of the GRU has a beam search inside."""
-    sizes = {
-        "source_vocabulary_size": subword_tokenizers.source.vocabulary_size,
-        "target_vocabulary_size": subword_tokenizers.target.vocabulary_size,
-    }
     folders = {}
-    for name, options in MODELS.items():
-        model = tiny_model(tiny_config(**sizes, **options), tokenizers=subword_tokenizers)
+    for name, model in kit_models(subword_tokenizers):
         folders[name] = tmp_path_factory.mktemp("bundles") / name
         parity = keras_seq2seq.export(
             model,

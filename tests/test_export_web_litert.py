@@ -7,8 +7,8 @@ import sys
 import urllib.parse
 
 import pytest
-from conftest import HOSTILE, TEXTS, tiny_config, tiny_model
-from exported_models import TRANSFORMER
+from conftest import HOSTILE, TEXTS
+from kit_models import KIT_MODELS, kit_models
 from web_kit import MARKS, installed_kit
 
 import keras_seq2seq
@@ -20,7 +20,6 @@ from browser import run_in_browser
 CHROMIUM = shutil.which("chromium")
 pytestmark = [*MARKS, pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")]
 BEAM = keras_seq2seq.BeamSearch(3, 2)
-MODELS = {"gru": {"attention": "general"}, "transformer": TRANSFORMER}
 QUANTIZATIONS = ("float32", "dynamic_int8")
 # Translates the texts one by one, so that an error is that of its text.
 SCRIPT = """
@@ -63,13 +62,8 @@ for (;;) {
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory, subword_tokenizers):
     """A bundle of each model; that of the GRU has a beam search inside."""
-    sizes = {
-        "source_vocabulary_size": subword_tokenizers.source.vocabulary_size,
-        "target_vocabulary_size": subword_tokenizers.target.vocabulary_size,
-    }
     folders = {}
-    for name, options in MODELS.items():
-        model = tiny_model(tiny_config(**sizes, **options), tokenizers=subword_tokenizers)
+    for name, model in kit_models(subword_tokenizers):
         folders[name] = tmp_path_factory.mktemp("bundles") / name
         parity = keras_seq2seq.export(
             model,
@@ -128,7 +122,7 @@ def test_a_browser_gives_the_translations_of_onnx(found, bundles, name, search):
     assert len(compared) > 3
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", KIT_MODELS)
 def test_quantised_files_say_what_they_say_in_python(found, bundles, name):
     translator = keras_seq2seq.load(bundles[name], "litert", quantization="dynamic_int8")
     rows = found[f"{name} dynamic_int8 greedy"][: len(TEXTS)]

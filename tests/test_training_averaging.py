@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import tiny_model, word_pairs
-from test_training_train import write_corpus
+from word_corpus import write_corpus
 
 from keras_seq2seq import PairBatches, Recipe, load_model
 from keras_seq2seq.cli.main import main

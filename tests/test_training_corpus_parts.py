@@ -2,7 +2,7 @@ import json
 
 import pytest
 from conftest import word_pairs
-from test_training_train import write_corpus
+from word_corpus import write_corpus
 
 from keras_seq2seq import Recipe
 from keras_seq2seq.training.corpus_parts import read_parts

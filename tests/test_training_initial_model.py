@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from test_training_train import write_corpus
+from word_corpus import write_corpus
 
 from keras_seq2seq import Recipe, load_model
 from keras_seq2seq.cli.main import main

@@ -11,8 +11,9 @@ import time
 import keras
 import pytest
 from conftest import ROOT, word_pairs
+from word_corpus import write_corpus
 
-from keras_seq2seq import BeamSearch, Recipe, Seq2Seq, TokenizerPair, load_model
+from keras_seq2seq import Recipe, Seq2Seq, TokenizerPair, load_model
 from keras_seq2seq.cli.main import main
 from keras_seq2seq.training import train as run_module
 from keras_seq2seq.training.folder_lock import locked
@@ -20,30 +21,6 @@ from keras_seq2seq.training.history import read_history
 from keras_seq2seq.training.train import train
 from keras_seq2seq.training.training_state import StateError, TrainingState
 
-RECIPE = """
-[data]
-format = "parallel"
-folder = {folder}
-train = ["train.src", "train.tgt"]
-validation = ["val.src", "val.tgt"]
-test = ["test.src", "test.tgt"]
-[tokenizer]
-joint = false
-vocabulary_size = 0
-source_level = "word"
-target_level = "word"
-[model]
-embedding_dim = 16
-units = 16
-dropout = 0.0
-max_length = 9
-[training]
-epochs = 2
-tokens_per_batch = 200
-num_shapes = 1
-learning_rate = 0.02
-seed = 3
-"""
 FILES = {
     "history.csv",
     "history.png",
@@ -57,17 +34,6 @@ FILES = {
     "target_tokenizer.model",
     "tensorboard",
 }
-
-
-def write_corpus(folder):
-    """Writes a corpus of ~200 pairs and its recipe; returns the recipe's path."""
-    for seed, (part, count) in enumerate({"train": 200, "val": 20, "test": 15}.items()):
-        sides = zip(*word_pairs(count, seed), strict=True)
-        for side, lines in zip(("src", "tgt"), sides, strict=True):
-            (folder / f"{part}.{side}").write_text("\n".join(lines) + "\n", "utf-8")
-    path = folder / "words.toml"
-    path.write_text(RECIPE.format(folder=json.dumps(str(folder))), "utf-8")
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -371,46 +337,3 @@ def test_a_loss_that_is_not_a_number_keeps_the_model(recipe_path, tmp_path, monk
     assert main(["train", str(recipe_path), "--output-dir", str(folder)]) == 1
     assert "the loss is nan at epoch 2, step 1; the state" in capsys.readouterr().err
     assert isinstance(load_model(folder / "model.keras").translate("the dog"), str)
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        ("training.r_drop=5", "training.accumulation_steps=3"),
-        ("training.weight_decay=0.01", "training.steps_per_execution=3"),
-        ("training.ema_momentum=0.9", "training.average_best=1", "training.schedule=inverse_sqrt"),
-    ],
-)
-def test_options_that_change_the_training(recipe_path, tmp_path, settings):
-    settings = ["training.epochs=2", "model.dropout=0.2", *settings]
-    report = train(Recipe.load(recipe_path, settings), tmp_path / "run")
-    history = read_history(tmp_path / "run" / "history.csv")
-    assert report["epochs"] == 2
-    assert history["val_loss"][1] < history["val_loss"][0]
-
-
-def test_the_test_part_by_a_beam(recipe_path, tmp_path):
-    settings = ["training.epochs=1", "training.test_beam_size=3"]
-    report = train(Recipe.load(recipe_path, settings), tmp_path / "run")
-    sources, references = zip(*word_pairs(15, 2), strict=True)
-    model = load_model(tmp_path / "run" / "model.keras", compile=False)
-    found = model.translate(sources, strategy=BeamSearch(3))
-    equal = sum(a == b for a, b in zip(found, references, strict=True))
-    assert report["test_beam"]["exact_match"] == pytest.approx(100 * equal / 15)
-
-
-def test_patience_ends_a_training_without_gain(recipe_path, tmp_path):
-    settings = ["training.learning_rate=1e-9", "training.patience=1", "training.epochs=5"]
-    report = train(Recipe.load(recipe_path, settings), tmp_path / "run")
-    assert report["epochs"] == 2
-    assert report["interrupted"] is False
-
-
-def test_the_same_seed_gives_the_same_model(recipe_path, tmp_path):
-    settings = ["training.epochs=1", "model.dropout=0.3", "training.schedule=cosine"]
-    recipe = Recipe.load(recipe_path, settings)
-    losses = []
-    for name in ("a", "b"):
-        train(recipe, tmp_path / name)
-        losses.append(read_history(tmp_path / name / "history.csv")["loss"])
-    assert losses[0] == pytest.approx(losses[1], rel=1e-4)

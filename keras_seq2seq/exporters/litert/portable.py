@@ -13,7 +13,11 @@ FIRST = "translate_greedy_"
 VERSION_METADATA = b"min_runtime_version"
 VERSION_BYTES = 16
 # TensorFlow Lite's own list of operator versions, as far as int8 files need one after 2.3.
-RELEASES = {("CAST", 3): (2, 8, 0), ("FULLY_CONNECTED", 12): (2, 17, 0)}
+RELEASES = {
+    ("CAST", 3): (2, 8, 0),
+    ("DYNAMIC_UPDATE_SLICE", 1): (2, 9, 0),
+    ("FULLY_CONNECTED", 12): (2, 17, 0),
+}
 LOOKUP_RELEASE = (2, 18, 0)
 
 
