@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 # What a file system without locks answers; then nothing can be locked there.
 WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
+MOST_FAILURES = 1000  # to make a file in a folder that others make and remove meanwhile
 PLACE = 2**30  # Windows lets nobody read the bytes that it locks: lock one far behind the text
 _held: set[int] = set()  # the descriptors of the locks of this process
 
@@ -52,14 +53,17 @@ def _missing_folders(folder: pathlib.Path) -> list[pathlib.Path]:
 
 def _acquired(path: pathlib.Path, what: str) -> int:
     """Returns the descriptor of the file, locked and with this process' id in it."""
+    failures = 0
     while True:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except FileNotFoundError:
-            if path.parent.is_dir():
-                raise  # no name for a file
-            continue  # its former owner has just removed the folder
+            # A former owner has just removed the folder; or, if it stays so, no name for a file.
+            failures += 1
+            if failures == MOST_FAILURES:
+                raise
+            continue
         try:
             free = _try_lock(descriptor)
             if free and _is_file(path, descriptor):
