@@ -140,14 +140,18 @@ def exported_with_text() -> Exported:
     return Exported(model, KerasRuntime(model, MAX_LENGTH), written_once("text", write))
 
 
-def litert_runtime(folder: Path, quantization: str = "float32", **options: object) -> LiteRTRuntime:
-    """Opens the two files of a quantization that `write_litert` wrote."""
+def litert_runtime(
+    folder: Path, quantization: str = "float32", *, batch_size: int = 1, **options: object
+) -> LiteRTRuntime:
+    """Opens the files of a quantization that `write_litert` wrote."""
     translate = folder / f"model_{quantization}.tflite"
     names = [signature.name for signature, _ in LiteRTModel(translate).signatures]
     return LiteRTRuntime(
         translate,
         steps_path=folder / f"steps_{quantization}.tflite",
         source_lengths=sorted({int(name.rpartition("_")[2]) for name in names}),
+        batch_path=folder / f"batch_{quantization}.tflite" if batch_size > 1 else None,
+        batch_size=batch_size,
         **options,
     )
 

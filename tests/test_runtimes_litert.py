@@ -145,7 +145,7 @@ def test_threads_may_share_a_runtime():
 
 @pytest.mark.parametrize("ids", [np.full((2, 3), 5), np.zeros((1, 0)), np.array([5])])
 def test_anything_but_one_row_is_refused(ids):
-    with pytest.raises(ValueError, match=r"one source at a time.*once for each row.*shape \("):
+    with pytest.raises(ValueError, match=r"one source at a time.*again for others.*shape \("):
         runtime_of("gru_general").search(ids.astype("int32"))
 
 

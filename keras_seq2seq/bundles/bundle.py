@@ -215,6 +215,7 @@ class Bundle:
             shortlist=self.shortlist if name == REFERENCE else None,
             signatures=entry.get("signatures", {}),
             source_lengths=entry.get("source_lengths", ()),
+            batch_size=entry.get("batch_size", 1),
             xnnpack=xnnpack,
         )
         return open_runtime(name, artefact)

@@ -66,6 +66,13 @@ def add_export(commands: Commands) -> None:
         help="longest source of the searches inside LiteRT files, whose lengths are fixed "
         "(default: the model's max_length)",
     )
+    parser.add_argument(
+        "--litert-batch-size",
+        type=int,
+        default=1,
+        metavar="SENTENCES",
+        help="also write LiteRT files that translate so many sentences at once, for servers",
+    )
     parser.add_argument("--force", action="store_true", help="replace an existing folder")
     parser.set_defaults(command=_export)
 
@@ -143,6 +150,7 @@ def _export(arguments: argparse.Namespace) -> int:
         shortlist=shortlist,
         text_onnx=arguments.text_onnx,
         max_source_length=arguments.max_source_length,
+        litert_batch_size=arguments.litert_batch_size,
         quality=_measured_quality(arguments.run / "report.json"),
         force=arguments.force,
     )

@@ -50,6 +50,7 @@ def export(
     shortlist: Shortlist | None = None,
     text_onnx: bool = False,
     max_source_length: int | None = None,
+    litert_batch_size: int = 1,
     quality: Mapping[str, Any] | None = None,
     force: bool = False,
     verbose: bool = True,
@@ -88,6 +89,9 @@ def export(
         max_source_length: int > 0. Most tokens of a source, eos included, for the searches inside
             LiteRT files, whose lengths are fixed; longer sources are searched on the host. None
             takes `max_length` or the configuration's, whichever is longer.
+        litert_batch_size: int > 0. Above 1, LiteRT files `batch_<quantization>.tflite` are written
+            besides, which translate so many sources at once, for servers; 32 is a good number.
+            The other files take one source at a time.
         quality: Measured quality of the model for the manifest, such as what `evaluate`
             returned; plain values for JSON.
         force: Replace an existing bundle.
@@ -115,6 +119,7 @@ def export(
         tuple(checked_texts(sentences or (), "sentences")),
         text_onnx,
         max_source_length,
+        litert_batch_size,
     )
     request = check(
         prepared,

@@ -27,6 +27,8 @@ class PreparedExport:
         text_onnx: Whether to write an ONNX file from text to text.
         max_source_length: int > 0. Most tokens of a source, eos included, in files with fixed
             lengths; None takes the configuration's `max_length`, or that of the translation.
+        litert_batch_size: int > 0. Sources that a LiteRT file of its own translates at once; with 1
+            there is no such file.
     """
 
     model: TrainedModel
@@ -37,6 +39,7 @@ class PreparedExport:
     sentences: Sequence[str] = ()
     text_onnx: bool = False
     max_source_length: int | None = None
+    litert_batch_size: int = 1
 
     @functools.cached_property
     def growing(self) -> Signatures:

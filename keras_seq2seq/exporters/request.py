@@ -122,6 +122,8 @@ def _model_errors(prepared: PreparedExport) -> list[str]:
     if prepared.max_length < 1:
         checks.append(f"`max_length` must be at least 1; pass it. Received: {prepared.max_length}.")
     checks += _source_length_errors(prepared)
+    if (rows := prepared.litert_batch_size) < 1:
+        checks.append(f"`litert_batch_size` must be at least 1. Received: {rows}.")
     if prepared.shortlist is not None and model.config is None:
         checks.append("`shortlist` needs a model that a config describes. Received: custom parts.")
     for check_part in (_check_length, _check_beam, _check_shortlist):

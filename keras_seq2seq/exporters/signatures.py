@@ -1,14 +1,14 @@
 """The functions of every artefact, written once over the two parts of a model."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from keras_seq2seq.decoding.graph.beam import BeamSizes
-from keras_seq2seq.decoding.graph.search_model import search_models
+from keras_seq2seq.decoding.graph.search_model import search_models, short_step
 from keras_seq2seq.decoding.graph.translate import forced_log_probs, step_log_probs, translate
 from keras_seq2seq.decoding.hypothesis import FORBIDDEN
 from keras_seq2seq.decoding.shortlist import Shortlist
@@ -80,6 +80,7 @@ class Signatures:
         max_length: int > 0. Longest translation in tokens, eos included.
         beam: The beam search of `translate_beam`; None leaves it out of `functions`.
         dynamic: Whether shapes may change in the loop of a search.
+        short_steps: See `translate`.
     """
 
     def __init__(
@@ -89,8 +90,10 @@ class Signatures:
         beam: BeamSearch | None = None,
         *,
         dynamic: bool = True,
+        short_steps: Mapping[int, keras.Model] | None = None,
     ) -> None:
         self.models = models
+        self.short_steps = short_steps
         self.dynamic = dynamic
         self.max_length = max_length
         self.beam = beam
@@ -100,6 +103,14 @@ class Signatures:
     def over(self, models: ExportedModels) -> "Signatures":
         """Returns the same functions over other models."""
         return Signatures(models, self.max_length, self.beam, dynamic=self.dynamic)
+
+    def with_short_caches(self, *lengths: int) -> "Signatures":
+        """Returns the same functions, searching for their first tokens over shorter caches."""
+        given = self.models.search_encoder, self.models.search_step
+        steps = {n: short_step(*given, n) for n in lengths if n < self.max_length}
+        found = {length: step for length, step in steps.items() if step is not None}
+        options: dict[str, Any] = {"dynamic": self.dynamic, "short_steps": found}
+        return Signatures(self.models, self.max_length, self.beam, **options)
 
     @property
     def functions(self) -> tuple[str, ...]:
@@ -189,6 +200,7 @@ class Signatures:
             strategy=strategy,
             vocabulary_size=target_vocabulary_size(self.models.decoder),
             dynamic=self.dynamic,
+            short_steps=self.short_steps,
             **inputs,
         )
 

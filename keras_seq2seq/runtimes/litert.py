@@ -15,13 +15,16 @@ from keras_seq2seq.installed import missing_package
 from keras_seq2seq.runtimes.runtime import ArtefactFiles, Runtime
 from keras_seq2seq.runtimes.signature import Signatures, Tensor, check_signature
 from keras_seq2seq.text.tokenizer import unpadded_length
+from keras_seq2seq.text.vocabulary import EOS_ID
 
 REMEDY = "Export the model to LiteRT again."
+# A batch takes about as long as this part of its rows does one by one.
+SPARSEST = 4
 STEP_FUNCTIONS = ("encode", "decode_step")
 
 
 class LiteRTRuntime(Runtime):
-    """Runs the signatures of `.tflite` files, one source at a time.
+    """Runs the signatures of `.tflite` files, one source at a time or in batches.
 
     Threads may share it, but wait for each other, because an interpreter does one thing at a time;
     to run in parallel, make one runtime for each thread. No later call changes what a call
@@ -33,7 +36,10 @@ class LiteRTRuntime(Runtime):
             has them, as in bundles of format version 3. It is opened on first use.
         source_lengths: Source lengths of the searches, each a signature of its own; () if they take
             any length, as in bundles of format version 3.
-        beam: The beam search inside `path`, or None.
+        batch_path: The file that searches for several sources at once, opened on first use; None
+            searches for one after the other.
+        batch_size: int > 0. The rows of that file; fewer are filled up.
+        beam: The beam search inside the files, or None.
         num_threads: int > 0. Threads of one operator.
         signatures: What the manifest states of the functions; None checks nothing.
         xnnpack: Whether searches of fixed length use the kernels of XNNPACK, as they do on phones.
@@ -47,7 +53,6 @@ class LiteRTRuntime(Runtime):
     """
 
     name = "litert"
-    max_batch_size = 1
 
     def __init__(
         self,
@@ -55,6 +60,8 @@ class LiteRTRuntime(Runtime):
         *,
         steps_path: Path | None = None,
         source_lengths: Sequence[int] = (),
+        batch_path: Path | None = None,
+        batch_size: int = 1,
         beam: BeamSearch | None = None,
         num_threads: int = 1,
         signatures: Signatures | None = None,
@@ -68,6 +75,8 @@ class LiteRTRuntime(Runtime):
         self.xnnpack = xnnpack and bool(source_lengths)
         searches = ["translate_greedy", *(["translate_beam"] if beam else [])]
         names = [f"{name}_{n}" for name in searches for n in self.source_lengths] or searches
+        self._rows = batch_size if batch_path else 1
+        self.max_batch_size = self._rows
         options: dict[str, Any] = {"num_threads": num_threads, "signatures": signatures or {}}
         if steps_path is None:
             self._searches = _File(path, (*names, *STEP_FUNCTIONS), xnnpack=self.xnnpack, **options)
@@ -75,13 +84,15 @@ class LiteRTRuntime(Runtime):
         else:
             self._searches = _File(path, names, xnnpack=self.xnnpack, **options)
             self._steps = _File(steps_path, STEP_FUNCTIONS, xnnpack=False, **options)
-        self._without_xnnpack = functools.partial(
+        if batch_path is not None:
+            in_batches = [f"{name}_{batch_size}x{n}" for name in searches for n in source_lengths]
+            self._batches = _File(batch_path, in_batches, xnnpack=self.xnnpack, **options)
+        self._alone = functools.partial(
             LiteRTRuntime,
             path,
             steps_path=steps_path,
             source_lengths=source_lengths,
             beam=beam,
-            xnnpack=False,
             **options,
         )
         self._searches.open()
@@ -91,10 +102,17 @@ class LiteRTRuntime(Runtime):
 
     @functools.cached_property
     def _variants(self) -> dict[str, Runtime]:
-        return {"without XNNPACK": self._without_xnnpack()} if self.xnnpack else {}
+        found: dict[str, Runtime] = {}
+        if self._rows > 1:
+            found["one by one"] = self._alone(xnnpack=self.xnnpack)
+        if self.xnnpack:
+            found["without XNNPACK"] = self._alone(xnnpack=False)
+        return found
 
     def encode(self, source_ids: np.ndarray) -> Arrays:
-        return self._steps.run("encode", {"source_ids": _one_row(source_ids)})
+        given = self._checked(source_ids)
+        found = [self._steps.run("encode", {"source_ids": row[None]}) for row in given]
+        return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
 
     def step(self, ids: np.ndarray, state: Arrays) -> tuple[np.ndarray, Arrays]:
         # A beam search steps several hypotheses of its one source: one call for each.
@@ -113,7 +131,7 @@ class LiteRTRuntime(Runtime):
         return longest is None or unpadded_length(source_ids) <= longest
 
     def search(self, source_ids: np.ndarray, strategy: Strategy = GREEDY) -> list[list[Hypothesis]]:
-        _one_row(source_ids)
+        self._checked(source_ids)
         if not self.holds(source_ids):
             received = unpadded_length(source_ids)
             raise ValueError(
@@ -127,14 +145,35 @@ class LiteRTRuntime(Runtime):
         function = "translate_beam" if strategy == self.beam else "translate_greedy"
         if not self.source_lengths:
             return self._searches.run(function, {"source_ids": source_ids})
+        if len(source_ids) * SPARSEST > self._rows > 1:
+            filled = np.zeros((self._rows, source_ids.shape[1]), "int32")
+            filled[:, 0] = EOS_ID  # an empty source ends at once
+            filled[: len(source_ids)] = source_ids
+            found = self._of_length(self._batches, f"{function}_{self._rows}x", filled)
+            return {name: array[: len(source_ids)] for name, array in found.items()}
+        rows = [self._of_length(self._searches, f"{function}_", row[None]) for row in source_ids]
+        return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+    def _of_length(self, file: "_File", prefix: str, source_ids: np.ndarray) -> Arrays:
+        """Runs the search for the shortest length that holds the sources."""
         given, real = source_ids.shape[1], max(1, unpadded_length(source_ids))
         length = next(length for length in self.source_lengths if length >= real)
         padded = _resized(source_ids[:, :real], length)
-        found = self._searches.run(f"{function}_{length}", {"source_ids": padded})
+        found = file.run(f"{prefix}{length}", {"source_ids": padded})
         found["finished"] = found["finished"].astype(bool)
         if "attention" in found and found["attention"].shape[-1] == length:
             found["attention"] = _resized(found["attention"], given)
         return found
+
+    def _checked(self, source_ids: np.ndarray) -> np.ndarray:
+        rows = self._rows
+        if source_ids.ndim != 2 or source_ids.size == 0 or len(source_ids) > rows:
+            many = "one source" if rows == 1 else f"{rows} sources"
+            raise ValueError(
+                f"These LiteRT files translate {many} at a time, of at least one id; call them "
+                f"again for others. Received: ids of shape {source_ids.shape}."
+            )
+        return source_ids.astype("int32")
 
 
 def open_litert(artefact: ArtefactFiles) -> LiteRTRuntime:
@@ -147,9 +186,15 @@ def open_litert(artefact: ArtefactFiles) -> LiteRTRuntime:
     }
     if not isinstance(artefact.files, Mapping):
         return LiteRTRuntime(artefact.file, **options)
-    translate, steps = (artefact.path / artefact.files[part] for part in ("translate", "steps"))
-    lengths = artefact.source_lengths
-    return LiteRTRuntime(translate, steps_path=steps, source_lengths=lengths, **options)
+    files = {part: artefact.path / name for part, name in artefact.files.items()}
+    return LiteRTRuntime(
+        files["translate"],
+        steps_path=files["steps"],
+        source_lengths=artefact.source_lengths,
+        batch_path=files.get("batch"),
+        batch_size=artefact.batch_size,
+        **options,
+    )
 
 
 class _File:
@@ -252,15 +297,6 @@ def _tensors(details: dict[str, Any]) -> list[Tensor]:
         )
         for name, one in details.items()
     ]
-
-
-def _one_row(ids: np.ndarray) -> np.ndarray:
-    if ids.ndim != 2 or len(ids) != 1 or ids.size == 0:
-        raise ValueError(
-            "A LiteRT file translates one source at a time, of at least one id; call it once "
-            f"for each row. Received: ids of shape {ids.shape}."
-        )
-    return ids.astype("int32")
 
 
 def _resized(array: np.ndarray, length: int) -> np.ndarray:

@@ -43,6 +43,7 @@ class ArtefactFiles:
         shortlist: Candidates of such a search; with None it chooses from all ids.
         signatures: Inputs and outputs of each function, as the manifest states them.
         source_lengths: Source lengths that the files have searches for; () if they take any.
+        batch_size: int > 0. Sources that a file for batches translates at once; 1 without one.
         xnnpack: Whether LiteRT uses the kernels of XNNPACK.
     """
 
@@ -54,6 +55,7 @@ class ArtefactFiles:
     shortlist: Shortlist | None
     signatures: Signatures = dataclasses.field(default_factory=dict)
     source_lengths: Sequence[int] = ()
+    batch_size: int = 1
     xnnpack: bool = True
 
     @property

@@ -118,7 +118,7 @@ def beam_search(
 
         return advance
 
-    found = run_search(begin, search, state, source, dynamic=dynamic, width=sizes.beam_size)
+    found = run_search(begin, step, search, state, source, dynamic=dynamic, width=sizes.beam_size)
     return _Beams(strategy, sizes, max_length, found).best(found)
 
 

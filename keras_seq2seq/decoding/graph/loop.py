@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import keras
 
+from keras_seq2seq.decoding.graph.staged_step import StagedStep
+from keras_seq2seq.decoding.strategy import GraphStep
 from keras_seq2seq.models.tensor import Tensor, Tensors
 
 ops = keras.ops
@@ -14,6 +16,7 @@ Begin = Callable[[Tensors, Tensors], Advance]
 
 def run_search(
     begin: Begin,
+    step: GraphStep,
     search: Tensors,
     state: Tensors,
     source: Tensors,
@@ -25,6 +28,8 @@ def run_search(
 
     Args:
         begin: Takes `search` and `source`; returns the function that takes one step of these rows.
+        step: The decoder step that it takes; a `StagedStep` gets a loop for each length of its
+            caches, unless the loop is dynamic.
         search: Results of the rows so far: tensors (rows, ...), among them `going`, bool, (rows,)
             or (rows, 1).
         state: What a decoder step changes: tensors (rows * width, ...).
@@ -36,18 +41,9 @@ def run_search(
         `search` of all rows, each as it ended.
     """
 
-    def advance(
-        begun: Advance,
-    ) -> Callable[[Tensor, Tensors, Tensors], tuple[Tensor, Tensors, Tensors]]:
-        return lambda i, search, state: (i + 1, *begun(i, search, state))
-
     first = ops.convert_to_tensor(0, "int32")
     if not dynamic:
-        begun = advance(begin(search, source))
-        _, search, _ = ops.while_loop(
-            lambda i, search, state: ops.any(search["going"]), begun, (first, search, state)
-        )
-        return search
+        return _in_fixed_shapes(begin, step, first, search, state, source)
 
     def one_goes_on(
         i: Tensor, rows: Tensor, found: Tensors, search: Tensors, *others: Tensors
@@ -62,7 +58,7 @@ def run_search(
         def most_go_on(i: Tensor, search: Tensors, state: Tensors) -> Tensor:
             return ops.sum(ops.cast(search["going"], "float32")) > few
 
-        begun = advance(begin(search, source))
+        begun = _counting(begin(search, source))
         i, search, state = ops.while_loop(most_go_on, begun, (i, search, state))
         places = rows[:, None]
         found = {k: ops.scatter_update(found[k], places, value) for k, value in search.items()}
@@ -83,3 +79,38 @@ def run_search(
     rows = ops.arange(ops.shape(search["going"])[0], dtype="int32")
     start = (first, rows, search, search, state, source)
     return ops.while_loop(one_goes_on, until_some_end, start)[2]
+
+
+def _in_fixed_shapes(
+    begin: Begin, step: GraphStep, i: Tensor, search: Tensors, state: Tensors, source: Tensors
+) -> Tensors:
+    """Takes all steps of all rows, in one loop for each length of the caches."""
+
+    def run(
+        i: Tensor, search: Tensors, state: Tensors, until: int | None
+    ) -> tuple[Tensor, Tensors, Tensors]:
+        begun = _counting(begin(search, source))
+        return ops.while_loop(_going(until), begun, (i, search, state))
+
+    if isinstance(step, StagedStep):
+        *firsts, last = step.lengths
+        for length in firsts:
+            i, search, state = run(i, search, step.fitted(state, length), length)
+        state = step.fitted(state, last)
+    return run(i, search, state, None)[1]
+
+
+def _counting(
+    advance: Advance,
+) -> Callable[[Tensor, Tensors, Tensors], tuple[Tensor, Tensors, Tensors]]:
+    return lambda i, search, state: (i + 1, *advance(i, search, state))
+
+
+def _going(until: int | None) -> Callable[[Tensor, Tensors, Tensors], Tensor]:
+    """Returns the condition of a loop that ends with its rows, or before a step."""
+
+    def condition(i: Tensor, search: Tensors, state: Tensors) -> Tensor:
+        going = ops.any(search["going"])
+        return going if until is None else ops.logical_and(going, i < until)
+
+    return condition

@@ -38,11 +38,37 @@ def search_models(
         return _searching(encoder, decoder_step, dynamic, shortlist)
 
 
+def short_step(
+    search_encoder: keras.Model, search_step: keras.Model, max_length: int
+) -> keras.Model | None:
+    """Returns the decoder step of a search for its first tokens, over shorter caches.
+
+    Args:
+        search_encoder, search_step: What `search_models` returned, not dynamic.
+        max_length: int > 0. Most tokens that the caches hold.
+    Returns:
+        A decoder over the same layers, or None if it has no caches.
+    """
+    if not any(map(_has_cache, search_step.layers)):
+        return None
+    empty = _with_empty_caches(ALIGNED, max_length)
+    shapes = keras.models.clone_model(search_encoder, clone_function=empty).output
+    inputs = {
+        name: keras.Input(shapes.get(name, tensor).shape[1:], dtype=tensor.dtype, name=name)
+        for name, tensor in search_step.input.items()
+    }
+    with dtype_policy(search_step.dtype_policy):
+        return keras.models.clone_model(
+            search_step, input_tensors=inputs, clone_function=_with_cache(ALIGNED)
+        )
+
+
 def _searching(
     encoder: keras.Model, decoder_step: keras.Model, dynamic: bool, shortlist: Shortlist | None
 ) -> tuple[keras.Model, keras.Model]:
     if any(map(_has_cache, decoder_step.layers)):
-        empty, step = _with_cache(GROWING if dynamic else ALIGNED)
+        cache = GROWING if dynamic else ALIGNED
+        empty, step = _with_empty_caches(cache), _with_cache(cache)
         encoder = keras.models.clone_model(encoder, clone_function=empty)
         inputs = {
             name: keras.Input(found.shape[1:], dtype=found.dtype, name=name)
@@ -61,16 +87,18 @@ def _has_cache(layer: keras.layers.Layer) -> bool:
     return isinstance(layer, OneToken) and isinstance(layer.layer, CachedSelfAttention)
 
 
-def _with_cache(cache: Cache) -> tuple[CloneLayer, CloneLayer]:
-    """Returns what makes the layers of an encoder and of a decoder step use a kind of cache."""
+def _with_empty_caches(cache: Cache, max_length: int | None = None) -> CloneLayer:
+    """Returns what makes the layers of an encoder hand out empty caches of a kind and length."""
 
-    def empty(layer: keras.layers.Layer) -> keras.layers.Layer:
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
         if not isinstance(layer, EmptyCache):
             return layer
-        sizes = layer.num_heads, layer.head_size, layer.max_length
+        sizes = layer.num_heads, layer.head_size, max_length or layer.max_length
         return EmptyCache(*sizes, cache=cache, name=layer.name, dtype=layer.dtype_policy)
 
-    def step(layer: keras.layers.Layer) -> keras.layers.Layer:
-        return OneToken(layer.layer, cache=cache) if _has_cache(layer) else layer
+    return clone
 
-    return empty, step
+
+def _with_cache(cache: Cache) -> CloneLayer:
+    """Returns what makes the layers of a decoder step use a kind of cache."""
+    return lambda layer: OneToken(layer.layer, cache=cache) if _has_cache(layer) else layer

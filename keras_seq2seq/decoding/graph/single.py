@@ -102,7 +102,7 @@ def single_search(
         # No step reads the attention of the step before.
         source["attention"] = state["attention"]
     carried = {name: value for name, value in state.items() if name != "attention"}
-    found = run_search(begin, search, carried, source, dynamic=dynamic)
+    found = run_search(begin, step, search, carried, source, dynamic=dynamic)
     return _found(found, is_empty_source(source_ids))
 
 

@@ -1,9 +1,11 @@
 """Whole translations in keras.ops: reads sources with the encoder, then searches or scores."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
+from keras_seq2seq.decoding.graph.staged_step import StagedStep
 from keras_seq2seq.decoding.strategies import GREEDY
 from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.models.contract import attends, source_names, state_names
@@ -22,6 +24,7 @@ def translate(
     strategy: Strategy = GREEDY,
     vocabulary_size: int | None = None,
     dynamic: bool = False,
+    short_steps: Mapping[int, keras.Model] | None = None,
     **inputs: Any,
 ) -> Tensors:
     """Reads sources and searches; a source without a real token gives an empty translation.
@@ -35,6 +38,8 @@ def translate(
         vocabulary_size: int > 0. Number of target ids, needed for an encoder with `candidates`: the
             logits of the decoder are then only of these.
         dynamic: See `run_search`.
+        short_steps: Decoders over shorter caches (`short_step`) by how many tokens these hold; each
+            takes the steps that it can, in a loop of its own, if the search is not dynamic.
         **inputs: What the strategy's `graph_inputs` returned; `sizes`, a `BeamSizes` of tensors,
             overrides those of a beam search.
     Returns:
@@ -52,16 +57,16 @@ def translate(
     if attends(decoder_step):
         state["attention"] = ops.zeros_like(encoded["source_mask"], dtype="float32")
 
-    def step(ids: Tensor, state: Tensors) -> tuple[Tensor, Tensors]:
+    def take(model: keras.Model, ids: Tensor, state: Tensors) -> tuple[Tensor, Tensors]:
         given = {name: state[name] for name in (*source_names(decoder_step), *names)}
-        outputs = decoder_step({"target_ids": ids, **given})
+        outputs = model({"target_ids": ids, **given})
         new = {name: outputs[name] for name in names}
         if "attention" in state:
             new["attention"] = ops.cast(outputs["attention"], "float32")
         return step_log_probs(outputs), new
 
     return strategy.search_graph(
-        step,
+        StagedStep({**(short_steps or {}), max_length: decoder_step}, take),
         state,
         source_ids,
         max_length=max_length,

@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import hashlib
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -56,26 +57,28 @@ PRODUCTS = Int8Recipe(
 def int8_contents(
     translate: bytes,
     steps: bytes,
+    *others: bytes,
     sources: Iterable[np.ndarray],
-    *,
     vocabulary_size: int,
     recipe: Int8Recipe = PRODUCTS,
-) -> tuple[bytes, bytes]:
-    """Returns both files with products that are computed in int8, with the same fixed scales.
+) -> list[bytes]:
+    """Returns the files with products that are computed in int8, with the same fixed scales.
 
     Args:
         translate, steps: .tflite files in dynamic int8, see `measured_ranges`.
+        *others: Files of the same model that need not be measured.
         sources: int32, shape (1, source_length) each. The scales are measured on them.
         vocabulary_size: int > 0. Columns of the product that gives the logits.
         recipe: What is computed in int8.
     """
     measured = measured_ranges(translate, steps, sources)
-    models = [Int8Model(unpacked(c), m) for c, m in zip((translate, steps), measured, strict=True)]
+    all_ranges: Iterable[Ranges] = itertools.chain(measured, itertools.repeat({}))
+    pairs = zip((translate, steps, *others), all_ranges, strict=False)
+    models = [Int8Model(unpacked(content), ranges) for content, ranges in pairs]
     ranges = joined(model.product_ranges for model in models)
     for model in models:
         model.quantize(recipe, vocabulary_size, ranges)
-    first, second = (packed(model.model) for model in models)
-    return first, second
+    return [packed(model.model) for model in models]
 
 
 @dataclasses.dataclass(frozen=True)

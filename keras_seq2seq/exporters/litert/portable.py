@@ -40,7 +40,8 @@ def _put_first(model: Any) -> None:
     for signature in model.signatureDefs or ():
         name = signature.signatureKey.decode()
         if name.startswith(FIRST):
-            found[int(name.removeprefix(FIRST))] = signature.subgraphIndex
+            length = name.removeprefix(FIRST).rpartition("x")[2]
+            found[int(length)] = signature.subgraphIndex
     if not found or not (first := found[max(found)]):
         return
     graphs = model.subgraphs

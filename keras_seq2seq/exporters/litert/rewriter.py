@@ -11,6 +11,7 @@ from keras_seq2seq.file_formats.litert_schema import litert_schema
 OPTIONS = {
     "ADD": "AddOptions",
     "CAST": "CastOptions",
+    "FILL": "FillOptions",
     "FLOOR_DIV": "FloorDivOptions",
     "GATHER": "GatherOptions",
     "MUL": "MulOptions",

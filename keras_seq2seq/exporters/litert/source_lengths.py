@@ -1,4 +1,4 @@
-"""The fixed source lengths of a LiteRT file."""
+"""The fixed lengths of a LiteRT file."""
 
 import itertools
 
@@ -24,3 +24,20 @@ def source_lengths(longest: int) -> tuple[int, ...]:
     # A step just below the longest would save nothing.
     shorter = itertools.takewhile(lambda length: length + FINEST // 2 < longest, steps)
     return (longest, *sorted(shorter, reverse=True))
+
+
+def first_cache_length(source_length: int, longest: int) -> int | None:
+    """Returns how many tokens the caches of a search hold at first, or None for all from the start.
+
+    LiteRT copies and reads whole caches at every step, and most translations are hardly longer
+    than their sources.
+
+    Args:
+        source_length: int > 0. The length that the search is for.
+        longest: int > 0. Most tokens of a translation, end of sentence included.
+    Example:
+        >>> first_cache_length(16, 80), first_cache_length(64, 80)
+        (24, None)
+    """
+    first = source_length + FINEST
+    return first if first <= 0.75 * longest else None

@@ -11,12 +11,13 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from keras_seq2seq.exporters.litert.builtin_operators import BUILTIN_ONLY, check_builtin_only
+from keras_seq2seq.exporters.litert.compact import compact
 from keras_seq2seq.exporters.litert.embedding_lookup import with_embedding_lookup
 from keras_seq2seq.exporters.litert.fast_operators import fast_operators
 from keras_seq2seq.exporters.litert.int8 import int8_contents
 from keras_seq2seq.exporters.litert.packing import packed, unpacked
 from keras_seq2seq.exporters.litert.portable import portable
-from keras_seq2seq.exporters.litert.source_lengths import source_lengths
+from keras_seq2seq.exporters.litert.source_lengths import first_cache_length, source_lengths
 from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.exporters.signatures import ExportedModels, Signatures, described
 from keras_seq2seq.exporters.silence import silence
@@ -24,9 +25,9 @@ from keras_seq2seq.formats import check_quantizations
 from keras_seq2seq.models.contract import target_vocabulary_size
 
 FOREIGN = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
-TRANSLATE, STEPS = "translate", "steps"
-# The file that phones need, and the one that they leave at home.
-PARTS = {TRANSLATE: "model_{}.tflite", STEPS: "steps_{}.tflite"}
+TRANSLATE, STEPS, BATCH = "translate", "steps", "batch"
+# The file that phones need, and those that they leave at home.
+PARTS = {TRANSLATE: "model_{}.tflite", STEPS: "steps_{}.tflite", BATCH: "batch_{}.tflite"}
 
 
 def write_litert(
@@ -38,7 +39,9 @@ def write_litert(
     each source length n of `source_lengths`. No shape is open and no input or output is bool, so
     that every API of the runtime takes it; the longest greedy search is its first subgraph, for
     callers that know no signatures. `steps_...` has `encode` and `decode_step` for any length, for
-    a search on the host. Each file holds one copy of the weights and builtin operators only.
+    a search on the host. `batch_...`, for servers, is written if `litert_batch_size` is above 1: it
+    has `translate_greedy_<rows>x<n>` and `translate_beam_<rows>x<n>` for as many sources at once.
+    Each file holds one copy of the weights and builtin operators only.
 
     Args:
         prepared: What to write.
@@ -49,7 +52,8 @@ def write_litert(
     Returns:
         {"files": {quantization: {"translate": file name, "steps": file name}}, "signatures":
         {name: {"inputs", "outputs"}}, "source_lengths": the longest first}; inputs and outputs are
-        lists of {"name", "dtype", "shape"} with None for an open axis.
+        lists of {"name", "dtype", "shape"} with None for an open axis. With a file for batches
+        "files" have "batch" too, and "batch_size" is its rows.
     Raises:
         ValueError: If a quantization is unknown, "int8" has no sentences, or the model needs
             other operators.
@@ -62,8 +66,10 @@ def write_litert(
             f"them. Received: {prepared.sentences!r}."
         )
     folder.mkdir(parents=True, exist_ok=True)
+    rows = prepared.litert_batch_size
+    parts = [part for part in PARTS if part != BATCH or rows > 1]
     files = {
-        quantization: {part: name.format(quantization) for part, name in PARTS.items()}
+        quantization: {part: PARTS[part].format(quantization) for part in parts}
         for quantization in quantizations
     }
     lengths = source_lengths(prepared.longest_source)
@@ -80,15 +86,16 @@ def write_litert(
             contents: Mapping[str, bytes] = converted[base]
             if quantization == "int8":
                 words = target_vocabulary_size(prepared.model.decoder)
-                both = contents[TRANSLATE], contents[STEPS]
-                both = int8_contents(*both, sources, vocabulary_size=words)
-                contents = dict(zip(PARTS, both, strict=True))
+                given = (contents[part] for part in parts)
+                changed = int8_contents(*given, sources=sources, vocabulary_size=words)
+                contents = dict(zip(parts, changed, strict=True))
             for part, name in names.items():
-                content = packed(portable(fast_operators(unpacked(contents[part]))))
+                content = packed(compact(portable(fast_operators(unpacked(contents[part])))))
                 check_builtin_only(content, folder / name)
                 (folder / name).write_bytes(content)
     signatures = {name: described(f) for part in frozen.values() for name, f in part.items()}
-    return {"files": files, "signatures": signatures, "source_lengths": list(lengths)}
+    entry = {"files": files, "signatures": signatures, "source_lengths": list(lengths)}
+    return entry if rows == 1 else {**entry, "batch_size": rows}
 
 
 def _saved(
@@ -99,15 +106,24 @@ def _saved(
         signatures = prepared.fixed.over(_looked_up(prepared.fixed.models))
         steps = {name: _frozen(signatures, name) for name in ("encode", "decode_step")}
         searches = [name for name in signatures.functions if name not in steps]
-        translations = {
-            f"{name}_{length}": _frozen(signatures, name, length)
-            for name in searches
-            for length in lengths
-        }
-        frozen = {TRANSLATE: translations, STEPS: steps}
+        frozen = {TRANSLATE: _searches(signatures, searches, lengths, 1), STEPS: steps}
+        if prepared.litert_batch_size > 1:
+            frozen[BATCH] = _searches(signatures, searches, lengths, prepared.litert_batch_size)
         for part, functions in frozen.items():
             tf.saved_model.save(tf.Module(), folder / part, signatures=functions)
     return frozen
+
+
+def _searches(
+    signatures: Signatures, names: Sequence[str], lengths: Sequence[int], rows: int
+) -> dict[str, Any]:
+    """Returns each search for each source length, of so many sources at once."""
+    prefix = "" if rows == 1 else f"{rows}x"
+    return {
+        f"{name}_{prefix}{length}": _frozen(_in_stages(signatures, length), name, length, rows)
+        for name in names
+        for length in lengths
+    }
 
 
 def _looked_up(models: ExportedModels) -> ExportedModels:
@@ -116,13 +132,20 @@ def _looked_up(models: ExportedModels) -> ExportedModels:
     return models.replaced(**dict.fromkeys(names, with_embedding_lookup))
 
 
-def _frozen(signatures: Signatures, name: str, source_length: int | None = None) -> Any:
+def _in_stages(signatures: Signatures, source_length: int) -> Signatures:
+    first = first_cache_length(source_length, signatures.max_length)
+    return signatures if first is None else signatures.with_short_caches(first)
+
+
+def _frozen(
+    signatures: Signatures, name: str, source_length: int | None = None, rows: int = 1
+) -> Any:
     """Returns a function with its weights as constants.
 
     Given the variables of Keras 3, the converter writes a file without weights, which fails only
     when it runs.
     """
-    specs = signatures.specs(name, batch_size=1, source_length=source_length)
+    specs = signatures.specs(name, batch_size=rows, source_length=source_length)
     function = getattr(signatures, name)
     if source_length is not None:
         function = _without_bool(function)
