@@ -79,6 +79,8 @@ CONFIGS = {
     "transformer": {**TRANSFORMER, **TWO_LAYERS},
     **OF_TRANSFORMERS,
 }
+# Those that are written in dynamic int8 too.
+QUANTISED = ("gru_general", "gru_scaled_shared", "transformer", "transformer_to_ssru")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +100,8 @@ def exported(name: str) -> Exported:
     def write(folder: Path) -> None:
         longest = None if model.config.longest_source else LONGEST_SOURCE
         prepared = PreparedExport(model, MAX_LENGTH, max_source_length=longest)
-        write_litert(prepared, folder / "litert", ["float32", "dynamic_int8"])
+        quantizations = ["float32", *(["dynamic_int8"] if name in QUANTISED else [])]
+        write_litert(prepared, folder / "litert", quantizations)
         write_saved_model(prepared, folder / "saved_model")
 
     return Exported(model, KerasRuntime(model, MAX_LENGTH), written_once(name, write))
