@@ -39,7 +39,7 @@ def test_an_older_opset_has_no_such_node_and_the_same_translation(tmp_path):
     found = []
     for version in (16, 17):
         folder = tmp_path / str(version)
-        write_onnx(PreparedExport(model, 3), folder, opset_version=version)
+        write_onnx(PreparedExport(model, 3, onnx_opset=version), folder)
         assert (kinds(folder / "translate_greedy.onnx")["LayerNormalization"] > 0) == (
             version == 17
         )

@@ -263,11 +263,11 @@ def test_placeholders_keep_masks_and_shapes():
     assert all(a is b for a, b in zip(replaced.weights, model.weights, strict=True))
 
 
-@pytest.mark.parametrize("version", [14, 19])
+@pytest.mark.parametrize("version", [14, 19, 24])
 def test_opset_version_out_of_range(version, tmp_path):
-    prepared = PreparedExport(exported("gru_general").model, MAX_LENGTH)
-    with pytest.raises(ValueError, match=r"`opset_version` must be 15 to 18\. Received: "):
-        write_onnx(prepared, tmp_path, opset_version=version)
+    prepared = PreparedExport(exported("gru_general").model, MAX_LENGTH, onnx_opset=version)
+    with pytest.raises(ValueError, match=r"`onnx_opset` must be 15 to 18, or 23\. Received: "):
+        write_onnx(prepared, tmp_path)
 
 
 def test_mixed_precision_is_refused(tmp_path):

@@ -108,8 +108,10 @@ def test_bodies_functions_and_constants_count(tmp_path):
         ({"ai.onnx": 17, "com.microsoft": 1}, 8, "1.12"),
         ({"ai.onnx": 15, "ai.onnx.ml": 3}, 8, "1.12"),
         ({"ai.onnx": 21}, 10, "1.18"),
-        ({"ai.onnx": 22}, 10, None),
-        ({"ai.onnx": 17}, 11, None),
+        ({"ai.onnx": 22}, 10, "1.21"),
+        ({"ai.onnx": 17}, 11, "1.23"),
+        ({"ai.onnx": 23}, 11, "1.23"),
+        ({"ai.onnx": 26}, 13, None),
     ],
 )
 def test_oldest_onnxruntime_follows_from_opsets_and_ir_version(opsets, ir_version, release):

@@ -18,6 +18,7 @@ from keras_seq2seq.cli.options import (
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
 from keras_seq2seq.evaluation import METRICS
+from keras_seq2seq.exporters.onnx.opsets import DEFAULT_OPSET, OPSETS
 from keras_seq2seq.formats import EXACT, EXPORTED, FORMATS, QUANTIZATIONS
 from keras_seq2seq.verification.quality_gate import Gate
 
@@ -72,6 +73,14 @@ def add_export(commands: Commands) -> None:
         default=1,
         metavar="SENTENCES",
         help="also write LiteRT files that translate so many sentences at once, for servers",
+    )
+    parser.add_argument(
+        "--onnx-opset",
+        type=int,
+        choices=OPSETS,
+        default=DEFAULT_OPSET,
+        help="version of the operators in ONNX files; 23 is faster for a Transformer, and needs "
+        "onnxruntime 1.23 or later (default: %(default)s)",
     )
     parser.add_argument("--force", action="store_true", help="replace an existing folder")
     parser.set_defaults(command=_export)
@@ -151,6 +160,7 @@ def _export(arguments: argparse.Namespace) -> int:
         text_onnx=arguments.text_onnx,
         max_source_length=arguments.max_source_length,
         litert_batch_size=arguments.litert_batch_size,
+        onnx_opset=arguments.onnx_opset,
         quality=_measured_quality(arguments.run / "report.json"),
         force=arguments.force,
     )
@@ -189,6 +199,8 @@ def _check(arguments: argparse.Namespace) -> None:
         check_used(arguments, limits, "--evaluation")
     if arguments.quality_metric != "bleu":
         check_used(arguments, ["tokenize"], "--quality-metric bleu")
+    if "onnx" not in arguments.formats:
+        check_used(arguments, ["onnx_opset"], "--formats onnx")
     if not any(len(row.all_quantizations(arguments.quantization)) > 1 for row in formats):
         check_used(arguments, limits, "a quantised file to judge, see --quantization")
     if not (arguments.evaluation or arguments.shortlist or arguments.run.is_dir()):

@@ -15,6 +15,7 @@ from keras_seq2seq.bundles.whole_folder import whole_folder
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategies import BeamSearch
 from keras_seq2seq.exporters.exported_model import exported_model, other_precisions
+from keras_seq2seq.exporters.onnx.opsets import DEFAULT_OPSET
 from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.exporters.request import ExportRequest, check
 from keras_seq2seq.formats import EXPORTED, FORMATS, REFERENCE, resolved
@@ -51,6 +52,7 @@ def export(
     text_onnx: bool = False,
     max_source_length: int | None = None,
     litert_batch_size: int = 1,
+    onnx_opset: int = DEFAULT_OPSET,
     quality: Mapping[str, Any] | None = None,
     force: bool = False,
     verbose: bool = True,
@@ -92,6 +94,9 @@ def export(
         litert_batch_size: int > 0. Above 1, LiteRT files `batch_<quantization>.tflite` are written
             besides, which translate so many sources at once, for servers; 32 is a good number.
             The other files take one source at a time.
+        onnx_opset: int, 15 to 18, or 23. Version of the operators in ONNX files: 17 is read by
+            onnxruntime 1.12 and later, 23 by 1.23 and later. With 23 each attention in the search
+            of a Transformer is one node, which is faster.
         quality: Measured quality of the model for the manifest, such as what `evaluate`
             returned; plain values for JSON.
         force: Replace an existing bundle.
@@ -120,6 +125,7 @@ def export(
         text_onnx,
         max_source_length,
         litert_batch_size,
+        onnx_opset,
     )
     request = check(
         prepared,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategies import BeamSearch
+from keras_seq2seq.exporters.onnx.opsets import DEFAULT_OPSET
 from keras_seq2seq.exporters.signatures import ExportedModels, Signatures
 from keras_seq2seq.models.contract import TrainedModel
 from keras_seq2seq.text.tokenizer import TokenizerPair
@@ -29,6 +30,7 @@ class PreparedExport:
             lengths; None takes the configuration's `max_length`, or that of the translation.
         litert_batch_size: int > 0. Sources that a LiteRT file of its own translates at once; with 1
             there is no such file.
+        onnx_opset: int, one of `OPSETS`. Version of the operators in ONNX files.
     """
 
     model: TrainedModel
@@ -40,6 +42,7 @@ class PreparedExport:
     text_onnx: bool = False
     max_source_length: int | None = None
     litert_batch_size: int = 1
+    onnx_opset: int = DEFAULT_OPSET
 
     @functools.cached_property
     def growing(self) -> Signatures:

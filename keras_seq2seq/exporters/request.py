@@ -9,6 +9,7 @@ import keras
 
 from keras_seq2seq.bundles.manifest import MANIFEST_FILE
 from keras_seq2seq.bundles.whole_folder import check_utf8
+from keras_seq2seq.exporters.onnx.opsets import opset_errors
 from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.exporters.weight_values import weight_errors
 from keras_seq2seq.formats import EXACT, EXPORTED, FORMATS, QUANTIZATIONS
@@ -69,6 +70,7 @@ def check(
     ]
     if prepared.text_onnx and "onnx" not in formats:
         errors.append(f'`text_onnx` needs the format "onnx". Received: formats={formats}.')
+    errors += opset_errors(prepared.onnx_opset)
     judged_by = Gate()
     try:
         judged_by = Gate.from_options(gate, gate_options)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from keras_seq2seq.exporters import silence as standard_error
+from keras_seq2seq.exporters.onnx.opsets import NEWEST_OF_TF2ONNX
 from keras_seq2seq.runtimes.onnx import NEXT_PREFIX
 
 # The optimizers of tf2onnx in its order, without those for images and quantised graphs.
@@ -19,6 +20,9 @@ OPTIMIZERS = (
     "BackToBackOptimizer",
     "EinsumOptimizer",
 )
+
+# The only operators that compute something else in opset 23 than in 18.
+CHANGED_AFTER_18 = {"AveragePool", "DFT", "GridSample", "GroupNormalization"}
 
 
 @contextlib.contextmanager
@@ -39,6 +43,7 @@ def convert(signatures: Any, function: str, opset_version: int, handlers: dict[s
     import onnx
     import tensorflow as tf
 
+    from keras_seq2seq.exporters.onnx.attention import FIRST_OPSET, fold_scales, fuse_attention
     from keras_seq2seq.exporters.onnx.simplify import simplify
     from keras_seq2seq.version import __version__
 
@@ -46,9 +51,14 @@ def convert(signatures: Any, function: str, opset_version: int, handlers: dict[s
     call = _positional(getattr(signatures, function), list(specs))
     traced = tf.function(call, autograph=False).get_concrete_function(*specs.values())
     handlers = {**handlers, "SelectV2": (_write_where, [])}
-    proto = _translated(traced, list(specs), opset_version, handlers)
+    proto = _translated(traced, list(specs), min(opset_version, NEWEST_OF_TF2ONNX), handlers)
     del proto.opset_import[1:]
     _check_operators(proto, function)
+    simplify(proto)
+    _raise_opset(proto, opset_version)
+    fold_scales(proto.graph)
+    if opset_version >= FIRST_OPSET:
+        fuse_attention(proto)
     simplify(proto)
     _name_axes(proto.graph)
     proto.producer_name, proto.producer_version = "keras_seq2seq", __version__
@@ -115,6 +125,23 @@ def _optimized(graph: Any, optimizers: list[Any]) -> Any:
     graph.delete_unused_nodes(graph.outputs)
     graph.topological_sort(graph.get_nodes())
     return graph
+
+
+def _raise_opset(proto: Any, version: int) -> None:
+    """Marks a graph as one of a version that tf2onnx does not write yet."""
+    from onnx import helper
+
+    from keras_seq2seq.file_formats.onnx_graph import nodes
+
+    if version <= proto.opset_import[0].version:
+        return
+    if changed := sorted(CHANGED_AFTER_18 & {node.op_type for node in nodes(proto.graph)}):
+        raise ValueError(
+            f"`onnx_opset` must be at most {NEWEST_OF_TF2ONNX} for a model whose layers become "
+            f"{', '.join(changed)}. Received: {version}."
+        )
+    proto.opset_import[0].version = version
+    proto.ir_version = helper.find_min_ir_version_for(proto.opset_import)
 
 
 def _positional(function: Callable[..., Any], names: list[str]) -> Callable[..., Any]:

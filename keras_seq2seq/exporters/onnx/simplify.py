@@ -35,7 +35,7 @@ def simplify(model: Any) -> None:
     # Shape inference cannot see outer values from inside a loop, so it comes before the lifting. A
     # second round finds more shapes in the simpler graph.
     for _ in range(2):
-        shapes = _shapes(onnx.shape_inference.infer_shapes(model).graph)
+        shapes = known_shapes(onnx.shape_inference.infer_shapes(model).graph)
         apply_rules(graph, shapes)
     _lift_constants(graph)
     for owner, loop in reversed(list(loops(graph))):
@@ -120,7 +120,7 @@ def _replace_nodes(graph: Any, kept: list[Any]) -> None:
     graph.node.extend(copies)
 
 
-def _shapes(graph: Any) -> dict[str, list[int | None]]:
+def known_shapes(graph: Any) -> dict[str, list[int | None]]:
     """Returns the known shapes of all values by name, with None for an open axis."""
     result: dict[str, list[int | None]] = {t.name: list(t.dims) for t in graph.initializer}
     for owner in graphs(graph):

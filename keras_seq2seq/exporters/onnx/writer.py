@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_seq2seq.exporters.onnx.conversion import convert, silence
+from keras_seq2seq.exporters.onnx.opsets import opset_errors
 from keras_seq2seq.exporters.onnx.placement import place_weights
 from keras_seq2seq.exporters.onnx.text import add_tokenizers
 from keras_seq2seq.exporters.prepared import PreparedExport
@@ -21,7 +22,6 @@ FILES = {
     "translate_beam": "translate_beam.onnx",
     "translate_text_greedy": "translate_text_greedy.onnx",
 }
-OPSET_VERSIONS = (15, 18)
 OTHER_PRECISIONS = {"bfloat16", "float16", "float64"}
 
 
@@ -29,23 +29,20 @@ def write_onnx(
     prepared: PreparedExport,
     folder: pathlib.Path,
     quantizations: Sequence[str] = ("float32",),
-    *,
-    opset_version: int = 17,
 ) -> dict[str, Any]:
     """Writes `encoder.onnx`, `decoder_step.onnx`, `translate_greedy.onnx`, `translate_beam.onnx`.
 
     The files use standard operators only, except `translate_text_greedy.onnx`, which needs
     onnxruntime-extensions. Batch size and lengths are open. Recurrent layers of the encoder
     and, in whole translations, layer normalisations become native nodes, see `NativeRNNs` and
-    `NativeNorms`; a search is one Loop. The same model gives the same bytes. Quantised files have
+    `NativeNorms`; a search is one Loop, with a node for each attention of a Transformer if the
+    opset is 23. The same model gives the same bytes. Quantised files have
     the quantisation in their names, such as `encoder_dynamic_int8.onnx`; the text file is float32.
 
     Args:
-        prepared: What to write.
+        prepared: What to write, and the version of the ONNX operators.
         folder: Where to write; made if missing.
         quantizations: Any of "float32", "float16" and "dynamic_int8", see `quantized`.
-        opset_version: int, 15 to 18. Version of the ONNX operators; 17 is read by onnxruntime
-            1.12 and later.
     Returns:
         For the manifest: `opset_version`, `files` by quantization and function, and `signatures`
         by function with `inputs` and `outputs`, each a list of {"name", "dtype", "shape"} with
@@ -57,9 +54,9 @@ def write_onnx(
             does not compute in float32, or has an operator that ONNX lacks.
     """
     _import_tools()
-    low, high = OPSET_VERSIONS
-    if not low <= opset_version <= high:
-        raise ValueError(f"`opset_version` must be {low} to {high}. Received: {opset_version}.")
+    opset_version = prepared.onnx_opset
+    if errors := opset_errors(opset_version):
+        raise ValueError(*errors)
     check_quantizations("onnx", quantizations)
     _check_precision(prepared.model)
     from keras_seq2seq.exporters.onnx.quantization import quantized
