@@ -18,7 +18,7 @@ from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.file_formats.onnx_graph import inner_graphs, loops, nodes
 from keras_seq2seq.inspection.inspect import inspect
 
-NAME = "transformer_post_shared"  # one layer
+NAME = "transformer"
 QUANTIZATIONS = ("float32", "float16", "dynamic_int8")
 # A step of attention to a memory, as a search has it; {query} tells how many queries there are.
 STEP = """
@@ -73,11 +73,11 @@ def test_each_attention_of_a_step_is_one_node(quantization):
     graph = onnx.load(fused() / files(quantization)["translate_greedy"]).graph
     config = exported(NAME).model.config
     found = kinds(graph)
-    assert found["Attention"] == 2 * config.num_decoder_layers
-    assert found["Softmax"] == config.num_encoder_layers  # to many queries
-    cached, to_source = (node for node in nodes(graph) if node.op_type == "Attention")
+    assert found["Attention"] == 2 * config.num_decoder_layers - 1
+    # Of the encoder, and of the last layer, whose weights are an output.
+    assert found["Softmax"] == config.num_encoder_layers + 1
+    cached = next(node for node in nodes(graph) if node.op_type == "Attention")
     assert (len(cached.input), len(cached.output)) == (6, 3)
-    assert (len(to_source.input), len(to_source.output)) == (4, 4)
 
 
 @pytest.mark.parametrize("file", ["encoder.onnx", "decoder_step.onnx"])
@@ -113,7 +113,7 @@ def test_an_older_opset_has_the_scales_in_the_weights():
     _, tokens = (inner for _, loop in loops(graph) for inner in inner_graphs(loop))
     made = {name: node.op_type for node in tokens.node for name in node.output}
     scaled = [n for n in tokens.node if n.op_type == "Mul" and made.get(n.input[0]) == "MatMul"]
-    assert scaled == [] and kinds(tokens)["Softmax"] == 2
+    assert scaled == [] and kinds(tokens)["Softmax"] == 4
 
 
 @pytest.mark.parametrize("quantization", ["float32", "dynamic_int8"])

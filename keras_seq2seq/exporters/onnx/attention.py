@@ -11,7 +11,6 @@ from keras_seq2seq.exporters.onnx.simplify import known_shapes
 from keras_seq2seq.file_formats.onnx_graph import graphs, inner_graphs, loops, nodes, rename
 
 FIRST_OPSET = 23
-AFTER_SOFTMAX = 3  # what `qk_matmul_output` is
 COLUMNS_TO_ROWS = [0, 1, 3, 2]
 Shapes = dict[str, list[int | None]]
 
@@ -34,8 +33,9 @@ def fuse_attention(model: Any) -> None:
     """Replaces the nodes of each attention in the steps of a search by one node Attention.
 
     The node also adds keys and values to caches that grow. What does not look like
-    `CachedSelfAttention` or `CrossAttention` stays as it is, and so does attention to more than one
-    query: onnxruntime's node would need a mask for each of them.
+    `CachedSelfAttention` or `CrossAttention` stays as it is. So does attention of more than one
+    query, for which onnxruntime's node would need a mask each, and one whose weights are read, such
+    as that of the last layer: onnxruntime 1.30 infers a wrong shape of them and warns each time.
 
     Args:
         model: A simplified onnx.ModelProto of opset 23 or later, changed in place.
@@ -196,30 +196,31 @@ def _fuse(body: _Body, softmax: Any, shapes: Shapes) -> None:
     weights = softmax.output[0]
     contexts = [n for n in body.graph.node if n.op_type == "MatMul" and n.input[0] == weights]
     scores = _masked(body, softmax.input[0], shapes)
-    if scores is None or len(contexts) != 1 or _attribute(softmax, "axis", -1) not in (-1, 3):
+    if scores is None or not contexts or body.reads(weights) > 1:
+        return
+    if _attribute(softmax, "axis", -1) not in (-1, 3):
         return
     (context,), (query, columns) = contexts, scores.product.input
     values = context.input[1]
     ranks = {len(shapes.get(name, [])) for name in (columns, values)}
     if ranks != {4} or _Query.of(body, query) is None:
         return
-    outputs = [context.output[0], "", "", weights if body.reads(weights) > 1 else ""]
+    outputs = [context.output[0]]
     caches = _caches(body, columns, values)
     made = []
     if caches:
         (past_keys, keys), (past_values, values) = (cache.input for cache in caches)
         inputs = [query, keys, values, scores.mask, past_keys, past_values]
-        outputs[1:3] = [cache.output[0] for cache in caches]
+        outputs += [cache.output[0] for cache in caches]
     elif not body.changing & {columns, values}:
         keys = f"{context.output[0]}/keys"  # `simplify` moves it out of the loop
         made = [helper.make_node("Transpose", [columns], [keys], perm=COLUMNS_TO_ROWS)]
         inputs = [query, keys, values, scores.mask]
     else:
         return
-    options = {"qk_matmul_output_mode": AFTER_SOFTMAX} if outputs[3] else {}
-    node = helper.make_node(
-        "Attention", _given(inputs), _given(outputs), scale=scores.scale, **options
-    )
+    if not inputs[-1]:
+        del inputs[-1]
+    node = helper.make_node("Attention", inputs, outputs, scale=scores.scale)
     position = list(body.graph.node).index(context)
     for new in (node, *made):
         body.graph.node.insert(position, new)
@@ -238,13 +239,6 @@ def _caches(body: _Body, columns: str, values: str) -> list[Any]:
         for cache in caches
     ]
     return caches if all(is_grown) else []
-
-
-def _given(names: list[str]) -> list[str]:
-    """Returns names without the empty ones at the end, which stand for what is left out."""
-    while not names[-1]:
-        names = names[:-1]
-    return names
 
 
 def _attribute(node: Any, name: str, default: Any = None) -> Any:
