@@ -54,9 +54,14 @@ def kit():
 
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory, subword_tokenizers):
-    """A bundle of each model; that of the GRU has a beam search inside."""
+    """A bundle of each model, of the Transformer also one with Attention nodes.
+
+    That of the GRU has a beam search inside.
+    """
     folders = {}
-    for name, model in kit_models(subword_tokenizers):
+    models = dict(kit_models(subword_tokenizers))
+    models["transformer_23"] = models["transformer"]
+    for name, model in models.items():
         folders[name] = tmp_path_factory.mktemp("bundles") / name
         parity = keras_seq2seq.export(
             model,
@@ -64,6 +69,7 @@ def bundles(tmp_path_factory, subword_tokenizers):
             formats=["onnx"],
             quantization=["float16", "dynamic_int8"],
             beam=BEAM if name == "gru" else None,
+            onnx_opset=23 if name.endswith("23") else 17,
             sentences=TEXTS,
             verbose=False,
         )
@@ -105,7 +111,11 @@ def changed_copy(folder, copy, **changes):
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_every_search_gives_the_ids_and_the_texts_of_python(kit, bundles, runtime):
     texts = [*TEXTS, *HOSTILE]
-    searches = {"gru": ("greedy", "beam", "steps"), "transformer": ("greedy", "steps")}
+    searches = {
+        "gru": ("greedy", "beam", "steps"),
+        "transformer": ("greedy", "steps"),
+        "transformer_23": ("greedy",),
+    }
     asked = {bundles[name]: dict.fromkeys(searches[name], texts) for name in searches}
     found = run_driver(kit, runtime, asked)
     for folder, names in asked.items():

@@ -2,6 +2,7 @@ import shutil
 import sys
 
 import numpy as np
+import onnx
 import pytest
 from conftest import run_python
 from exported_models import same_hypotheses, searched_on_host
@@ -119,7 +120,19 @@ def test_a_file_is_read_when_it_is_first_used(tmp_path):
 def test_damaged_file_is_named(tmp_path):
     whole = (exported("gru_general").folder / "encoder.onnx").read_bytes()
     (tmp_path / "encoder.onnx").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=r"encoder\.onnx cannot be read as an ONNX file\. Export"):
+    told = (
+        r"encoder\.onnx cannot be read as an ONNX file: it is damaged.*\. Export the model to ONNX"
+    )
+    with pytest.raises(ValueError, match=told):
+        runtime(tmp_path).encode(sources(2, 3))
+
+
+def test_a_file_for_a_later_onnxruntime_is_named(tmp_path):
+    later = onnx.load(exported("gru_general").folder / "encoder.onnx")
+    later.ir_version = 99
+    onnx.save(later, tmp_path / "encoder.onnx")
+    told = r"encoder\.onnx .*needs a later onnxruntime than 1\..*lower onnx_opset .* IR version: 99"
+    with pytest.raises(ValueError, match=told):
         runtime(tmp_path).encode(sources(2, 3))
 
 

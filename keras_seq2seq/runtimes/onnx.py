@@ -189,7 +189,11 @@ def _open(path: pathlib.Path, num_threads: int, has_texts: bool) -> Any:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     # onnxruntime has a family of errors without a public base class.
     except Exception as error:
-        raise ValueError(f"{path} cannot be read as an ONNX file. {REMEDY} {error}") from error
+        raise ValueError(
+            f"{path} cannot be read as an ONNX file: it is damaged, or needs a later onnxruntime "
+            f"than {onnxruntime.__version__}, see `keras-seq2seq inspect`. {REMEDY} For an older "
+            f"onnxruntime, pass a lower onnx_opset (--onnx-opset). {error}"
+        ) from error
 
 
 def _onnxruntime() -> Any:

@@ -44,7 +44,7 @@ def simplify(model: Any) -> None:
     apply_rules(graph, shapes)
     _merge_constants(graph)
     _order_equal_outputs(graph)
-    _sort(graph)
+    sort(graph)
     _drop_unused_constants(graph)
     for owner in graphs(graph):
         del owner.value_info[:]  # they name values that are now renamed
@@ -173,7 +173,7 @@ def _order_equal_outputs(graph: Any) -> None:
                     other.output[:] = [swapped.get(name, name) for name in other.output]
 
 
-def _sort(graph: Any) -> list[str]:
+def sort(graph: Any) -> list[str]:
     """Puts nodes in the order in which the outputs need them, and drops those they do not need.
 
     Returns:
@@ -181,7 +181,7 @@ def _sort(graph: Any) -> list[str]:
     """
     reads = []
     for node in graph.node:
-        captured = [name for inner in inner_graphs(node) for name in _sort(inner)]
+        captured = [name for inner in inner_graphs(node) for name in sort(inner)]
         reads.append([name for name in (*node.input, *captured) if name])
     producers = {out: i for i, node in enumerate(graph.node) for out in node.output if out}
     ordered: list[int] = []
