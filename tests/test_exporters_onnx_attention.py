@@ -84,8 +84,9 @@ def test_each_attention_of_a_translation_is_one_node(quantization):
     layers = config.num_encoder_layers + 2 * config.num_decoder_layers
     # The weights of the last one are an output.
     assert (kinds(found)["Attention"], kinds(found)["Softmax"]) == (layers - 1, 1)
-    sides = {(len(node.input), len(node.output)) for node in attentions(found)}
-    assert sides == {(4, 1), (6, 3)}  # with a mask; with caches
+    # onnxruntime 1.23 refuses empty caches of the node, so these stay outside; 4 is with a mask.
+    assert {len(node.input) for node in attentions(found)} == {3, 4}
+    assert all(len(node.output) == 1 for node in attentions(found))
 
 
 @pytest.mark.parametrize("file", ["encoder.onnx", "decoder_step.onnx"])

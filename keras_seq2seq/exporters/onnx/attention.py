@@ -21,9 +21,10 @@ def fuse_attention(model: Any) -> None:
     """Replaces the nodes of each attention by one node Attention, which gives the same numbers.
 
     It finds the attention of `SelfAttention`, `CrossAttention`, and `CachedSelfAttention` with
-    caches that grow; its node also adds a token to these. What looks otherwise stays as it is. So
-    does an attention whose weights are read, such as that of the last layer: onnxruntime 1.30
-    infers a wrong shape of the weights that the node can return, and warns each time.
+    caches that grow. What looks otherwise stays as it is. So does an attention whose weights are
+    read, such as that of the last layer: onnxruntime 1.30 infers a wrong shape of the weights that
+    the node can return, and warns each time. The node could also add a token to the caches, but
+    onnxruntime 1.23 refuses an empty one, and with several rows that is slower than Concat.
 
     Args:
         model: A simplified onnx.ModelProto of opset 23 or later, changed in place.
@@ -73,6 +74,10 @@ class _Attention:
         weights, rows = context.input
         if weights != softmax.output[0] or scale <= 0:
             raise Unlike
+        for keys_or_values in (columns, rows):  # the node does not broadcast
+            shape = shapes.get(keys_or_values, [])
+            if len(shape) != 4 or shape[0] == 1:
+                raise Unlike
         return cls(queries, columns, rows, scale, mask, context)
 
 
@@ -98,7 +103,7 @@ class _Fusion:
 
     def write(self) -> None:
         """Writes the first form that fits."""
-        for form in (self._to_itself, self._to_tokens, self._to_source):
+        for form in (self._to_itself, self._of_one_query):
             with contextlib.suppress(Unlike):
                 form()
                 return
@@ -115,34 +120,23 @@ class _Fusion:
             raise Unlike
         mask = [self._square(found.mask)] if found.mask else []
         options = {"q_num_heads": heads, "kv_num_heads": heads}
-        self._attend([*parts, *mask], list(merged.output), replaced=[merged], **options)
+        self._attend([*parts, *mask], merged, **options)
 
-    def _to_tokens(self) -> None:
-        """One query to the tokens so far, to which its own is added: `CachedSelfAttention`."""
-        found, values = self.found, self.values
-        self._check_one_query()
-        keys = values.maker(found.columns, "Transpose", perm=ROWS_TO_COLUMNS).input[0]
-        caches = [values.maker(cache, "Concat", axis=2) for cache in (keys, found.rows)]
-        if found.mask or any(len(cache.input) != 2 for cache in caches):
-            raise Unlike
-        (past_keys, keys), (past_values, rows) = (cache.input for cache in caches)
-        outputs = [node.output[0] for node in (found.context, *caches)]
-        inputs = [found.queries, keys, rows, "", past_keys, past_values]
-        self._attend(inputs, outputs, replaced=[found.context, *caches])
-
-    def _to_source(self) -> None:
-        """One query to a source that does not change in the loop, as in `CrossAttention`."""
+    def _of_one_query(self) -> None:
+        """One query to tokens or to a source, as in `CachedSelfAttention` and `CrossAttention`."""
         found = self.found
         self._check_one_query()
         made = {value.name for value in self.graph.input}
         made |= {name for node in self.graph.node for name in node.output}
-        if made & {found.columns, found.rows}:
+        if self.values.is_made_by(found.columns, "Transpose"):
+            keys = self.values.maker(found.columns, "Transpose", perm=ROWS_TO_COLUMNS).input[0]
+        elif found.columns not in made:
+            # `simplify` moves it out of the loop.
+            keys = self._add("Transpose", [found.columns], perm=ROWS_TO_COLUMNS)
+        else:
             raise Unlike
-        # `simplify` moves it out of the loop.
-        keys = self._add("Transpose", [found.columns], perm=ROWS_TO_COLUMNS)
         mask = [found.mask] if found.mask else []
-        inputs = [found.queries, keys, found.rows, *mask]
-        self._attend(inputs, list(found.context.output), replaced=[found.context])
+        self._attend([found.queries, keys, found.rows, *mask], found.context)
 
     def _layer(self, name: str, perm: list[int]) -> tuple[str, int]:
         """Returns the value (batch, length, size) that was split into heads, and their number."""
@@ -171,12 +165,11 @@ class _Fusion:
         shape = self._add("Concat", [ones, length, one], axis=0)
         return self._add("Expand", [mask, shape])
 
-    def _attend(
-        self, inputs: list[str], outputs: list[str], replaced: list[Any], **options: Any
-    ) -> None:
-        self._write("Attention", inputs, outputs, scale=self.found.scale, **options)
-        for old in replaced:
-            self.graph.node.remove(old)
+    def _attend(self, inputs: list[str], replaced: Any, **options: Any) -> None:
+        """Writes the node in place of the one that made its output."""
+        scale = self.found.scale
+        self._write("Attention", inputs, list(replaced.output), scale=scale, **options)
+        self.graph.node.remove(replaced)
 
     def _add(self, kind: str, inputs: list[str], **options: Any) -> str:
         """Adds a node with one output and returns its name."""

@@ -179,7 +179,8 @@ def _correct_products(graph: Any, floats: dict[str, np.ndarray]) -> None:
     for name, value in floats.items():
         if f"{name}_zero_point" in made:
             _store_integer(graph, name, value, axis=value.ndim - 1)
-            _store(graph, f"{name}_zero_point", np.array(ZERO, "uint8"))
+            columns = np.full(value.shape[-1], ZERO, "uint8")
+            _store(graph, f"{name}_zero_point", columns)
 
 
 def _store_integers(graph: Any) -> None:
