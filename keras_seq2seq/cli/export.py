@@ -55,17 +55,24 @@ def add_export(commands: Commands) -> None:
         help="corpus files to learn the likely target ids of each source id from; searches choose "
         "only from these, which is faster for one sentence",
     )
-    parser.add_argument(
-        "--text-onnx",
-        action="store_true",
-        help="also write an ONNX file from text to text, for onnxruntime-extensions",
-    )
+    _add_onnx_options(parser)
     parser.add_argument(
         "--max-source-length",
         type=int,
         metavar="TOKENS",
         help="longest source of the searches inside LiteRT files, whose lengths are fixed "
         "(default: the model's max_length)",
+    )
+    parser.add_argument("--force", action="store_true", help="replace an existing folder")
+    parser.set_defaults(command=_export)
+
+
+def _add_onnx_options(parser: argparse.ArgumentParser) -> None:
+    """Adds what only ONNX files have."""
+    parser.add_argument(
+        "--text-onnx",
+        action="store_true",
+        help="also write an ONNX file from text to text, for onnxruntime-extensions",
     )
     parser.add_argument(
         "--litert-batch-size",
@@ -82,8 +89,6 @@ def add_export(commands: Commands) -> None:
         help="version of the operators in ONNX files; 23 is faster for a Transformer, and needs "
         "onnxruntime 1.23 or later (default: %(default)s)",
     )
-    parser.add_argument("--force", action="store_true", help="replace an existing folder")
-    parser.set_defaults(command=_export)
 
 
 def _add_gate(parser: argparse.ArgumentParser) -> None:
