@@ -56,6 +56,13 @@ def add_export(commands: Commands) -> None:
         "only from these, which is faster for one sentence",
     )
     _add_onnx_options(parser)
+    _add_litert_options(parser)
+    parser.add_argument("--force", action="store_true", help="replace an existing folder")
+    parser.set_defaults(command=_export)
+
+
+def _add_litert_options(parser: argparse.ArgumentParser) -> None:
+    """Adds what only LiteRT files have."""
     parser.add_argument(
         "--max-source-length",
         type=int,
@@ -63,8 +70,13 @@ def add_export(commands: Commands) -> None:
         help="longest source of the searches inside LiteRT files, whose lengths are fixed "
         "(default: the model's max_length)",
     )
-    parser.add_argument("--force", action="store_true", help="replace an existing folder")
-    parser.set_defaults(command=_export)
+    parser.add_argument(
+        "--litert-batch-size",
+        type=int,
+        default=1,
+        metavar="SENTENCES",
+        help="also write LiteRT files that translate so many sentences at once, for servers",
+    )
 
 
 def _add_onnx_options(parser: argparse.ArgumentParser) -> None:
@@ -73,13 +85,6 @@ def _add_onnx_options(parser: argparse.ArgumentParser) -> None:
         "--text-onnx",
         action="store_true",
         help="also write an ONNX file from text to text, for onnxruntime-extensions",
-    )
-    parser.add_argument(
-        "--litert-batch-size",
-        type=int,
-        default=1,
-        metavar="SENTENCES",
-        help="also write LiteRT files that translate so many sentences at once, for servers",
     )
     parser.add_argument(
         "--onnx-opset",
