@@ -138,13 +138,25 @@ def export(
     )
     if verbose and (others := other_precisions(model)):
         print(f"the model computes in {', '.join(others)}, its files in float32")
+    parity, refused = _put(request, output_dir, quality, force=force, verbose=verbose)
+    _warn(output_dir, parity, refused)
+    return parity
+
+
+def _put(
+    request: ExportRequest,
+    output_dir: pathlib.Path,
+    quality: Mapping[str, Any] | None,
+    *,
+    force: bool,
+    verbose: bool,
+) -> tuple[Parity, list[Verdict]]:
+    """Writes the bundle into its place, whole or not at all."""
     # A link stays: what it points to is replaced.
     place = pathlib.Path(os.path.realpath(output_dir))
     place.parent.mkdir(parents=True, exist_ok=True)
     with whole_folder(place, replace=force) as partial:
-        parity, refused = _write_bundle(partial, request, quality, verbose)
-    _warn(output_dir, parity, refused)
-    return parity
+        return _write_bundle(partial, request, quality, verbose)
 
 
 def _warn(output_dir: pathlib.Path, parity: Parity, refused: Sequence[Verdict]) -> None:
