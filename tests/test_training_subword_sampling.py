@@ -1,3 +1,4 @@
+import pickle
 from collections import Counter
 
 import numpy as np
@@ -5,6 +6,8 @@ import pytest
 from conftest import word_pairs
 
 from keras_seq2seq import Tokenizer
+from keras_seq2seq.training import subword_sampling
+from keras_seq2seq.training.ragged import Ragged
 from keras_seq2seq.training.subword_sampling import SubwordSampler
 
 TEXTS = [source for source, _ in word_pairs(40, seed=5)]
@@ -64,3 +67,27 @@ def test_alpha_has_a_range(tokenizer, alpha):
 def test_other_levels_are_refused(tokenizers):
     with pytest.raises(ValueError, match='need a model of the level "subword"'):
         SubwordSampler(tokenizers.source, 0.5)
+
+
+def test_several_texts_at_once_are_drawn_like_one_after_the_other(tokenizer):
+    rows = tokenizer.encode(["", *TEXTS, "", "bird \U0001f426", ""])
+    sampler = SubwordSampler(tokenizer, 0.2)
+    one, other = np.random.default_rng(0), np.random.default_rng(0)
+    found = sampler.sample_rows(Ragged.of(rows), one)
+    assert [found[i].tolist() for i in range(len(found))] == [
+        sampler.sample(r, other) for r in rows
+    ]
+    assert one.random() == other.random()
+
+
+def test_what_is_forgotten_is_drawn_the_same_again(tokenizer, monkeypatch):
+    expected = [draw(SubwordSampler(tokenizer, 0.2), seed=seed) for seed in range(4)]
+    monkeypatch.setattr(subword_sampling, "MOST_TOKENS", 300)
+    sampler = SubwordSampler(tokenizer, 0.2)
+    assert [draw(sampler, seed=seed) for seed in range(4)] == expected
+    assert len(sampler._known.tokens) < 3 * 300
+
+
+def test_a_copy_in_another_process_draws_the_same(tokenizer):
+    sampler = SubwordSampler(tokenizer, 0.2)
+    assert draw(pickle.loads(pickle.dumps(sampler))) == draw(sampler)

@@ -79,19 +79,32 @@ def _check_first_line(line: bytes, path: Path) -> None:
 
 
 def read_texts(path: str | os.PathLike[str]) -> list[str]:
-    """Returns the lines of a file as texts, read by `read_lines` and cleaned by `clean_text`.
+    """Returns what `iterate_texts` yields.
 
     Raises:
         ValueError: If the file is not in UTF-8.
     """
-    texts = [utf8(line, f"{path}:{i}") for i, line in enumerate(read_lines(path), 1)]
+    return list(iterate_texts(path))
+
+
+def iterate_texts(path: str | os.PathLike[str]) -> Iterator[str]:
+    """Yields the lines of a file as texts, read by `read_lines` and cleaned by `clean_text`.
+
+    Raises:
+        ValueError: If the file is not in UTF-8; for UTF-16 at its end.
+    """
+    nuls = characters = 0
+    for number, line in enumerate(read_lines(path), 1):
+        text = utf8(line, f"{path}:{number}")
+        nuls += text.count("\0")
+        characters += len(text)
+        yield clean_text(text)
     # In UTF-16 without a mark, every other character of a Latin text is a NUL.
-    if sum(text.count("\0") for text in texts) * 3 > sum(map(len, texts)):
+    if nuls * 3 > characters:
         raise ValueError(
             f"A text file must be in UTF-8. Received: {path} with a NUL in every other place; "
             "convert it, for example with `iconv -f UTF-16 -t UTF-8`."
         )
-    return list(map(clean_text, texts))
 
 
 def utf8(line: bytes, where: str) -> str:

@@ -12,7 +12,10 @@ import numpy as np
 import sentencepiece
 
 from keras_seq2seq.text.lines import Text, clean_text
+from keras_seq2seq.text.padding import pad_batch as pad_batch
+from keras_seq2seq.text.padding import unpadded_length as unpadded_length
 from keras_seq2seq.text.pairs import Columns, checked_pairs
+from keras_seq2seq.text.reservoir import MAX_SENTENCES, reservoir
 from keras_seq2seq.text.tokenizer_training import train_model
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from keras_seq2seq.whole_file import whole_file
@@ -58,6 +61,8 @@ class Tokenizer:
         character_coverage: float | None = None,
         normalization: str = "nmt_nfkc",
         num_threads: int = 16,
+        max_sentences: int = MAX_SENTENCES,
+        seed: int = 0,
     ) -> "Tokenizer":
         """Trains a model; the same arguments always give the same bytes.
 
@@ -81,6 +86,9 @@ class Tokenizer:
                 (also folds case), or "identity" (nothing but runs of spaces changes).
             num_threads: int > 0. A different number changes the order of sums, and so gives a
                 slightly different model.
+            max_sentences: int > 0. Of more texts, so many are drawn and kept in memory, each text
+                with the same chance. SentencePiece needs about 1 kB for each.
+            seed: int >= 0. Seed of that draw.
         Raises:
             TypeError: If `texts` is a single text or path, or has an item of another type.
             ValueError: If an argument is outside its range, or `texts` cannot fill a vocabulary
@@ -94,6 +102,8 @@ class Tokenizer:
             character_coverage=character_coverage,
             normalization=normalization,
             num_threads=num_threads,
+            max_sentences=max_sentences,
+            seed=seed,
             special_ids=_SPECIAL_IDS,
         )
         return cls(model)
@@ -122,19 +132,24 @@ class Tokenizer:
 
     # str is an Iterable[str] too; the first overload takes precedence.
     @overload
-    def encode(self, texts: Text, *, add_eos: bool = False) -> list[int]: ...  # type: ignore[overload-overlap]
+    def encode(  # type: ignore[overload-overlap]
+        self, texts: Text, *, add_eos: bool = False, num_threads: int = 1
+    ) -> list[int]: ...
 
     @overload
-    def encode(self, texts: Iterable[Text], *, add_eos: bool = False) -> list[list[int]]: ...
+    def encode(
+        self, texts: Iterable[Text], *, add_eos: bool = False, num_threads: int = 1
+    ) -> list[list[int]]: ...
 
     def encode(
-        self, texts: Text | Iterable[Text], *, add_eos: bool = False
+        self, texts: Text | Iterable[Text], *, add_eos: bool = False, num_threads: int = 1
     ) -> list[int] | list[list[int]]:
         """Turns text into ids, without bos.
 
         Args:
             texts: one text or an iterable of texts, each str or bytes (see `clean_text`).
             add_eos: End the ids of each text with eos, as a source of a model ends.
+            num_threads: int > 0. Threads for several texts; the ids are the same.
         Returns:
             The ids of a single text, or one list of ids per text.
         Raises:
@@ -142,7 +157,7 @@ class Tokenizer:
         """
         if isinstance(texts, str | bytes):
             return self.encode([texts], add_eos=add_eos)[0]
-        found = self._processor.encode(list(map(clean_text, texts)), num_threads=1)
+        found = self._processor.encode(list(map(clean_text, texts)), num_threads=num_threads)
         # Not SentencePiece's own flag, which is a state of the processor that threads share.
         return [[*ids, EOS_ID] for ids in found] if add_eos else found
 
@@ -263,6 +278,8 @@ class TokenizerPair:
         character_coverage: float | None = None,
         normalization: str = "nmt_nfkc",
         num_threads: int = 16,
+        max_sentences: int = MAX_SENTENCES,
+        seed: int = 0,
         columns: Columns | None = None,
     ) -> "TokenizerPair":
         """Trains one tokenizer for both sides, or one per side.
@@ -272,8 +289,8 @@ class TokenizerPair:
             vocabulary_size: int or None for both sides, or (source, target), each int or None.
             joint: bool. True trains one model on the texts of both sides.
             source_level, target_level: As `level` of `Tokenizer.train`; must be equal if `joint`.
-            user_defined_symbols, character_coverage, normalization, num_threads: As for
-                `Tokenizer.train`; they apply to both sides.
+            user_defined_symbols, character_coverage, normalization, num_threads, max_sentences,
+                seed: As for `Tokenizer.train`; they apply to both sides.
             columns: Names of the source and of the target column of mappings.
         Raises:
             TypeError: If something is not a pair of texts.
@@ -296,12 +313,14 @@ class TokenizerPair:
             character_coverage=character_coverage,
             normalization=normalization,
             num_threads=num_threads,
+            max_sentences=max_sentences,
+            seed=seed,
         )
         given = checked_pairs(pairs, columns)
         if joint:
             both = train((text for pair in given for text in pair), sizes[0], level=source_level)
             return cls(both, both)
-        kept = list(given)
+        kept = reservoir(given, max_sentences, seed)
         return cls(
             train((source for source, _ in kept), sizes[0], level=source_level),
             train((target for _, target in kept), sizes[1], level=target_level),
@@ -357,36 +376,6 @@ class TokenizerPair:
             both = Tokenizer.load(folder / _JOINT_FILES[0])
             return cls(both, both)
         return cls(*(Tokenizer.load(folder / name) for name in _SIDE_FILES))
-
-
-def pad_batch(sequences: Sequence[Sequence[int]], length: int | None = None) -> np.ndarray:
-    """Stacks sequences of ids as rows of one array, padded on the right with pad.
-
-    Args:
-        sequences: Ids of each row.
-        length: int >= 0 or None. Number of columns; None takes that of the longest sequence.
-    Returns:
-        ids: int32, shape (batch, length), padded with 0.
-    Raises:
-        ValueError: If a sequence is longer than `length`.
-    """
-    longest = max(map(len, sequences), default=0)
-    if length is None:
-        length = longest
-    if longest > length:
-        raise ValueError(
-            f"`length` must be at least the longest sequence, {longest}. Received: {length}."
-        )
-    batch = np.full((len(sequences), length), PAD_ID, np.int32)
-    for row, sequence in zip(batch, sequences, strict=True):
-        row[: len(sequence)] = sequence
-    return batch
-
-
-def unpadded_length(ids: np.ndarray) -> int:
-    """Returns the number of columns up to the last that is not padding in every row."""
-    columns = np.nonzero(ids != PAD_ID)[1]
-    return int(columns.max()) + 1 if columns.size else 0
 
 
 def _check_special_ids(processor: sentencepiece.SentencePieceProcessor) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import sentencepiece
 
-from keras_seq2seq.text.lines import Text, clean_text, read_texts
+from keras_seq2seq.text.lines import Text, clean_text, iterate_texts
+from keras_seq2seq.text.reservoir import reservoir
 from keras_seq2seq.text.vocabulary import MAX_VOCABULARY_SIZE
 
 LEVELS = ("subword", "character", "word")
@@ -28,6 +29,8 @@ def train_model(
     character_coverage: float | None,
     normalization: str,
     num_threads: int,
+    max_sentences: int,
+    seed: int,
     special_ids: Mapping[str, Any],
 ) -> bytes:
     """Trains a model; `Tokenizer.train` describes the other arguments.
@@ -50,11 +53,11 @@ def train_model(
     _check_arguments(vocabulary_size, level, user_defined_symbols, character_coverage, num_threads)
     if character_coverage is None:
         character_coverage = 0.9995 if level == "subword" else 1.0
-    failures: list[Exception] = []
+    kept = reservoir(_clean_texts(texts), max_sentences, seed)
     writer = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=_clean_texts(texts, failures),
+            sentence_iterator=_handed_over(kept),
             model_writer=writer,
             model_type=_MODEL_TYPES[level],
             vocab_size=MAX_VOCABULARY_SIZE if vocabulary_size is None else vocabulary_size,
@@ -70,8 +73,6 @@ def train_model(
             **special_ids,
         )
     except RuntimeError as error:
-        if failures:
-            raise failures[0] from None
         raise _training_error(str(error), vocabulary_size) from None
     model = writer.getvalue()
     processor = sentencepiece.SentencePieceProcessor(model_proto=model)
@@ -83,14 +84,16 @@ def train_model(
     return model
 
 
-def _clean_texts(texts: Iterable[Text | Path], failures: list[Exception]) -> Iterator[str]:
-    # SentencePiece turns any error of the iterator into a RuntimeError, so keep the original.
-    try:
-        for text in texts:
-            yield from read_texts(text) if isinstance(text, Path) else (clean_text(text),)
-    except Exception as error:
-        failures.append(error)
-        raise
+def _clean_texts(texts: Iterable[Text | Path]) -> Iterator[str]:
+    for text in texts:
+        yield from iterate_texts(text) if isinstance(text, Path) else (clean_text(text),)
+
+
+def _handed_over(texts: list[str]) -> Iterator[str]:
+    """Yields texts and forgets each: SentencePiece keeps its own copy."""
+    texts.reverse()
+    while texts:
+        yield texts.pop()
 
 
 def _check_choices(level: str, normalization: str) -> None:

@@ -1,10 +1,8 @@
 """A keras.utils.PyDataset whose batches are a pure function of (seed, epoch, index)."""
 
 import contextlib
-import dataclasses
 import functools
 import hashlib
-import itertools
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -13,29 +11,21 @@ import keras
 import numpy as np
 
 from keras_seq2seq.text.pairs import Columns, checked_pairs
-from keras_seq2seq.text.tokenizer import TokenizerPair, pad_batch
+from keras_seq2seq.text.tokenizer import TokenizerPair
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID
+from keras_seq2seq.training.batch_plan import BatchPlan, make_buckets
 from keras_seq2seq.training.batch_reading import Reading, read_by_fit
+from keras_seq2seq.training.encoded_pairs import encode_block, in_blocks, joined
+from keras_seq2seq.training.prepared_pairs import PreparedPairs
+from keras_seq2seq.training.ragged import Ragged
 from keras_seq2seq.training.subword_sampling import SubwordSampler
 
 Batch = tuple[dict[str, np.ndarray], np.ndarray]
 
 
-@dataclasses.dataclass(frozen=True)
-class Bucket:
-    """The pairs whose batches share one fixed shape.
-
-    Args:
-        members: int64, shape (pairs,). Indices of the pairs.
-        source_length: int > 0. Source positions of every batch, eos included.
-        target_length: int > 0. Target positions of every batch.
-        batch_size: int > 0. Number of pairs in every batch.
-    """
-
-    members: np.ndarray
-    source_length: int
-    target_length: int
-    batch_size: int
+MAX_LENGTH = 64  # of pairs of texts, if nothing else is said
+# Fingerprints begin with it. Those of earlier releases were one digest of all.
+RULE = "2:"
 
 
 class PairBatches(keras.utils.PyDataset):
@@ -51,13 +41,14 @@ class PairBatches(keras.utils.PyDataset):
     current epoch and change nothing. A model of another class reads whole epochs alone.
 
     Args:
-        pairs: Pairs (source_text, target_text), or mappings with `columns`.
-        tokenizers: The tokenizers of both sides.
+        pairs: Pairs (source_text, target_text), or mappings with `columns`; or `PreparedPairs`,
+            which stay on the disk and give the same batches.
+        tokenizers: The tokenizers of both sides; of prepared pairs their own.
         tokens_per_batch: int > 0. Maximum number of positions in a batch, padding included, on the
             longer side.
         num_shapes: int > 0. Maximum number of shapes [rows, source length, target length].
         max_length: int > 1. Maximum tokens of a side, eos included; a longer pair is left out and
-            counted in `num_dropped`.
+            counted in `num_dropped`. None is 64, or what prepared pairs were prepared with.
         shuffle: True draws a new order in each epoch; False keeps one order, by length.
         sampling_alpha: float, 0 < alpha <= 1. Draws new subword segmentations of both sides in
             each epoch (see `SubwordSampler`); None always takes the best one.
@@ -69,17 +60,18 @@ class PairBatches(keras.utils.PyDataset):
         UserWarning: If pairs are left out because they are longer than `max_length`.
     Raises:
         TypeError: If something is not a pair of texts.
-        ValueError: If a number is out of its range or no pair is left.
+        ValueError: If a number is out of its range or no pair is left; or prepared pairs have
+            another `max_length` or other tokenizers.
     """
 
     def __init__(
         self,
-        pairs: Iterable[Any],
+        pairs: Iterable[Any] | PreparedPairs,
         tokenizers: TokenizerPair,
         *,
         tokens_per_batch: int = 2048,
         num_shapes: int = 8,
-        max_length: int = 64,
+        max_length: int | None = None,
         shuffle: bool = True,
         sampling_alpha: float | None = None,
         copies: int = 1,
@@ -96,29 +88,35 @@ class PairBatches(keras.utils.PyDataset):
         self.position = 0
         self._begun = False
         self._num_read = 0
-        given = list(checked_pairs(pairs, columns))
-        sources = tokenizers.source.encode((source for source, _ in given), add_eos=True)
-        targets = tokenizers.target.encode((target for _, target in given), add_eos=True)
-        longest = [max(len(s), len(t)) for s, t in zip(sources, targets, strict=True)]
-        kept = [i for i, length in enumerate(longest) if length <= max_length]
-        self.num_dropped = len(given) - len(kept)
-        self.longest = max(longest, default=0)
-        _tell_dropped(len(given), len(kept), max_length, self.longest)
-        self.pairs = [given[i] for i in kept]
-        self._sources = [sources[i] for i in kept]
-        self._targets = [targets[i] for i in kept]
+        if isinstance(pairs, PreparedPairs):
+            pairs.check_used_with(tokenizers, max_length)
+            self.pairs: Any = pairs
+            self._encoded = pairs.encoded
+            self.num_dropped, self.longest = pairs.num_dropped, pairs.longest
+        else:
+            self._encode(pairs, columns, MAX_LENGTH if max_length is None else max_length)
         self._samplers: list[SubwordSampler] = []
         if sampling_alpha is not None:
             sides = (tokenizers.source, tokenizers.target)
             self._samplers = [SubwordSampler(side, sampling_alpha) for side in sides]
-        self.num_target_tokens = sum(map(len, self._targets))
-        self.buckets = _buckets(
-            self._sources, self._targets, tokens_per_batch // copies, num_shapes
+        self.num_target_tokens = self._encoded.num_target_tokens
+        self.buckets = make_buckets(
+            self._encoded.order, self._encoded.table, tokens_per_batch // copies, num_shapes
         )
-        self._plan = functools.lru_cache(maxsize=2)(self._make_plan)
+        self._plan = BatchPlan(self.buckets, shuffle=shuffle, seed=seed)
+
+    def _encode(self, pairs: Iterable[Any], columns: Columns | None, max_length: int) -> None:
+        given = list(checked_pairs(pairs, columns))
+        blocks = [encode_block(block, self.tokenizers, max_length) for block in in_blocks(given)]
+        self.num_dropped = sum(block.dropped for block in blocks)
+        self.longest = max((block.longest for block in blocks), default=0)
+        num_kept = len(given) - self.num_dropped
+        _tell_dropped(len(given), num_kept, max_length, self.longest)
+        self._encoded, kept = joined(blocks)
+        self.pairs = [given[i] for i in kept]
 
     def __len__(self) -> int:
-        return sum(-(-len(bucket.members) // bucket.batch_size) for bucket in self.buckets)
+        return len(self._plan)
 
     def __getitem__(self, index: int) -> Batch:
         """Returns a batch of the current epoch; indices from `len(self)` on are of later ones."""
@@ -169,21 +167,23 @@ class PairBatches(keras.utils.PyDataset):
             target_length)}, labels int32 (rows, target_length)); a row of target_ids is bos + y,
             a row of labels is y + eos.
         """
-        bucket, members = self._plan(epoch if self.shuffle else 0)[index]
-        sources = [self._sources[i] for i in members]
-        targets = [self._targets[i] for i in members]
+        bucket, members = self._plan.members(epoch, index)
+        sources, targets = (
+            side.rows(members) for side in (self._encoded.source, self._encoded.target)
+        )
         if self._samplers:
             draws = np.random.Generator(np.random.Philox(key=[self.seed, epoch]).jumped(index + 1))
             source, target = self._samplers
             sources = _redraw(source, sources, bucket.source_length, draws)
             targets = _redraw(target, targets, bucket.target_length, draws)
+        labels = targets.padded(bucket.batch_size, bucket.target_length)
+        target_ids = np.zeros_like(labels)
+        target_ids[:, 1:] = np.where(labels[:, 1:] == 0, 0, labels[:, :-1])
+        target_ids[: len(targets), 0] = BOS_ID
         inputs = {
-            "source_ids": _fill(sources, bucket.source_length, bucket.batch_size),
-            "target_ids": _fill(
-                [[BOS_ID, *ids[:-1]] for ids in targets], bucket.target_length, bucket.batch_size
-            ),
+            "source_ids": sources.padded(bucket.batch_size, bucket.source_length),
+            "target_ids": target_ids,
         }
-        labels = _fill(targets, bucket.target_length, bucket.batch_size)
         if self.copies == 1:
             return inputs, labels
         inputs = {name: np.repeat(ids, self.copies, axis=0) for name, ids in inputs.items()}
@@ -192,23 +192,34 @@ class PairBatches(keras.utils.PyDataset):
     @property
     def padding_share(self) -> float:
         """Share of target positions of an epoch that are padding, 0 to 1."""
-        positions = sum(
-            -(-len(b.members) // b.batch_size) * b.batch_size * b.target_length
-            for b in self.buckets
-        )
+        positions = sum(len(b) * b.batch_size * b.target_length for b in self.buckets)
         return 1 - self.num_target_tokens / positions
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Hexadecimal digest of all that the batches depend on; a resumed training checks it."""
-        digest = hashlib.sha256()
-        for side in (self._sources, self._targets):
-            digest.update(np.array([len(ids) for ids in side], "int64").tobytes())
-            digest.update(np.concatenate(side).astype("int64").tobytes())
+        """A digest of all that the batches depend on; a resumed training checks it."""
+        digest = hashlib.sha256(self._encoded.digest.encode())
+        digest.update(self._drawn_by())
+        return RULE + digest.hexdigest()
+
+    def fingerprint_like(self, kept: str) -> str:
+        """Returns the fingerprint by the rule that a kept one was made by.
+
+        Args:
+            kept: The `fingerprint` of some batches, by this release or an earlier one.
+        """
+        if kept.startswith(RULE):
+            return self.fingerprint
+        digest = self._encoded.hashed()
+        digest.update(self._drawn_by())
+        return str(digest.hexdigest())
+
+    def _drawn_by(self) -> bytes:
+        """Returns what the batches depend on besides the pairs."""
         shapes = [(b.source_length, b.target_length, b.batch_size) for b in self.buckets]
         drawn_by = (self.shuffle, self.seed, self.sampling_alpha, self.copies)
-        digest.update(repr((shapes, drawn_by)).encode())
-        return digest.hexdigest()
+        order = () if self._plan.is_drawn else ("computed order",)
+        return repr((shapes, drawn_by, *order)).encode()
 
     def as_tf_dataset(self) -> Any:
         """Returns a tf.data.Dataset of the same batches; each pass over it is the next epoch.
@@ -230,22 +241,6 @@ class PairBatches(keras.utils.PyDataset):
         signature = ({"source_ids": ids, "target_ids": ids}, ids)
         dataset = tf.data.Dataset.from_generator(one_epoch, output_signature=signature)
         return dataset.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(2)
-
-    def _make_plan(self, epoch: int) -> list[tuple[Bucket, np.ndarray]]:
-        """Returns the bucket and the members of each batch of an epoch."""
-        generator = np.random.Generator(np.random.Philox(key=[self.seed, epoch]))
-        plan = []
-        for bucket in self.buckets:
-            order = generator.permutation(bucket.members) if self.shuffle else bucket.members
-            cuts = range(0, len(order), bucket.batch_size)
-            plan += [(bucket, order[cut : cut + bucket.batch_size]) for cut in cuts]
-        order = generator.permutation(len(plan)) if self.shuffle else np.arange(len(plan))
-        # Keras reads off the first two batches which axes vary: the longest, then the shortest.
-        shapes = [plan[i][0].source_length + plan[i][0].target_length for i in order]
-        first, second = int(np.argmax(shapes)), int(np.argmin(shapes))
-        ends = [order[first], order[second]] if first != second else [order[first]]
-        rest = [i for i in order if i not in ends]
-        return [plan[i] for i in (*ends, *rest)]
 
 
 def _check_numbers(
@@ -279,36 +274,9 @@ def _tell_dropped(num_given: int, num_kept: int, max_length: int, longest: int) 
 
 
 def _redraw(
-    sampler: SubwordSampler, rows: list[list[int]], length: int, draws: np.random.Generator
-) -> list[list[int]]:
+    sampler: SubwordSampler, rows: Ragged, length: int, draws: np.random.Generator
+) -> Ragged:
     """Returns new segmentations of rows that end in eos; keeps a row if its new one is too long."""
-    drawn = [[*sampler.sample(row[:-1], draws), EOS_ID] for row in rows]
-    return [new if len(new) <= length else row for new, row in zip(drawn, rows, strict=True)]
-
-
-def _fill(rows: list[list[int]], length: int, batch_size: int) -> np.ndarray:
-    return pad_batch([*rows, *[[]] * (batch_size - len(rows))], length)
-
-
-def _buckets(
-    sources: list[list[int]], targets: list[list[int]], tokens_per_batch: int, num_shapes: int
-) -> list[Bucket]:
-    """Sorts the pairs by length and cuts them into buckets of about equally many tokens."""
-    lengths = np.array([(len(s), len(t)) for s, t in zip(sources, targets, strict=True)])
-    order = np.lexsort((lengths.min(1), lengths.max(1)))
-    longest = lengths.max(1)[order]
-    share = np.cumsum(longest) / longest.sum()
-    cuts = np.searchsorted(share, np.arange(1, num_shapes) / num_shapes)
-    # Equal lengths stay together, or two buckets would have the same shape.
-    edges = sorted({0, *np.searchsorted(longest, longest[cuts], side="right"), len(order)})
-    buckets: list[Bucket] = []
-    source_length = target_length = 0
-    for start, stop in itertools.pairwise(edges):
-        members = order[start:stop]
-        # Never shorter than the bucket before: if any two differ, the first and the last do.
-        source_length, target_length = np.maximum(
-            lengths[members].max(0), (source_length, target_length)
-        )
-        rows = max(1, tokens_per_batch // max(source_length, target_length))
-        buckets.append(Bucket(members, int(source_length), int(target_length), int(rows)))
-    return buckets
+    drawn = sampler.sample_rows(rows.without_last(), draws).with_last(EOS_ID)
+    kept = np.flatnonzero(drawn.lengths > length)
+    return drawn.replaced(kept, rows.rows(kept)) if len(kept) else drawn

@@ -94,11 +94,12 @@ def _resumed_fit(
     verbose: str | int,
 ) -> keras.callbacks.History:
     state = TrainingState.load(path) if path.exists() else None
-    validation = validation_fingerprints(validation_data, callbacks)
+    kept = state.validation if state else None
+    validation = validation_fingerprints(validation_data, callbacks, kept)
     interruption = Interruption()
     keeper = _StateKeeper(path, save_every, batches, callbacks, state, interruption, validation)
     if state is not None:
-        state.check(model, batches.fingerprint, callbacks, validation)
+        state.check(model, batches.fingerprint_like(state.fingerprint), callbacks, validation)
         state.restore(model)
         if state.metrics:
             model.test_on_batch(*batches.batch(0, 0))  # creates the variables of the metrics

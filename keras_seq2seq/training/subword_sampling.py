@@ -1,18 +1,22 @@
 """Subword sampling: draws alternative segmentations of a text, the same in every process."""
 
-import functools
 import itertools
+import threading
+from array import array
 from collections.abc import Sequence
 from typing import final
 
 import numpy as np
 
 from keras_seq2seq.text.tokenizer import Tokenizer
+from keras_seq2seq.training.ragged import Ragged
 
 Ids = tuple[int, ...]
 
 # Number of segmentations per word to draw from; at alpha 0.2 the others would be rare.
 CANDIDATES = 32
+# Tokens of known segmentations above which the newest are forgotten: 250 MB, some 300,000 words.
+MOST_TOKENS = 2**25
 _WORD_START = "▁"
 
 
@@ -24,7 +28,7 @@ class SubwordSampler:
     product over its words. Each word is drawn separately among its 32 most probable segmentations,
     with P(segmentation) ** alpha, normalised. A word with a user-defined symbol or byte pieces
     stays as it is. The draws come from the caller's generator and so can be repeated; those of
-    SentencePiece are seeded anew in each process.
+    SentencePiece are seeded anew in each process. Segmentations of a word are looked for once.
 
     Args:
         tokenizer: A tokenizer of the level "subword".
@@ -43,7 +47,11 @@ class SubwordSampler:
         self.alpha = alpha
         pieces = tokenizer.pieces(range(tokenizer.vocabulary_size))
         self._starts_word = np.array([piece.startswith(_WORD_START) for piece in pieces])
-        self._candidates = functools.cache(self._find_candidates)
+        self._known = _Candidates()
+        self._lock = threading.Lock()  # `fit` may read batches in several threads
+
+    def __reduce__(self) -> tuple[type["SubwordSampler"], tuple[Tokenizer, float]]:
+        return SubwordSampler, (self.tokenizer, self.alpha)
 
     def sample(self, ids: Sequence[int], generator: np.random.Generator) -> list[int]:
         """Returns the ids of a random segmentation of the same text.
@@ -52,14 +60,39 @@ class SubwordSampler:
             ids: The ids that `Tokenizer.encode` gave for one text.
             generator: Draws one number for each word.
         """
-        starts = np.flatnonzero(self._starts_word[np.asarray(ids, int)]).tolist()
-        edges = sorted({0, *starts, len(ids)})
-        words = [tuple(ids[a:b]) for a, b in itertools.pairwise(edges)]
-        drawn: list[int] = []
-        for word, dice in zip(words, generator.random(len(words)), strict=True):
-            segmentations, thresholds = self._candidates(word)
-            drawn += segmentations[int(np.searchsorted(thresholds, dice, side="right"))]
-        return drawn
+        return self.sample_rows(Ragged.of([ids]), generator).ids.tolist()
+
+    def sample_rows(self, rows: Ragged, generator: np.random.Generator) -> Ragged:
+        """Returns random segmentations of several texts.
+
+        They are those of `sample` for one text after the other.
+
+        Args:
+            rows: The ids of each text.
+            generator: Draws one number for each word, in order.
+        """
+        is_start = self._starts_word[rows.ids]
+        is_start[rows.edges[:-1][rows.lengths > 0]] = True
+        starts = np.flatnonzero(is_start)
+        words = Ragged(rows.ids, np.append(starts, len(rows.ids)))
+        dice = generator.random(len(starts))
+        with self._lock:
+            drawn = self._known.drawn(self._numbers(words), dice)
+        # The first word of each row, and the end of the last.
+        return Ragged(drawn.ids, drawn.edges[np.searchsorted(starts, rows.edges)])
+
+    def _numbers(self, words: Ragged) -> np.ndarray:
+        """Returns the number of each word, int64; learns the segmentations of new ones."""
+        known = self._known
+        if len(known.tokens) > MOST_TOKENS:
+            # Frequent words are met first, so rare ones go.
+            known.forget(len(known.numbers) // 8)
+        data = words.ids.astype("int32").tobytes()
+        edges = (words.edges * 4).tolist()
+        keys = [data[a:b] for a, b in itertools.pairwise(edges)]
+        for key in {key for key in keys if key not in known.numbers}:
+            known.add(key, *self._find_candidates(tuple(np.frombuffer(key, "int32").tolist())))
+        return np.fromiter(map(known.numbers.__getitem__, keys), "int64", len(keys))
 
     def _find_candidates(self, word: Ids) -> tuple[list[Ids], np.ndarray]:
         """Returns the segmentations of a word and their cumulative probabilities."""
@@ -72,3 +105,46 @@ class SubwordSampler:
         thresholds = np.cumsum(shares) / shares.sum()
         thresholds[-1] = 1.0
         return [ids for ids, _ in found], thresholds
+
+
+class _Candidates:
+    """The segmentations of words, one after the other in flat arrays."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[bytes, int] = {}  # by the int32 ids of a word
+        self.first = array("q", [0])  # of each word, the place of its first segmentation
+        self.thresholds = array("d")
+        self.edges = array("q", [0])  # of each segmentation, in `tokens`
+        self.tokens = array("i")
+
+    def add(self, key: bytes, segmentations: Sequence[Ids], thresholds: np.ndarray) -> None:
+        """Adds a word."""
+        for ids in segmentations:
+            self.tokens.extend(ids)
+            self.edges.append(len(self.tokens))
+        self.thresholds.extend(thresholds.tolist())
+        self.first.append(len(self.thresholds))
+        self.numbers[key] = len(self.numbers)
+
+    def forget(self, count: int) -> None:
+        """Forgets the words that were added last."""
+        for _ in range(count):
+            self.numbers.popitem()
+        del self.first[len(self.numbers) + 1 :]
+        del self.thresholds[self.first[-1] :]
+        del self.edges[self.first[-1] + 1 :]
+        del self.tokens[self.edges[-1] :]
+
+    def drawn(self, words: np.ndarray, dice: np.ndarray) -> Ragged:
+        """Returns the segmentation of each word that its dice, in [0, 1), chooses."""
+        first = np.frombuffer(self.first, "int64")
+        thresholds = np.frombuffer(self.thresholds, "float64")
+        low, high = first[words], first[words + 1] - 1
+        # `np.searchsorted(thresholds of the word, dice, side="right")`, for all words at once.
+        while (low < high).any():
+            middle = (low + high) // 2
+            is_above = thresholds[middle] <= dice
+            low = np.where(is_above, middle + 1, low)
+            high = np.where(is_above, high, middle)
+        tokens, edges = np.frombuffer(self.tokens, "int32"), np.frombuffer(self.edges, "int64")
+        return Ragged(tokens, edges).rows(low)

@@ -124,15 +124,17 @@ def _train(
     # The files of a run hold a model that computes in float32.
     model.dtype_policy = EXACT_POLICY
     callbacks = _Callbacks.of(recipe, parts, batches, folder)
-    judges = validation_fingerprints(validation, callbacks.listed)
     if resumes:
-        TrainingState.load(folder.state).check(model, batches.fingerprint, callbacks.listed, judges)
+        state = TrainingState.load(folder.state)
+        judges = validation_fingerprints(validation, callbacks.listed, state.validation)
+        state.check(model, batches.fingerprint_like(state.fingerprint), callbacks.listed, judges)
     with Interruption():
         folder.prepare(goes_on=goes_on)
         if not resumes:  # a state belongs to the tokenizers already there
             tokenizers.save(folder.path)
         folder.write_start(recipe, (source for source, _ in parts.validation[:KEPT_SOURCES]))
         if not resumes:
+            judges = validation_fingerprints(validation, callbacks.listed)
             state = TrainingState.of(model, 0, 0, batches.fingerprint, callbacks.listed, judges)
             state.save(folder.state)
         stopped_by = _fit(model, recipe, batches, validation, callbacks, folder)

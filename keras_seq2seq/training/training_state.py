@@ -181,17 +181,23 @@ class TrainingState:
 
 
 def validation_fingerprints(
-    validation_data: Any, callbacks: Sequence[keras.callbacks.Callback]
+    validation_data: Any,
+    callbacks: Sequence[keras.callbacks.Callback],
+    kept: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Returns the fingerprint of what decides which epoch is best, by its name.
 
     Args:
         validation_data: As for keras.Model.fit; what has no `fingerprint` is not known.
         callbacks: All callbacks; those with a `fingerprint` judge epochs.
+        kept: Those of a state; of batches, fingerprints by the same rule are returned.
     """
     judges = {type(callback).__name__: callback for callback in callbacks}
     named = {"validation_data": validation_data, **judges}
     found = {name: getattr(judge, "fingerprint", None) for name, judge in named.items()}
+    for name, value in (kept or {}).items():
+        if (like := getattr(named.get(name), "fingerprint_like", None)) is not None:
+            found[name] = like(value)
     return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
