@@ -40,9 +40,19 @@ if TYPE_CHECKING:
     from keras_seq2seq.text.tokenizer import TokenizerPair as TokenizerPair
     from keras_seq2seq.training.batches import PairBatches as PairBatches
     from keras_seq2seq.training.corpus import from_pairs as from_pairs
+    from keras_seq2seq.training.corpus import read_dataset as read_dataset
     from keras_seq2seq.training.corpus import read_jsonl as read_jsonl
     from keras_seq2seq.training.corpus import read_parallel as read_parallel
+    from keras_seq2seq.training.corpus import read_parquet as read_parquet
     from keras_seq2seq.training.corpus import read_tsv as read_tsv
+    from keras_seq2seq.training.corpus import stream_dataset as stream_dataset
+    from keras_seq2seq.training.corpus import stream_jsonl as stream_jsonl
+    from keras_seq2seq.training.corpus import stream_parallel as stream_parallel
+    from keras_seq2seq.training.corpus import stream_parquet as stream_parquet
+    from keras_seq2seq.training.corpus import stream_tsv as stream_tsv
+    from keras_seq2seq.training.pair_stream import PairStream as PairStream
+    from keras_seq2seq.training.prepare import prepare as prepare
+    from keras_seq2seq.training.prepared_pairs import PreparedPairs as PreparedPairs
     from keras_seq2seq.training.recipe import Recipe as Recipe
     from keras_seq2seq.training.resumable_fit import resumable_fit as resumable_fit
     from keras_seq2seq.training.subword_sampling import SubwordSampler as SubwordSampler
@@ -60,7 +70,9 @@ _HOME = {
     "Inspection": "keras_seq2seq.inspection.inspection",
     "MaskedCrossentropy": "keras_seq2seq.models.losses",
     "PairBatches": "keras_seq2seq.training.batches",
+    "PairStream": "keras_seq2seq.training.pair_stream",
     "Perplexity": "keras_seq2seq.models.metrics",
+    "PreparedPairs": "keras_seq2seq.training.prepared_pairs",
     "Recipe": "keras_seq2seq.training.recipe",
     "Sampling": "keras_seq2seq.decoding.strategies",
     "Seq2Seq": "keras_seq2seq.seq2seq",
@@ -84,10 +96,18 @@ _HOME = {
     "load": "keras_seq2seq.bundles.load",
     "load_model": "keras_seq2seq.seq2seq",
     "map_sentences": "keras_seq2seq.text.sentences",
+    "prepare": "keras_seq2seq.training.prepare",
+    "read_dataset": "keras_seq2seq.training.corpus",
     "read_jsonl": "keras_seq2seq.training.corpus",
     "read_parallel": "keras_seq2seq.training.corpus",
+    "read_parquet": "keras_seq2seq.training.corpus",
     "read_tsv": "keras_seq2seq.training.corpus",
     "resumable_fit": "keras_seq2seq.training.resumable_fit",
+    "stream_dataset": "keras_seq2seq.training.corpus",
+    "stream_jsonl": "keras_seq2seq.training.corpus",
+    "stream_parallel": "keras_seq2seq.training.corpus",
+    "stream_parquet": "keras_seq2seq.training.corpus",
+    "stream_tsv": "keras_seq2seq.training.corpus",
     "train": "keras_seq2seq.training.train",
     "verify": "keras_seq2seq.verification.parity",
 }

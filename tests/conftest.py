@@ -58,6 +58,7 @@ SLOW = {
     *(
         "test_training_tensorboard",
         "test_training_options",
+        "test_training_prepare",
         "test_training_train",
         "test_translator",
     ),

@@ -164,7 +164,7 @@ def test_keras_is_not_needed_to_run_a_bundle():
 
 def test_optional_packages_are_imported_where_they_are_used():
     optional = (
-        *("sacrebleu", "jiwer", "sentencex", "matplotlib", "rich"),
+        *("sacrebleu", "jiwer", "sentencex", "matplotlib", "rich", "pyarrow"),
         *("onnx", "onnxruntime", "tf2onnx", "ai_edge_litert", "h5py"),
     )
     assert outside(at_the_top, *optional) == set()
@@ -193,6 +193,7 @@ assert not loaded & set(sys.argv[1].split(",")), loaded & set(sys.argv[1].split(
         ("keras,tensorflow,jax", ["keras_seq2seq.runtimes.litert", "keras_seq2seq.runtimes.onnx"]),
         ("keras,tensorflow,jax,rich", ["keras_seq2seq.inspection.bundle_folder"]),
         ("keras,tensorflow,jax", ["keras_seq2seq.decoding.strategies"]),
+        ("keras,tensorflow,jax,pyarrow", ["keras_seq2seq.training.prepare"]),
     ],
 )
 def test_a_light_import_stays_light(never, names):

@@ -5,7 +5,7 @@ from conftest import word_pairs
 from word_corpus import write_corpus
 
 from keras_seq2seq import Recipe
-from keras_seq2seq.training.corpus_parts import read_parts
+from keras_seq2seq.training.corpus_parts import WeightedPairs, read_parts
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +53,25 @@ def test_too_few_pairs_to_hold_some_out(tmp_path):
     data = {"format": "tsv", "folder": str(tmp_path), "train": ["train"]}
     with pytest.raises(ValueError, match="there must be 10 training pairs.*Received: 9"):
         read_parts(Recipe.from_tables({"data": data}))
+
+
+@pytest.mark.parametrize(
+    ("weight", "expected"),
+    [(1, "abcd"), (2, "abcdabcd"), (0.5, "bd"), (1.25, "abcdd"), (0.1, "")],
+)
+def test_weights_repeat_pairs_or_take_a_spread(weight, expected):
+    corpora = [[(c, c) for c in "abcd"], [("z", "z")]]
+    found = WeightedPairs(corpora, [weight, 1])
+    for _ in range(2):
+        assert "".join(source for source, _ in found) == expected + "z"
+
+
+def test_what_is_held_out_comes_from_every_corpus_and_never_in_training(tmp_path):
+    for name, first in (("one", 0), ("two", 30)):
+        rows = "".join(f"a {i}\tb {i}\n" for i in range(first, first + 30))
+        (tmp_path / name).write_text(rows, "utf-8")
+    data = {"format": "tsv", "folder": str(tmp_path), "train": ["one", "two"], "weights": [1, 3]}
+    parts = read_parts(Recipe.from_tables({"data": data}))
+    assert [source for source, _ in parts.validation] == [f"a {i}" for i in range(0, 60, 10)]
+    assert len(parts.train) == 27 + 3 * 27
+    assert not set(parts.train) & set(parts.validation)

@@ -10,13 +10,13 @@ from nasty_names import NASTY_NAMES
 
 from keras_seq2seq import Recipe
 from keras_seq2seq.training.corpus_parts import read_parts
-from keras_seq2seq.training.initial_model import train_tokenizers
 from keras_seq2seq.training.recipe import (
     DataRecipe,
     RecipeError,
     TokenizerRecipe,
     TrainingRecipe,
 )
+from keras_seq2seq.training.recipe_tokenizers import recipe_tokenizers
 
 PUBLISHED = sorted((ROOT / "training").glob("*.toml"))
 
@@ -112,7 +112,7 @@ def test_all_faults_come_at_once():
         "[data] takes the keys",
         "[training] takes the keys",
         "A section must be one of ['data', 'tokenizer', 'training', 'model']. Received: 'export'",
-        "`data.format` must be one of ('phrasebook', 'parallel', 'tsv', 'jsonl')",
+        "`data.format` must be one of ('phrasebook', 'parallel', 'tsv', 'jsonl', 'parquet'",
         "`tokenizer.sampling_alpha` must be 0 to 1. Received: 2.0",
         "`tokenizer.vocabulary_size` must be at least 0. Received: -1",
         "`tokenizer.joint` must be of type bool. Received: 1",
@@ -169,7 +169,26 @@ def test_a_setting_of_what_is_no_section_is_told():
     ("data", "fault"),
     [
         ({"format": "parallel"}, "`data.train` must name 2 file(s) for format='parallel'"),
-        ({"format": "tsv", "train": ["a", "b"]}, "`data.train` must name 1 file(s)"),
+        (
+            {"format": "tsv", "train": ["a", "b"]},
+            "These data files do not exist in '.': ['a', 'b']",
+        ),
+        (
+            {"format": "parallel", "train": ["a", "b", "c"]},
+            "`data.train` must name 2 file(s) for format='parallel', or so many for each",
+        ),
+        (
+            {"format": "tsv", "train": ["a", "b"], "weights": [1]},
+            "`data.weights` must have one number above 0 and at most 1,000 for each corpus of "
+            "data.train. Received: [1] for 2.",
+        ),
+        (
+            {"format": "tsv", "train": ["a"], "weights": [0.0]},
+            "`data.weights` must have one number",
+        ),
+        ({"weights": [2]}, "The phrasebook takes no files. Received: ['data.weights']"),
+        ({"weights": ["2"]}, "`data.weights` must be of type list of float. Received: ('2',)"),
+        ({"format": "parquet", "train": ["x/*.parquet"]}, "These data files do not exist in '.'"),
         (
             {"format": "tsv", "train": ["a"], "test": ["a", "b"]},
             "`data.test` must name 1 file(s) for format='tsv'. Received: ['a', 'b']",
@@ -276,7 +295,7 @@ def test_a_recipe_names_columns_and_the_normalization(tmp_path, columns):
     recipe = Recipe.from_tables({"data": data, "tokenizer": tokenizer})
     pairs = read_parts(recipe).train
     assert pairs[-1] == ("m³ 19", "m² 19")
-    source = train_tokenizers(recipe.tokenizer, pairs).source
+    source = recipe_tokenizers(recipe, pairs).source
     assert source.decode(source.encode("m³ m²")) == "m³ m²"
 
 

@@ -18,6 +18,7 @@ from keras_seq2seq.cli.main import main
 from keras_seq2seq.training import train as run_module
 from keras_seq2seq.training.folder_lock import locked
 from keras_seq2seq.training.history import read_history
+from keras_seq2seq.training.prepare import prepare
 from keras_seq2seq.training.train import train
 from keras_seq2seq.training.training_state import StateError, TrainingState
 
@@ -309,6 +310,15 @@ def same_runs(folders, reports):
     models = [load_model(folder / "model.keras", compile=False) for folder in folders]
     for a, b in zip(models[0].weights, models[1].weights, strict=True):
         assert (keras.ops.convert_to_numpy(a) == keras.ops.convert_to_numpy(b)).all()
+
+
+def test_a_run_goes_on_with_prepared_pairs(finished, recipe_path, copied, tmp_path):
+    settings = ["training.warmup_steps=2", f"data.prepared={tmp_path / 'prepared'}"]
+    prepare(Recipe.load(recipe_path, settings))
+    report = train(Recipe.load(recipe_path, [*settings, "training.epochs=3"]), copied)
+    assert report["epochs"] == 3
+    assert report["pairs"] == {"train": 200, "validation": 20, "test": 15}
+    assert TokenizerPair.load(copied) == TokenizerPair.load(finished[0])
 
 
 def test_pairs_longer_than_the_model_takes(recipe_path, tmp_path, capsys):

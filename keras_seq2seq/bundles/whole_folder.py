@@ -43,7 +43,7 @@ def whole_folder(path: pathlib.Path, *, replace: bool = False) -> Iterator[pathl
         _sync_all(partial)
         if path.exists() and not replace:
             raise FileExistsError(f"{path} was written by another process in the meantime.")
-        _put(partial, path)
+        put_folder(partial, path)
         sync(path.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -124,7 +124,7 @@ def _sync_all(folder: pathlib.Path) -> None:
         sync(pathlib.Path(root))
 
 
-def _put(partial: pathlib.Path, path: pathlib.Path) -> None:
+def put_folder(partial: pathlib.Path, path: pathlib.Path) -> None:
     """Gives the finished folder its name; afterwards the old one has the temporary name."""
     if not path.exists():
         partial.rename(path)

@@ -1,4 +1,4 @@
-"""The command line: keras-seq2seq train, average, translate, evaluate, export, verify, inspect."""
+"""The command line: keras-seq2seq with its commands, from prepare to inspect."""
 
 import argparse
 import contextlib
@@ -10,6 +10,7 @@ from keras_seq2seq.cli import signals, streams
 from keras_seq2seq.cli.bundle_commands import add_evaluate, add_inspect, add_verify
 from keras_seq2seq.cli.export import add_export
 from keras_seq2seq.cli.messages import PROGRAM, about, tell, told_warnings
+from keras_seq2seq.cli.prepare import add_prepare
 from keras_seq2seq.cli.tensorflow_start import quiet_start
 from keras_seq2seq.cli.train import add_average, add_train
 from keras_seq2seq.cli.translate import add_translate
@@ -90,7 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
-        *(add_train, add_average, add_translate, add_evaluate),
+        *(add_prepare, add_train, add_average, add_translate, add_evaluate),
         *(add_export, add_verify, add_inspect),
     ):
         add(commands)

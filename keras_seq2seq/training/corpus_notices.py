@@ -23,53 +23,81 @@ TELLING_WORDS = 200
 TELLING_RATIO = 10
 MIN_TELLING = 2
 
+LEARNED_FROM = 100_000
+COMPARED_WITH = 1_000_000
+
+Pair = tuple[str, str]
 Notices = dict[str, tuple[int, tuple[str, ...]]]
 
 
-def notices(pairs: Sequence[tuple[str, str]], wheres: Sequence[str]) -> Notices:
-    """Returns what is odd about pairs.
+class NoticeCounter:
+    """Counts what is odd about pairs, in memory that does not grow with their number.
 
-    Args:
-        pairs: Pairs (source_text, target_text).
-        wheres: Where each was read, such as "file:line".
-    Returns:
-        For each kind that occurs: the number of pairs, and where the first three are.
+    Which words tell a side is learned from the first 100,000 pairs; a pair is looked for among the
+    first million different ones.
     """
-    counts: Counter[str] = Counter()
-    examples: dict[str, list[str]] = {}
-    for where, kind in _found(pairs, wheres):
-        counts[kind] += 1
-        shown = examples.setdefault(kind, [])
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._examples: dict[str, list[str]] = {}
+        self._seen: set[int] = set()
+        self._waiting: list[tuple[Pair, str, int]] = []
+        self._teller: _SideTeller | None = None
+
+    def add(self, pair: Pair, place: str, number: int) -> None:
+        """Looks at one more pair, which was read at `place` + `number`, such as "file:" and 3."""
+        if self._teller is not None:
+            self._look_at(pair, place, number, self._teller)
+            return
+        self._waiting.append((pair, place, number))
+        if len(self._waiting) == LEARNED_FROM:
+            self._learn()
+
+    def found(self) -> Notices:
+        """Returns, for each kind that occurs, the number of pairs and where the first three are."""
+        if self._teller is None:
+            self._learn()
+        return {kind: (count, tuple(self._examples[kind])) for kind, count in self._counts.items()}
+
+    def _learn(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._teller = _SideTeller([pair for pair, _, _ in waiting])
+        for pair, place, number in waiting:
+            self._look_at(pair, place, number, self._teller)
+
+    def _look_at(self, pair: Pair, place: str, number: int, teller: "_SideTeller") -> None:
+        for kind in self._kinds(pair):
+            self._count(kind, place, number)
+        if teller.looks_swapped(pair):
+            self._count(SWAPPED, place, number)
+
+    def _count(self, kind: str, place: str, number: int) -> None:
+        self._counts[kind] += 1
+        shown = self._examples.setdefault(kind, [])
         if len(shown) < NOTICE_EXAMPLES:
-            shown.append(where)
-    return {kind: (count, tuple(examples[kind])) for kind, count in counts.items()}
+            shown.append(f"{place}{number}")
+
+    def _kinds(self, pair: Pair) -> Iterator[str]:
+        source, target = pair
+        if hash(pair) in self._seen:  # 64 bits: no two of a million pairs will share them
+            yield REPEATED
+        elif len(self._seen) < COMPARED_WITH:
+            self._seen.add(hash(pair))
+        if source.strip() == target.strip():
+            yield COPIED
+        if len(source) > LONGEST or len(target) > LONGEST:
+            yield LONG
+        if _BREAK.search(source) or _BREAK.search(target):
+            yield BROKEN
+        if _is_quoted(source) and _is_quoted(target):
+            yield QUOTED
+        if any(not text.isascii() and _MISREAD.search(text) for text in pair):
+            yield MISREAD
 
 
 def is_invisible(text: str) -> bool:
     """Returns True for a text of spaces, controls and zero-width characters alone."""
     return all(c.isspace() or unicodedata.category(c) in ("Cc", "Cf") for c in text)
-
-
-def _found(pairs: Sequence[tuple[str, str]], wheres: Sequence[str]) -> Iterator[tuple[str, str]]:
-    seen: set[tuple[str, str]] = set()
-    looks_swapped = _SideTeller(pairs).looks_swapped
-    for pair, where in zip(pairs, wheres, strict=True):
-        source, target = pair
-        if pair in seen:
-            yield where, REPEATED
-        seen.add(pair)
-        if source.strip() == target.strip():
-            yield where, COPIED
-        if max(map(len, pair)) > LONGEST:
-            yield where, LONG
-        if any(_BREAK.search(text) for text in pair):
-            yield where, BROKEN
-        if all(_is_quoted(text) for text in pair):
-            yield where, QUOTED
-        if any(_MISREAD.search(text) for text in pair):
-            yield where, MISREAD
-        if looks_swapped(pair):
-            yield where, SWAPPED
 
 
 def _is_quoted(text: str) -> bool:

@@ -56,13 +56,22 @@ class EncodedPairs:
 
     def hashed(self) -> Any:
         """Returns the hash that has read all lengths and ids."""
-        digest = hashlib.sha256()
+        return digest_of(self._numbers())
+
+    def _numbers(self) -> Iterator[np.ndarray]:
         for side in (self.source, self.target):
             for start in range(0, len(side), PART):
-                digest.update(np.diff(side.edges[start : start + PART + 1]).tobytes())
+                yield np.diff(side.edges[start : start + PART + 1])
             for start in range(0, len(side.ids), PART):
-                digest.update(side.ids[start : start + PART].astype("int64").tobytes())
-        return digest
+                yield side.ids[start : start + PART]
+
+
+def digest_of(numbers: Iterable[np.ndarray]) -> Any:
+    """Returns the hash of the lengths and the ids of the sources, then of the targets."""
+    digest = hashlib.sha256()
+    for part in numbers:
+        digest.update(part.astype("<i8").tobytes())
+    return digest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,8 +138,8 @@ def id_type(vocabulary_size: int) -> str:
     return "<u2" if vocabulary_size <= 2**16 else "<u4"
 
 
-def in_blocks(pairs: Iterable[Any], size: int = BLOCK) -> Iterator[list[Any]]:
-    """Yields lists of `size` items, the last one shorter."""
+def in_blocks(pairs: Iterable[Any]) -> Iterator[list[Any]]:
+    """Yields lists of `BLOCK` items, the last one shorter."""
     rest = iter(pairs)
-    while block := list(itertools.islice(rest, size)):
+    while block := list(itertools.islice(rest, BLOCK)):
         yield block

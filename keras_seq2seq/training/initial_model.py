@@ -10,8 +10,9 @@ from keras_seq2seq.seq2seq import Seq2Seq, load_model
 from keras_seq2seq.text.tokenizer import TokenizerPair
 from keras_seq2seq.training.corpus_parts import Pairs
 from keras_seq2seq.training.interruption import within_reach_of_signals
+from keras_seq2seq.training.prepared_pairs import PreparedPairs
 from keras_seq2seq.training.recipe import Recipe, read_settings
-from keras_seq2seq.training.recipe_sections import TokenizerRecipe
+from keras_seq2seq.training.recipe_tokenizers import recipe_tokenizers
 from keras_seq2seq.training.run_folder import RunFolder
 
 # No weight depends on these: fine-tuning may use other values.
@@ -20,7 +21,7 @@ WEIGHTLESS = {"dropout", "attention_dropout", "activation_dropout"}
 
 def begin(
     recipe: Recipe,
-    pairs: Pairs,
+    pairs: Pairs | PreparedPairs,
     fine_tune: str | pathlib.Path | None,
     folder: RunFolder | None,
 ) -> tuple[TokenizerPair, Seq2Seq]:
@@ -28,34 +29,36 @@ def begin(
 
     Args:
         recipe: The recipe of the run.
-        pairs: The training part, which new tokenizers are trained on.
+        pairs: The training part, which new tokenizers are trained on; prepared pairs have theirs.
         fine_tune: Folder of a run whose weights and tokenizers are taken; None makes new ones.
         folder: Folder of a run that continues, with its tokenizers; the weights come from its
             state, and `fine_tune` is not needed any more. None begins.
     Raises:
-        ValueError: If the recipe does not match the run to start from.
+        ValueError: If the recipe does not match the run to start from, or the pairs were prepared
+            with other tokenizers.
     """
+    prepared = pairs if isinstance(pairs, PreparedPairs) else None
     if folder is not None:
         tokenizers = TokenizerPair.load(folder.path)
     elif fine_tune is not None:
-        return _from_run(recipe, RunFolder(pathlib.Path(fine_tune)))
+        tokenizers, model = _from_run(recipe, RunFolder(pathlib.Path(fine_tune)))
+        _check_prepared(prepared, tokenizers, f"--fine-tune {fine_tune}")
+        return tokenizers, model
+    elif prepared is not None:
+        tokenizers = prepared.tokenizers
     else:
-        tokenizers = within_reach_of_signals(lambda: train_tokenizers(recipe.tokenizer, pairs))
+        tokenizers = within_reach_of_signals(lambda: recipe_tokenizers(recipe, pairs))
+    _check_prepared(prepared, tokenizers, "--force")
     return tokenizers, _new_model(recipe, tokenizers)
 
 
-def train_tokenizers(recipe: TokenizerRecipe, pairs: Pairs) -> TokenizerPair:
-    """Trains the tokenizers that a recipe describes."""
-    source_size = recipe.vocabulary_size or None
-    target_size = recipe.target_vocabulary_size or None
-    return TokenizerPair.train(
-        pairs,
-        source_size if recipe.joint else (source_size, target_size),
-        joint=recipe.joint,
-        source_level=recipe.source_level,
-        target_level=recipe.source_level if recipe.joint else recipe.target_level,
-        normalization=recipe.normalization,
-    )
+def _check_prepared(prepared: PreparedPairs | None, tokenizers: TokenizerPair, option: str) -> None:
+    if prepared is not None and prepared.tokenizers != tokenizers:
+        raise ValueError(
+            f"The pairs must be prepared with the tokenizers of the run. Received: "
+            f"{prepared.folder} with others; prepare them again with {option}, or train without "
+            'data.prepared (--set data.prepared="").'
+        )
 
 
 def _new_model(recipe: Recipe, tokenizers: TokenizerPair) -> Seq2Seq:

@@ -53,7 +53,8 @@ class PreparedPairs:
         self.num_dropped: int = self._meta["dropped"]
         self.longest: int = self._meta["longest"]
         self.report: str = self._meta["report"]
-        self.settings: Mapping[str, Any] = self._meta["settings"]
+        self.given: Mapping[str, Any] = self._meta["given"]
+        self.settings: Mapping[str, Any] = self.given["settings"]
         self.tokenizers = TokenizerPair.load(self.folder)
 
     def __len__(self) -> int:
@@ -96,8 +97,7 @@ class PreparedPairs:
 
     def texts(self, part: str) -> tuple[Pair, ...]:
         """Returns the pairs of a part that is not trained on: "validation" or "test"."""
-        lines = (self.folder / f"{part}.jsonl").read_text("utf-8").splitlines()
-        return tuple((source, target) for source, target in map(json.loads, lines))
+        return read_texts(self.folder, part)
 
     def check_used_with(self, tokenizers: TokenizerPair, max_length: int | None) -> None:
         """Checks what batches are made with.
@@ -135,6 +135,12 @@ class PreparedPairs:
             )
 
 
+def read_texts(folder: pathlib.Path, part: str) -> tuple[Pair, ...]:
+    """Returns the pairs of a part of a folder, which may not be finished."""
+    lines = (folder / f"{part}.jsonl").read_text("utf-8").splitlines()
+    return tuple((source, target) for source, target in map(json.loads, lines))
+
+
 def mapped(path: pathlib.Path, kind: str, mode: Any = "r") -> np.ndarray:
     """Returns the numbers of a file, mapped into memory."""
     if path.stat().st_size == 0:
@@ -169,7 +175,7 @@ def _read_meta(path: pathlib.Path) -> dict[str, Any]:
             f"{path.parent} holds no prepared pairs: {path.name} does not exist. Prepare them "
             "with `keras-seq2seq prepare RECIPE`."
         ) from None
-    except (ValueError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise PreparedError(
             f"{path} cannot be read ({error!r}); prepare the pairs again."
         ) from None

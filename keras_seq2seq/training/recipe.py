@@ -1,23 +1,29 @@
 """A recipe: one TOML file that describes a whole training run, checked before it starts."""
 
 import dataclasses
+import glob
 import json
 import math
 import os
 import pathlib
 import tomllib
+import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from keras_seq2seq.models.config import Seq2SeqConfig
 from keras_seq2seq.training.recipe_sections import (
+    FOLDER_FORMATS,
     FORMATS,
+    MAX_WEIGHT,
     DataRecipe,
     TokenizerRecipe,
     TrainingRecipe,
 )
 
 SECTIONS = {"data": DataRecipe, "tokenizer": TokenizerRecipe, "training": TrainingRecipe}
+# Where things are, and what is done when a batch is read.
+UNPREPARED = ("data.folder", "data.prepared", "tokenizer.sampling_alpha")
 VOCABULARY_KEYS = ("source_vocabulary_size", "target_vocabulary_size")
 
 
@@ -61,6 +67,22 @@ class Recipe:
     def file(self, name: str) -> pathlib.Path:
         """Returns the path of a file of the data folder."""
         return _data_folder(self.data.folder) / name
+
+    @property
+    def prepared(self) -> pathlib.Path | None:
+        """The folder of prepared pairs that the recipe names."""
+        return _data_folder(self.data.prepared) if self.data.prepared else None
+
+    @property
+    def preparation(self) -> dict[str, Any]:
+        """The settings that decide what the pairs, the tokenizers and the ids are, as in JSON."""
+        found = {
+            name: value
+            for name, value in self.settings.items()
+            if name.startswith(("data.", "tokenizer.")) or name == "model.max_length"
+        }
+        kept = {name: value for name, value in found.items() if name not in UNPREPARED}
+        return dict(json.loads(json.dumps(kept)))
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -213,7 +235,8 @@ def _value_faults(recipe: Recipe) -> list[str]:
             value, where = getattr(values, field.name), f"{section}.{field.name}"
             if not _fits(value, field.type):
                 wanted = getattr(field.type, "__name__", "str")
-                wanted = "list of str" if wanted == "tuple" else wanted
+                if wanted == "tuple":
+                    wanted = f"list of {typing.get_args(field.type)[0].__name__}"
                 faults.append(f"`{where}` must be of type {wanted}. Received: {value!r}.")
             elif fault := _limit_fault(where, value, field.metadata):
                 faults.append(fault)
@@ -251,31 +274,30 @@ def _fits(value: Any, wanted: Any) -> bool:
         return isinstance(value, wanted)
     if wanted is float:
         return isinstance(value, (int, float))
-    return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+    items = typing.get_args(wanted)
+    return bool(items) and isinstance(value, tuple) and all(_fits(v, items[0]) for v in value)
 
 
 def _data_faults(data: DataRecipe) -> list[str]:
     if data.format not in FORMATS or not isinstance(data.folder, str):
         return []  # already reported
     parts = {part: getattr(data, part) for part in ("train", "validation", "test")}
-    if not all(_fits(names, tuple) for names in parts.values()):
+    if not all(_fits(names, tuple[str, ...]) for names in parts.values()):
         return []  # already reported
     if data.format == "phrasebook":
-        given = [f"data.{part}" for part, names in parts.items() if names]
+        given = [f"data.{part}" for part in (*parts, "weights") if getattr(data, part)]
         return [f"The phrasebook takes no files. Received: {given}."] if given else []
-    faults = []
-    if data.columns and (data.format != "tsv" or len(data.columns) != 2):
+    faults = _part_faults(data, parts)
+    named = [name for names in parts.values() for name in names]
+    try:
+        "".join([data.folder, str(data.prepared), *named]).encode("utf-8")
+    except UnicodeEncodeError:
         faults.append(
-            '`data.columns` must name two columns of format="tsv". '
-            f"Received: {list(data.columns)} with format={data.format!r}."
+            "A recipe keeps the names of its data as UTF-8. Received: "
+            f"{data.folder!r}, {named}; rename what is not."
         )
-    wanted = 2 if data.format == "parallel" else 1
-    for part, names in parts.items():
-        if len(names) != wanted and (names or part == "train"):
-            faults.append(
-                f"`data.{part}` must name {wanted} file(s) for format={data.format!r}. "
-                f"Received: {list(names)}."
-            )
+    if _is_prepared(data):
+        return faults  # the texts need not be here any more
     folder = _data_folder(data.folder)
     if "$" in str(folder) and not folder.exists():
         return [
@@ -283,18 +305,52 @@ def _data_faults(data: DataRecipe) -> list[str]:
             f"`data.folder` must be an existing folder. Received: {data.folder!r}; set the "
             "variable in the environment or pass --set data.folder=PATH.",
         ]
-    named = [name for names in parts.values() for name in names]
-    missing = [n for n in named if not (folder / n).is_file()]
+    missing = [name for name in named if not _is_there(folder / name, data.format)]
     if missing:
         faults.append(f"These data files do not exist in {str(folder)!r}: {missing}.")
-    try:
-        "".join([data.folder, *named]).encode("utf-8")
-    except UnicodeEncodeError:
+    return faults
+
+
+def _part_faults(data: DataRecipe, parts: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Returns what is wrong with the number of files, columns and weights."""
+    faults = []
+    if data.columns and (data.format != "tsv" or len(data.columns) != 2):
         faults.append(
-            "A recipe keeps the names of its data as UTF-8. Received: "
-            f"{data.folder!r}, {named}; rename what is not."
+            '`data.columns` must name two columns of format="tsv". '
+            f"Received: {list(data.columns)} with format={data.format!r}."
+        )
+    wanted = data.files_per_corpus
+    for part, names in parts.items():
+        if names and part == "train" and len(names) % wanted == 0:
+            continue
+        if len(names) != wanted and (names or part == "train"):
+            several = ", or so many for each of several corpora" if part == "train" else ""
+            faults.append(
+                f"`data.{part}` must name {wanted} file(s) for format={data.format!r}{several}. "
+                f"Received: {list(names)}."
+            )
+    weights = data.weights if _fits(data.weights, tuple[float, ...]) else ()
+    corpora = len(parts["train"]) // wanted
+    if weights and not (
+        len(weights) == corpora and all(0 < weight <= MAX_WEIGHT for weight in weights)
+    ):
+        faults.append(
+            f"`data.weights` must have one number above 0 and at most {MAX_WEIGHT:,} for each "
+            f"corpus of data.train. Received: {list(weights)} for {corpora}."
         )
     return faults
+
+
+def _is_there(path: pathlib.Path, kind: str) -> bool:
+    if path.is_file():
+        return True
+    return kind in FOLDER_FORMATS and (path.is_dir() or any(glob.iglob(str(path))))
+
+
+def _is_prepared(data: DataRecipe) -> bool:
+    return bool(
+        data.prepared and isinstance(data.prepared, str) and _data_folder(data.prepared).exists()
+    )
 
 
 def _data_folder(text: str) -> pathlib.Path:

@@ -3,9 +3,13 @@
 import dataclasses
 from typing import Any
 
+from keras_seq2seq.text.reservoir import MAX_SENTENCES
 from keras_seq2seq.text.tokenizer_training import LEVELS, NORMALIZATIONS
 
-FORMATS = ("phrasebook", "parallel", "tsv", "jsonl")
+FORMATS = ("phrasebook", "parallel", "tsv", "jsonl", "parquet", "dataset")
+# These may be folders; "parquet" also a pattern.
+FOLDER_FORMATS = ("parquet", "dataset")
+MAX_WEIGHT = 1000
 POLICIES = ("refuse", "drop")
 SCHEDULES = ("constant", "cosine", "inverse_sqrt")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -34,19 +38,26 @@ class DataRecipe:
 
     Args:
         format: "phrasebook" (embedded), "parallel" (a source and a target file), "tsv" (one
-            file, two columns) or "jsonl" (one file, two fields).
+            file, two columns), "jsonl" (one file, two fields), "parquet" (one file, a folder of
+            files, or a pattern, two columns) or "dataset" (a folder that `save_to_disk` of Hugging
+            Face's datasets wrote).
         folder: Folder that file names are relative to. `$NAME` is read from the environment.
-        train: File names of the training part: two for "parallel", else one.
-        validation: The same for the part that chooses the best epoch; empty: 1,000 training
-            pairs, an even spread, are held out.
+        train: File names of the training part: two for "parallel", else one; those of several
+            corpora one after the other.
+        validation: The same, of one corpus, for the part that chooses the best epoch; empty: 1,000
+            training pairs, an even spread, are held out.
         test: The same for the part that is reported at the end; empty: no test.
         columns: Source and target column, for "tsv": two names of the first row, or two numbers
             counted from 0, such as ["1", "3"]; empty: the first two, if both hold texts.
-        source_field: Field name, for "jsonl".
-        target_field: Field name, for "jsonl".
+        source_field: Field name, for "jsonl", or column, for "parquet" and "dataset".
+        target_field: The same of the target.
         policy: "refuse" a corpus with errors, or "drop" its faulty pairs.
-        seed: int >= 0. Seed of the phrasebook.
+        seed: int >= 0. Seed of the phrasebook, and of the sample of `tokenizer.max_sentences`.
         size: int > 0. Number of pairs of the phrasebook.
+        weights: For each corpus of the training part, how often an epoch has each of its pairs,
+            each above 0 and at most 1,000: 3 repeats them, 0.5 takes every second one; empty: once.
+        prepared: Folder that `keras-seq2seq prepare` writes and `train` reads instead of the texts,
+            for corpora larger than memory; `$NAME` as above. Empty: the texts are read.
     """
 
     format: str = _one_of("phrasebook", FORMATS)
@@ -60,6 +71,13 @@ class DataRecipe:
     policy: str = _one_of("refuse", POLICIES)
     seed: int = _from_zero(0)
     size: int = 60_000
+    weights: tuple[float, ...] = ()
+    prepared: str = ""
+
+    @property
+    def files_per_corpus(self) -> int:
+        """Number of files that make one corpus."""
+        return 2 if self.format == "parallel" else 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +94,7 @@ class TokenizerRecipe:
         normalization: What becomes of a text before it is split: "nmt_nfkc", "nfkc",
             "nmt_nfkc_cf", "nfkc_cf" or "identity", see `Tokenizer.train`.
         sampling_alpha: float, 0 <= sampling_alpha <= 1. Subword sampling in training; 0 is off.
+        max_sentences: int > 0. Most texts that a tokenizer is trained on: a sample of more.
     """
 
     joint: bool = True
@@ -85,6 +104,7 @@ class TokenizerRecipe:
     target_level: str = _one_of("subword", LEVELS)
     normalization: str = _one_of("nmt_nfkc", NORMALIZATIONS)
     sampling_alpha: float = _between(0.0, 0, 1)
+    max_sentences: int = MAX_SENTENCES
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,7 @@ from keras_seq2seq.whole_file import whole_file
 
 EPOCHS = "training.epochs"
 # Names the pairs, but does not decide what they are.
-WHERE = ("format", "train", "validation", "test", "source_field", "target_field")
+WHERE = ("format", "train", "validation", "test", "source_field", "target_field", "prepared")
 LONGEST_BELOW = 200  # characters of the longest path below the folder, TensorBoard's
 
 

@@ -35,6 +35,7 @@ from keras_seq2seq.training.folder_lock import locked
 from keras_seq2seq.training.initial_model import begin
 from keras_seq2seq.training.interruption import Interruption, Terminated, stopped_at_once
 from keras_seq2seq.training.optimizer import build_optimizer
+from keras_seq2seq.training.prepared_pairs import PreparedPairs
 from keras_seq2seq.training.recipe import Recipe
 from keras_seq2seq.training.recipe_sections import METRICS
 from keras_seq2seq.training.resumable_fit import resumable_fit
@@ -158,7 +159,7 @@ def _train(
 
 
 def _batches(
-    recipe: Recipe, pairs: Pairs, tokenizers: TokenizerPair, *, shuffle: bool
+    recipe: Recipe, pairs: Pairs | PreparedPairs, tokenizers: TokenizerPair, *, shuffle: bool
 ) -> PairBatches:
     training, alpha = recipe.training, recipe.tokenizer.sampling_alpha
     with warnings.catch_warnings():
