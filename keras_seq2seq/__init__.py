@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from keras_seq2seq.text.tokenizer import Tokenizer as Tokenizer
     from keras_seq2seq.text.tokenizer import TokenizerPair as TokenizerPair
     from keras_seq2seq.training.batches import PairBatches as PairBatches
+    from keras_seq2seq.training.cleaning import clean as clean
+    from keras_seq2seq.training.cleaning_rules import CleaningRules as CleaningRules
     from keras_seq2seq.training.corpus import from_pairs as from_pairs
     from keras_seq2seq.training.corpus import read_dataset as read_dataset
     from keras_seq2seq.training.corpus import read_jsonl as read_jsonl
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
 _HOME = {
     "BeamSearch": "keras_seq2seq.decoding.strategies",
     "Bundle": "keras_seq2seq.bundles.bundle",
+    "CleaningRules": "keras_seq2seq.training.cleaning_rules",
     "Gate": "keras_seq2seq.verification.quality_gate",
     "Greedy": "keras_seq2seq.decoding.strategies",
     "Inspection": "keras_seq2seq.inspection.inspection",
@@ -88,6 +91,7 @@ _HOME = {
     "build_decoder": "keras_seq2seq.models.builders",
     "build_decoder_step": "keras_seq2seq.models.decoder_step",
     "build_encoder": "keras_seq2seq.models.builders",
+    "clean": "keras_seq2seq.training.cleaning",
     "draw_attention": "keras_seq2seq.attention_map",
     "evaluate": "keras_seq2seq.evaluation",
     "export": "keras_seq2seq.exporters.export",

@@ -1,4 +1,4 @@
-"""The command line: keras-seq2seq with its commands, from prepare to inspect."""
+"""The command line: keras-seq2seq with its commands, from clean to inspect."""
 
 import argparse
 import contextlib
@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from keras_seq2seq.cli import signals, streams
 from keras_seq2seq.cli.bundle_commands import add_evaluate, add_inspect, add_verify
+from keras_seq2seq.cli.clean import add_clean
 from keras_seq2seq.cli.export import add_export
 from keras_seq2seq.cli.messages import PROGRAM, about, tell, told_warnings
 from keras_seq2seq.cli.prepare import add_prepare
@@ -91,7 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
-        *(add_prepare, add_train, add_average, add_translate, add_evaluate),
+        *(add_clean, add_prepare, add_train, add_average, add_translate, add_evaluate),
         *(add_export, add_verify, add_inspect),
     ):
         add(commands)

@@ -87,17 +87,27 @@ class NoticeCounter:
             yield COPIED
         if len(source) > LONGEST or len(target) > LONGEST:
             yield LONG
-        if _BREAK.search(source) or _BREAK.search(target):
+        if has_breaks(source) or has_breaks(target):
             yield BROKEN
         if _is_quoted(source) and _is_quoted(target):
             yield QUOTED
-        if any(not text.isascii() and _MISREAD.search(text) for text in pair):
+        if is_misread(source) or is_misread(target):
             yield MISREAD
 
 
 def is_invisible(text: str) -> bool:
     """Returns True for a text of spaces, controls and zero-width characters alone."""
     return all(c.isspace() or unicodedata.category(c) in ("Cc", "Cf") for c in text)
+
+
+def has_breaks(text: str) -> bool:
+    """Returns True for a text with a tab or the end of a line inside."""
+    return _BREAK.search(text) is not None
+
+
+def is_misread(text: str) -> bool:
+    """Returns True for a text that looks decoded twice."""
+    return not text.isascii() and _MISREAD.search(text) is not None
 
 
 def _is_quoted(text: str) -> bool:

@@ -5,6 +5,8 @@ import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
+from keras_seq2seq.training.cleaning import clean
+from keras_seq2seq.training.cleaning_rules import CleaningRules
 from keras_seq2seq.training.corpus import (
     stream_dataset,
     stream_jsonl,
@@ -16,6 +18,7 @@ from keras_seq2seq.training.corpus_tables import dataset_files, parquet_files
 from keras_seq2seq.training.pair_stream import PairStream, Policy
 from keras_seq2seq.training.prepared_pairs import PreparedPairs
 from keras_seq2seq.training.recipe import Recipe
+from keras_seq2seq.training.recipe_sections import DataRecipe
 
 HELD_OUT = 1000
 
@@ -96,10 +99,15 @@ class StreamedParts:
         streams = streams_of(recipe, "train")
         for number, stream in enumerate(streams, 1):
             corpus: Iterable[Pair] = stream.corpus().pairs if in_memory else stream
-            total += len(corpus) if isinstance(corpus, tuple) else sum(1 for _ in corpus)
-            corpora.append(corpus)
             name = f"train, corpus {number}" if len(streams) > 1 else "train"
-            reports.append(f"{name}: {stream.report}")
+            if recipe.data.clean:
+                corpus = clean(corpus, CleaningRules(recipe.data.clean))
+                total += corpus.report.kept
+                reports += [f"{name}: {stream.report}", f"{name}, cleaned: {corpus.report}"]
+            else:
+                total += len(corpus) if isinstance(corpus, tuple) else sum(1 for _ in corpus)
+                reports.append(f"{name}: {stream.report}")
+            corpora.append(corpus)
         small: dict[str, Pairs] = {"validation": (), "test": ()}
         for name in small:
             for stream in streams_of(recipe, name):
@@ -117,8 +125,10 @@ class StreamedParts:
         if recipe.data.format == "phrasebook":
             return cls.open(recipe)
         held_out = frozenset() if recipe.data.validation else frozenset(validation)
-        streams = streams_of(recipe, "train", notices=False)
-        return cls(WeightedPairs(streams, recipe.data.weights, held_out), validation, test, report)
+        corpora: list[Iterable[Pair]] = list(streams_of(recipe, "train", notices=False))
+        if recipe.data.clean:
+            corpora = [clean(corpus, CleaningRules(recipe.data.clean)) for corpus in corpora]
+        return cls(WeightedPairs(corpora, recipe.data.weights, held_out), validation, test, report)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -155,8 +165,9 @@ def streams_of(recipe: Recipe, part: str, *, notices: bool = True) -> list[PairS
         FileNotFoundError: If files are missing.
     """
     names, wanted = getattr(recipe.data, part), recipe.data.files_per_corpus
-    groups = [names[i : i + wanted] for i in range(0, len(names), wanted)]
-    return [_stream(recipe, group, notices) for group in groups]
+    paths = [recipe.file(name) for name in names]
+    groups = [paths[i : i + wanted] for i in range(0, len(paths), wanted)]
+    return [stream_of(recipe.data, group, notices=notices) for group in groups]
 
 
 def files_of(recipe: Recipe) -> list[pathlib.Path]:
@@ -170,10 +181,19 @@ def files_of(recipe: Recipe) -> list[pathlib.Path]:
     return paths
 
 
-def _stream(recipe: Recipe, names: Sequence[str], notices: bool) -> PairStream:
-    data = recipe.data
+def stream_of(
+    data: DataRecipe, paths: Sequence[pathlib.Path], *, notices: bool = True
+) -> PairStream:
+    """Returns the stream of one corpus.
+
+    Args:
+        data: Says how the files are read; the files that it names are not looked at.
+        paths: The files of the corpus.
+        notices: Count the pairs that only look wrong.
+    Raises:
+        FileNotFoundError: If files are missing.
+    """
     policy = cast(Policy, data.policy)
-    paths = [recipe.file(name) for name in names]
     if data.format == "parallel":
         return stream_parallel(paths[0], paths[1], policy=policy, notices=notices)
     if data.format == "tsv":

@@ -249,9 +249,13 @@ def _limit_fault(where: str, value: Any, limits: Mapping[str, Any]) -> str | Non
     Args:
         where: "section.key".
         value: Received.
-        limits: Metadata of the field: `choices`, `range`, or `zero` for a number from 0 on.
+        limits: Metadata of the field: `choices`, `some_of` for a list, `range`, or `zero` for a
+            number from 0 on.
     """
-    if choices := limits.get("choices"):
+    if some_of := limits.get("some_of"):
+        if unknown := [item for item in value if item not in some_of]:
+            return f"`{where}` must be some of {some_of}. Received: {unknown}."
+    elif choices := limits.get("choices"):
         if value not in choices:
             return f"`{where}` must be one of {choices}. Received: {value!r}."
     elif "range" in limits:
@@ -285,7 +289,7 @@ def _data_faults(data: DataRecipe) -> list[str]:
     if not all(_fits(names, tuple[str, ...]) for names in parts.values()):
         return []  # already reported
     if data.format == "phrasebook":
-        given = [f"data.{part}" for part in (*parts, "weights") if getattr(data, part)]
+        given = [f"data.{part}" for part in (*parts, "weights", "clean") if getattr(data, part)]
         return [f"The phrasebook takes no files. Received: {given}."] if given else []
     faults = _part_faults(data, parts)
     named = [name for names in parts.values() for name in names]

@@ -5,6 +5,7 @@ from typing import Any
 
 from keras_seq2seq.text.reservoir import MAX_SENTENCES
 from keras_seq2seq.text.tokenizer_training import LEVELS, NORMALIZATIONS
+from keras_seq2seq.training.cleaning_rules import RULES
 
 FORMATS = ("phrasebook", "parallel", "tsv", "jsonl", "parquet", "dataset")
 # These may be folders; "parquet" also a pattern.
@@ -54,6 +55,8 @@ class DataRecipe:
         policy: "refuse" a corpus with errors, or "drop" its faulty pairs.
         seed: int >= 0. Seed of the phrasebook, and of the sample of `tokenizer.max_sentences`.
         size: int > 0. Number of pairs of the phrasebook.
+        clean: Rules of `keras-seq2seq clean` that leave out training pairs, each corpus for itself,
+            with their default limits; empty: none.
         weights: For each corpus of the training part, how often an epoch has each of its pairs,
             each above 0 and at most 1,000: 3 repeats them, 0.5 takes every second one; empty: once.
         prepared: Folder that `keras-seq2seq prepare` writes and `train` reads instead of the texts,
@@ -71,6 +74,7 @@ class DataRecipe:
     policy: str = _one_of("refuse", POLICIES)
     seed: int = _from_zero(0)
     size: int = 60_000
+    clean: tuple[str, ...] = dataclasses.field(default=(), metadata={"some_of": tuple(RULES)})
     weights: tuple[float, ...] = ()
     prepared: str = ""
 
