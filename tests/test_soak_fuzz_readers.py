@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "soak"))
 
-from fuzz_readers import READERS, outcome, sign
+from fuzz_readers import READERS, make_prepared, outcome, sign
 from mutations import mutated
 
 
@@ -24,6 +24,7 @@ def room(onnx_bundle, translating_model, tmp_path_factory):
     shutil.copy(onnx_bundle / "model.keras", room)
     translating_model.compile()
     TrainingState.of(translating_model, 3, 5, "fingerprint", []).save(room / "state.npz")
+    make_prepared(room)
     (room / "recipe.toml").write_text(Recipe().to_toml(), "utf-8")
     return room
 
@@ -35,6 +36,7 @@ def room(onnx_bundle, translating_model, tmp_path_factory):
         ("state.npz", 40),
         ("tokenizer", 20),
         ("recipe", 40),
+        ("prepared pairs", 60),
         ("manifest, ONNX", 30),
         ("bundle with its checksums, ONNX", 20),
         ("ONNX, inspect", 20),

@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import functools
 import math
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ Pair = tuple[str, str]
 OTHER = "other"
 # Scripts that one language mixes.
 _TOGETHER = {"hiragana": "cjk", "katakana": "cjk", "ideographic": "cjk", "bopomofo": "cjk"}
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 # Shorter sides differ by chance: "Yes." and "Mais oui, bien sûr."
 SHORT = 20
 
@@ -96,10 +98,11 @@ class CleaningRules:
 
 def scripts_of(text: str) -> dict[str, int]:
     """Returns the number of letters of each script."""
-    if text.isascii():
-        count = sum(map(str.isalpha, text))
-        return {"latin": count} if count else {}
-    return dict(collections.Counter(map(_script, filter(str.isalpha, text))))
+    counts = collections.Counter(map(_script, filter(str.isalpha, _NOT_ASCII.findall(text))))
+    plain = text if text.isascii() else text.encode("ascii", "ignore").decode()
+    if latin := sum(map(str.isalpha, plain)):
+        counts["latin"] += latin
+    return dict(counts)
 
 
 @functools.lru_cache(maxsize=2**16)
@@ -109,9 +112,13 @@ def _script(letter: str) -> str:
 
 
 def _is_long(rules: CleaningRules, pair: Pair) -> bool:
-    return any(
-        len(text) > rules.max_characters or len(text.split()) > rules.max_words for text in pair
-    )
+    for text in pair:
+        # Words have a space between them, so most texts need no counting.
+        if len(text) > 2 * rules.max_words and len(text.split()) > rules.max_words:
+            return True
+        if len(text) > rules.max_characters:
+            return True
+    return False
 
 
 def _is_identical(rules: CleaningRules, pair: Pair) -> bool:
@@ -127,9 +134,10 @@ def _is_uneven(rules: CleaningRules, pair: Pair) -> bool:
 def _has_few_letters(rules: CleaningRules, pair: Pair) -> bool:
     for text in pair:
         visible = "".join(text.split())
+        wanted = rules.min_letters * len(visible)
+        letters = sum(map(str.isalpha, visible))
         # Vowel signs of Indian scripts and accents of their own are marks, not letters.
-        letters = sum(c.isalpha() or (c > "\x7f" and _is_mark(c)) for c in visible)
-        if letters < rules.min_letters * len(visible):
+        if letters < wanted and letters + sum(map(_is_mark, _NOT_ASCII.findall(visible))) < wanted:
             return True
     return False
 
@@ -141,6 +149,8 @@ def _is_mark(character: str) -> bool:
 
 def _is_of_another_script(rules: CleaningRules, pair: Pair) -> bool:
     for text, script in zip(pair, (rules.source_script, rules.target_script), strict=True):
+        if script == "latin" and text.isascii():
+            continue
         counts = scripts_of(text)
         if counts.get(script or "", 0) < rules.min_script * sum(counts.values()):
             return True

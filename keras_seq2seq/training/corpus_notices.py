@@ -132,8 +132,9 @@ class _SideTeller:
         """Returns True if each text has several words of the other side and none of its own."""
         for i, text in enumerate(pair):
             words = _words(text)
-            own, other = (len(words & self._telling[side]) for side in (i, 1 - i))
-            if own or other < MIN_TELLING:
+            if not words.isdisjoint(self._telling[i]):
+                return False
+            if len(words & self._telling[1 - i]) < MIN_TELLING:
                 return False
         return True
 

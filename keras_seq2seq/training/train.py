@@ -142,7 +142,7 @@ def _train(
         report: dict[str, Any] = {
             "interrupted": True,  # until the test part is done: a run that is killed in it goes on
             "parameters": model.count_params(),
-            "pairs": {name: len(getattr(parts, name)) for name in ("train", "validation", "test")},
+            "pairs": _pair_counts(parts, batches),
             "dropped_pairs": batches.num_dropped,
             "padding_share": round(batches.padding_share, 4),
             "steps_per_epoch": len(batches),
@@ -303,6 +303,14 @@ def _add_test(
 
 def _signal(error: KeyboardInterrupt) -> str:
     return (signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT).name
+
+
+def _pair_counts(parts: CorpusParts, batches: PairBatches) -> dict[str, int]:
+    return {
+        "train": len(batches.pairs) + batches.num_dropped,
+        "validation": len(parts.validation),
+        "test": len(parts.test),
+    }
 
 
 def _facts(started: float) -> dict[str, Any]:

@@ -113,6 +113,30 @@ def read_tsv(room, path):
     return digest(repr(read_tsv(path, policy="drop").pairs).encode())
 
 
+def read_prepared(room, path):
+    from keras_seq2seq.training.batches import PairBatches
+    from keras_seq2seq.training.prepared_pairs import PreparedPairs
+
+    prepared = PreparedPairs(room / "prepared")
+    batches = PairBatches(prepared, prepared.tokenizers, tokens_per_batch=100)
+    read = [batches.batch(0, index) for index in range(len(batches))]
+    texts = prepared.texts("validation"), prepared.texts("test"), prepared.report
+    parts = [array.tobytes() for inputs, labels in read for array in (*inputs.values(), labels)]
+    return digest(*parts, repr(texts).encode(), batches.fingerprint.encode())
+
+
+def make_prepared(room):
+    """Prepares the pairs of a corpus of its own."""
+    from word_corpus import write_corpus
+
+    from keras_seq2seq.training.prepare import prepare
+    from keras_seq2seq.training.recipe import Recipe
+
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = write_corpus(pathlib.Path(folder))
+        prepare(Recipe.load(recipe), room / "prepared")
+
+
 def translate(runtime, **options):
     def read(room, path):
         import keras_seq2seq
@@ -132,6 +156,7 @@ READERS = {
     "tokenizer": Reader(8, "bundle/*_tokenizer.model", load_tokenizer),
     "recipe": Reader(8, "recipe.toml", load_recipe),
     "TSV": Reader(6, "pairs.tsv", read_tsv),
+    "prepared pairs": Reader(8, "prepared/*", read_prepared, covered=True),
     "manifest, ONNX": Reader(8, "bundle/manifest.json", translate("onnx")),
     "manifest, inspect": Reader(2, "bundle/manifest.json", inspect_bundle),
     "bundle with its checksums, ONNX": Reader(6, BUNDLE, translate("onnx"), covered=True),
@@ -314,6 +339,7 @@ def make_room(room: pathlib.Path) -> None:
     TrainingState.of(model, 3, 5, "fingerprint", []).save(room / "state.npz")
     lines = [f"{source}\t{target}" for source, target in word_pairs(200)]
     (room / "pairs.tsv").write_text("\n".join(lines), "utf-8")
+    make_prepared(room)
     (room / "recipe.toml").write_text(Recipe().to_toml(), "utf-8")
 
 

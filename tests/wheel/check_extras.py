@@ -17,6 +17,7 @@ RELEASE = HERE.parent / "data" / "release_0_1_0.tar.xz"
 EXTRAS = {
     "litert": 200,
     "onnx-runtime": 200,
+    "parquet": 350,
     "jax": None,
     "tensorflow": None,
     "train": None,

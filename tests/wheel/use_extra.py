@@ -83,11 +83,32 @@ def exports(model: "keras_seq2seq.Seq2Seq") -> None:
         shutil.rmtree(bundle)
 
 
+def prepares(release: pathlib.Path) -> None:
+    """Reads a Parquet file and prepares its pairs, without Keras."""
+    import pyarrow
+    import pyarrow.parquet
+
+    lines = (release / "runs" / "train.tsv").read_text("utf-8").splitlines()
+    sources, targets = zip(*(line.split("\t") for line in lines), strict=True)
+    with tempfile.TemporaryDirectory() as folder:
+        table = pyarrow.table({"en": sources, "fr": targets})
+        pyarrow.parquet.write_table(table, pathlib.Path(folder) / "pairs.parquet")
+        data = {"format": "parquet", "folder": folder, "train": ["pairs.parquet"]}
+        data |= {"source_field": "en", "target_field": "fr", "policy": "drop"}
+        levels = {"source_level": "word", "target_level": "word", "vocabulary_size": 0}
+        recipe = keras_seq2seq.Recipe.from_tables({"data": data, "tokenizer": levels})
+        prepared = keras_seq2seq.prepare(recipe, pathlib.Path(folder) / "prepared")
+        assert prepared[0] in zip(sources, targets, strict=True), prepared[0]
+
+
 def main() -> int:
     extra, release = sys.argv[1], pathlib.Path(sys.argv[2])
     if extra in ("litert", "onnx-runtime"):
         lacks("keras", "tensorflow", "jax", "onnx", "matplotlib")
         translates(release, *RUNTIMES[extra])
+    elif extra == "parquet":
+        lacks("keras", "tensorflow", "jax", "pandas", "matplotlib")
+        prepares(release)
     elif extra == "jax":
         lacks("tensorflow", "onnxruntime", "ai_edge_litert")
         small_model(release)
