@@ -182,10 +182,15 @@ class Tokenizer:
                 'Alternative segmentations need a model of the level "subword". '
                 f"Received: {self} ({error})."
             ) from None
-        score = self._processor.get_score
+        score = self._scores.__getitem__
         if found and any(score(token_id) == 0 for token_id in found[0]):
             found = found[:1]
         return [(tuple(ids), sum(map(score, ids))) for ids in found if ids]
+
+    @functools.cached_property
+    def _scores(self) -> list[float]:
+        """The log-probability of each id, up to a constant."""
+        return list(map(self._processor.get_score, range(self.vocabulary_size)))
 
     @overload
     def decode(self, ids: Sequence[int]) -> str: ...
