@@ -1,3 +1,4 @@
+import itertools
 import pickle
 from collections import Counter
 
@@ -85,9 +86,26 @@ def test_what_is_forgotten_is_drawn_the_same_again(tokenizer, monkeypatch):
     monkeypatch.setattr(subword_sampling, "MOST_TOKENS", 300)
     sampler = SubwordSampler(tokenizer, 0.2)
     assert [draw(sampler, seed=seed) for seed in range(4)] == expected
-    assert len(sampler._known.tokens) < 3 * 300
+    assert sampler._known.tokens.size < 3 * 300
 
 
 def test_a_copy_in_another_process_draws_the_same(tokenizer):
     sampler = SubwordSampler(tokenizer, 0.2)
     assert draw(pickle.loads(pickle.dumps(sampler))) == draw(sampler)
+
+
+@pytest.mark.parametrize("steps", range(8, 12))
+def test_ctrl_c_while_a_word_is_learned_changes_no_draw(tokenizer, monkeypatch, steps):
+    sampler = SubwordSampler(tokenizer, 0.2)
+    plain = subword_sampling._Growing.extend
+    calls = itertools.count()
+
+    def extend(self, values):
+        if next(calls) == steps:
+            raise KeyboardInterrupt
+        plain(self, values)
+
+    monkeypatch.setattr(subword_sampling._Growing, "extend", extend)
+    with pytest.raises(KeyboardInterrupt):
+        draw(sampler)
+    assert draw(sampler) == draw(SubwordSampler(tokenizer, 0.2))

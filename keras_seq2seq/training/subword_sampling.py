@@ -2,7 +2,6 @@
 
 import itertools
 import threading
-from array import array
 from collections.abc import Sequence
 from typing import final
 
@@ -84,7 +83,7 @@ class SubwordSampler:
     def _numbers(self, words: Ragged) -> np.ndarray:
         """Returns the number of each word, int64; learns the segmentations of new ones."""
         known = self._known
-        if len(known.tokens) > MOST_TOKENS:
+        if known.tokens.size > MOST_TOKENS:
             # Frequent words are met first, so rare ones go.
             known.forget(len(known.numbers) // 8)
         data = words.ids.astype("int32").tobytes()
@@ -112,33 +111,33 @@ class _Candidates:
 
     def __init__(self) -> None:
         self.numbers: dict[bytes, int] = {}  # by the int32 ids of a word
-        self.first = array("q", [0])  # of each word, the place of its first segmentation
-        self.thresholds = array("d")
-        self.edges = array("q", [0])  # of each segmentation, in `tokens`
-        self.tokens = array("i")
+        self.first = _Growing("int64", [0])  # of each word, the place of its first segmentation
+        self.thresholds = _Growing("float64")
+        self.edges = _Growing("int64", [0])  # of each segmentation, in `tokens`
+        self.tokens = _Growing("int32")
 
     def add(self, key: bytes, segmentations: Sequence[Ids], thresholds: np.ndarray) -> None:
         """Adds a word."""
-        for ids in segmentations:
-            self.tokens.extend(ids)
-            self.edges.append(len(self.tokens))
-        self.thresholds.extend(thresholds.tolist())
-        self.first.append(len(self.thresholds))
+        self.forget(0)  # what Ctrl-C may have left of another one
+        start = self.tokens.size
+        self.tokens.extend([token for ids in segmentations for token in ids])
+        self.edges.extend([start + end for end in itertools.accumulate(map(len, segmentations))])
+        self.thresholds.extend(thresholds)
+        self.first.extend([self.thresholds.size])
         self.numbers[key] = len(self.numbers)
 
     def forget(self, count: int) -> None:
         """Forgets the words that were added last."""
         for _ in range(count):
             self.numbers.popitem()
-        del self.first[len(self.numbers) + 1 :]
-        del self.thresholds[self.first[-1] :]
-        del self.edges[self.first[-1] + 1 :]
-        del self.tokens[self.edges[-1] :]
+        self.first.size = len(self.numbers) + 1
+        self.thresholds.size = int(self.first.values[-1])
+        self.edges.size = self.thresholds.size + 1
+        self.tokens.size = int(self.edges.values[-1])
 
     def drawn(self, words: np.ndarray, dice: np.ndarray) -> Ragged:
         """Returns the segmentation of each word that its dice, in [0, 1), chooses."""
-        first = np.frombuffer(self.first, "int64")
-        thresholds = np.frombuffer(self.thresholds, "float64")
+        first, thresholds = self.first.values, self.thresholds.values
         low, high = first[words], first[words + 1] - 1
         # `np.searchsorted(thresholds of the word, dice, side="right")`, for all words at once.
         while (low < high).any():
@@ -146,5 +145,24 @@ class _Candidates:
             is_above = thresholds[middle] <= dice
             low = np.where(is_above, middle + 1, low)
             high = np.where(is_above, high, middle)
-        tokens, edges = np.frombuffer(self.tokens, "int32"), np.frombuffer(self.edges, "int64")
-        return Ragged(tokens, edges).rows(low)
+        return Ragged(self.tokens.values, self.edges.values).rows(low)
+
+
+class _Growing:
+    """An array that grows at its end, with room for as much again."""
+
+    def __init__(self, dtype: str, values: Sequence[int] = ()) -> None:
+        self._room = np.zeros(1024, dtype)
+        self.size = 0
+        self.extend(values)
+
+    @property
+    def values(self) -> np.ndarray:
+        return self._room[: self.size]
+
+    def extend(self, values: Sequence[int] | np.ndarray) -> None:
+        end = self.size + len(values)
+        if end > len(self._room):
+            self._room = np.concatenate([self.values, np.zeros(end, self._room.dtype)])
+        self._room[self.size : end] = values
+        self.size = end
