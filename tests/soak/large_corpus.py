@@ -203,7 +203,8 @@ def run(options):
         arguments = ["--stage", "train", "--corpus", corpus, "--state", state, *more, *given]
         stage = Stage(name, arguments, **extra)
         weights[name] = stage.found("weights")
-        return f"{name}: ready after {stage.found('start')[0]} CPU s, loss {stage.found('loss')}"
+        loss = "".join(f", loss {value}" for value in stage.found("loss"))
+        return f"{name}: ready after {stage.found('start')[0]} CPU s{loss}"
 
     told = []
     for corpus, count in (("large", options.pairs), ("small", options.small)):
