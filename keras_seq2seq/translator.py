@@ -1,8 +1,8 @@
 """Text in, text out, over any runtime."""
 
 import itertools
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -11,11 +11,13 @@ from keras_seq2seq.decoding.host.rules import check_prefixes
 from keras_seq2seq.decoding.host.scoring import Score, score
 from keras_seq2seq.decoding.host.shortlist_step import ALLOWED, shortlist_step
 from keras_seq2seq.decoding.hypothesis import Arrays, Hypothesis
+from keras_seq2seq.decoding.prefixes import Prefixes, paired
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategies import GREEDY
 from keras_seq2seq.decoding.strategy import HostStep, Strategy
 from keras_seq2seq.progress import progress
 from keras_seq2seq.runtimes.runtime import Runtime
+from keras_seq2seq.text.length_batches import length_batches
 from keras_seq2seq.text.pairs import checked_texts
 from keras_seq2seq.text.tokenizer import TokenizerPair, pad_batch, unpadded_length
 from keras_seq2seq.translation import Translation, translations
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from keras_seq2seq.models.contract import TrainedModel
 
 SEARCHES = ("in_file", "host")
-# One prefix for all texts, or one for each.
-Prefixes = str | Sequence[str | Sequence[int]] | None
+# What a translator that is opened again keeps of the one that was pickled.
+KEPT = ("max_length", "search", "strategy", "longest_source")
 
 
 class Translator:
@@ -43,6 +45,8 @@ class Translator:
             inside a file has its own.
         longest_source: int > 0. Most tokens of a source that the model has positions for, eos
             included; None means no limit.
+        reopen: Opens the same artefact again, in another process too; a translator with it can be
+            pickled. `load` passes one.
     Raises:
         ValueError: If `search` is unknown, `max_length` is not positive, the shortlist is for other
             vocabularies, or `search` is "in_file" and the artefact does not have the strategy.
@@ -58,6 +62,7 @@ class Translator:
         strategy: Strategy | None = None,
         shortlist: Shortlist | None = None,
         longest_source: int | None = None,
+        reopen: "Callable[[], Translator] | None" = None,
     ) -> None:
         self.strategy = strategy or GREEDY
         if search is None:
@@ -78,6 +83,18 @@ class Translator:
         self.search = search
         self.shortlist = shortlist
         self.longest_source = longest_source
+        self.reopen = reopen
+
+    def __reduce__(self) -> Any:
+        if self.reopen is None:
+            raise pickle.PicklingError(
+                "Only a translator that `load` opened can be pickled: another process opens its "
+                f"bundle again. Received: {self!r}; export the model, and load the bundle."
+            )
+        return _opened_again, (self.reopen, {name: getattr(self, name) for name in KEPT})
+
+    def __copy__(self) -> "Translator":
+        return self.with_strategy(self.strategy, search=self.search)
 
     def __repr__(self) -> str:
         return (
@@ -127,6 +144,17 @@ class Translator:
             "longest_source": model.config.longest_source if model.config else None,
         }
         return cls(runtime, model.tokenizers, max_length=max_length, **options)
+
+    def with_strategy(self, strategy: Strategy, *, search: str | None = None) -> "Translator":
+        """Returns a translator over the same runtime that searches in another way.
+
+        Args:
+            strategy, search: See the class, as for the errors.
+        """
+        same = ("max_length", "shortlist", "longest_source", "reopen")
+        options: dict[str, Any] = {name: getattr(self, name) for name in same}
+        options |= {"search": search, "strategy": strategy}
+        return Translator(self.runtime, self.tokenizers, **options)
 
     # str is an Iterable[str] too; the first overload wins.
     @overload
@@ -203,14 +231,15 @@ class Translator:
         _check_positive(batch_size=batch_size, tokens_per_batch=tokens_per_batch, window=window)
         if isinstance(texts, str | bytes | Mapping):
             texts = checked_texts(texts, "texts")
-        pairs = _paired(texts, prefixes)
+        pairs = paired(texts, prefixes)
         total = len(texts) if isinstance(texts, Sized) else None
         with progress(total, "texts", verbose) as advance:
             while given := list(itertools.islice(pairs, window)):
                 sources = self._source_ids([text for text, _ in given])
                 forced = self._prefix_ids([prefix for _, prefix in given])
                 found: dict[int, list[Translation]] = {}
-                for members in self._batches(list(map(len, sources)), batch_size, tokens_per_batch):
+                lengths = list(map(len, sources))
+                for members in length_batches(lengths, self._most(batch_size), tokens_per_batch):
                     ids = [sources[i] for i in members]
                     begun = None if forced is None else [forced[i] for i in members]
                     for i, hypotheses in zip(
@@ -277,7 +306,7 @@ class Translator:
         sources = self._source_ids(texts)
         targets = self.tokenizers.target.encode(translations, add_eos=True)
         found: dict[int, Score] = {}
-        for members in self._batches([len(ids) for ids in sources], batch_size):
+        for members in length_batches(list(map(len, sources)), self._most(batch_size)):
             state = self.runtime.encode(pad_batch([sources[i] for i in members]))
             forced = pad_batch([targets[i] for i in members])
             found |= zip(members, score(self.runtime.step, state, forced), strict=True)
@@ -315,6 +344,9 @@ class Translator:
             step, state, source_ids, max_length=self.max_length, prefixes=prefixes
         )
 
+    def _most(self, batch_size: int) -> int:
+        return min(batch_size, self.runtime.max_batch_size or batch_size)
+
     def _begin(
         self, source_ids: np.ndarray, prefixes: Sequence[Sequence[int]] | None
     ) -> tuple[HostStep, Arrays]:
@@ -351,33 +383,12 @@ class Translator:
             size = self.tokenizers.target.vocabulary_size
             check_prefixes(prefixes, rows, size, self.max_length)
 
-    def _batches(
-        self, lengths: Sequence[int], batch_size: int, tokens_per_batch: float = math.inf
-    ) -> Iterator[list[int]]:
-        """Yields the indices of the members of each batch; similar lengths are together."""
-        most = min(batch_size, self.runtime.max_batch_size or batch_size)
-        members: list[int] = []
-        for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-            # In this order the newest member is the longest.
-            full = len(members) == most or (len(members) + 1) * lengths[i] > tokens_per_batch
-            if members and full:
-                yield members
-                members = []
-            members.append(i)
-        if members:
-            yield members
 
-
-def _paired(texts: Iterable[str], prefixes: Prefixes) -> Iterator[tuple[str, str | Sequence[int]]]:
-    """Returns each text with the prefix of its translation."""
-    if prefixes is None or isinstance(prefixes, str):
-        return zip(texts, itertools.repeat(prefixes or ""), strict=False)
-    if isinstance(texts, Sized) and len(texts) != len(prefixes):
-        raise ValueError(
-            "There must be one prefix for each text. "
-            f"Received: {len(prefixes)} prefixes, {len(texts)} texts."
-        )
-    return zip(texts, prefixes, strict=True)
+def _opened_again(reopen: Callable[[], Translator], kept: Mapping[str, Any]) -> Translator:
+    """Returns what was pickled."""
+    translator = reopen()
+    vars(translator).update(kept)
+    return translator
 
 
 def _check_positive(**numbers: int) -> None:

@@ -1,8 +1,12 @@
 """Opens a bundle for translating."""
 
+import os
 import pathlib
+from typing import Any
 
 from keras_seq2seq.bundles.bundle import Bundle
+from keras_seq2seq.bundles.manifest import MANIFEST_FILE, sha256
+from keras_seq2seq.bundles.reopening import Reopening
 from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.translator import Translator
 
@@ -19,6 +23,9 @@ def load(
     check: bool = True,
 ) -> Translator:
     """Opens a bundle for translating.
+
+    The translator can be pickled: another process opens the same bundle again, at the same path and
+    with the same options, or raises an error that says what is missing there.
 
     Args:
         bundle: The exported folder.
@@ -45,12 +52,20 @@ def load(
     opened.check_held(name, quantization)
     if check:
         opened.check_unaltered(name, quantization)
+    options: dict[str, Any] = {"num_threads": num_threads, "xnnpack": xnnpack}
+    reopening = Reopening(
+        load,
+        pathlib.Path(os.path.abspath(bundle)),
+        sha256(opened.folder / MANIFEST_FILE),
+        {"runtime": name, "quantization": quantization, "check": check, **options},
+    )
     return Translator(
-        opened.runtime(name, quantization, num_threads=num_threads, xnnpack=xnnpack),
+        opened.runtime(name, quantization, **options),
         opened.tokenizers,
         max_length=opened.max_length,
         search=search,
         strategy=strategy,
         shortlist=opened.shortlist,
         longest_source=opened.longest_source,
+        reopen=reopening,
     )

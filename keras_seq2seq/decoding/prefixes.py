@@ -1,0 +1,22 @@
+"""What translations are told to begin with: one prefix for all texts, or one for each."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence, Sized
+
+Prefixes = str | Sequence[str | Sequence[int]] | None
+
+
+def paired(texts: Iterable[str], prefixes: Prefixes) -> Iterator[tuple[str, str | Sequence[int]]]:
+    """Returns each text with the prefix of its translation, "" where there is none.
+
+    Raises:
+        ValueError: If there is not one prefix for each text.
+    """
+    if prefixes is None or isinstance(prefixes, str):
+        return zip(texts, itertools.repeat(prefixes or ""), strict=False)
+    if isinstance(texts, Sized) and len(texts) != len(prefixes):
+        raise ValueError(
+            "There must be one prefix for each text. "
+            f"Received: {len(prefixes)} prefixes, {len(texts)} texts."
+        )
+    return zip(texts, prefixes, strict=True)
