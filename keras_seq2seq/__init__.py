@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from keras_seq2seq.models.metrics import TokenAccuracy as TokenAccuracy
     from keras_seq2seq.seq2seq import Seq2Seq as Seq2Seq
     from keras_seq2seq.seq2seq import load_model as load_model
+    from keras_seq2seq.serving.translation_queue import QueueClosed as QueueClosed
+    from keras_seq2seq.serving.translation_queue import QueueFull as QueueFull
+    from keras_seq2seq.serving.translation_queue import TranslationQueue as TranslationQueue
     from keras_seq2seq.text.sentences import map_sentences as map_sentences
     from keras_seq2seq.text.tokenizer import Tokenizer as Tokenizer
     from keras_seq2seq.text.tokenizer import TokenizerPair as TokenizerPair
@@ -76,6 +79,8 @@ _HOME = {
     "PairStream": "keras_seq2seq.training.pair_stream",
     "Perplexity": "keras_seq2seq.models.metrics",
     "PreparedPairs": "keras_seq2seq.training.prepared_pairs",
+    "QueueClosed": "keras_seq2seq.serving.translation_queue",
+    "QueueFull": "keras_seq2seq.serving.translation_queue",
     "Recipe": "keras_seq2seq.training.recipe",
     "Sampling": "keras_seq2seq.decoding.strategies",
     "Seq2Seq": "keras_seq2seq.seq2seq",
@@ -87,6 +92,7 @@ _HOME = {
     "Tokenizer": "keras_seq2seq.text.tokenizer",
     "TokenizerPair": "keras_seq2seq.text.tokenizer",
     "Translation": "keras_seq2seq.translation",
+    "TranslationQueue": "keras_seq2seq.serving.translation_queue",
     "Translator": "keras_seq2seq.translator",
     "build_decoder": "keras_seq2seq.models.builders",
     "build_decoder_step": "keras_seq2seq.models.decoder_step",

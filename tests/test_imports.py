@@ -14,7 +14,7 @@ ROOMS = (
     *("version", "installed", "whole_file", "progress", "formats", "file_formats"),
     *("text", "evaluation", "attention_map", "phrasebook", "models", "decoding", "runtimes"),
     *("translation", "translator", "seq2seq", "bundles", "verification", "exporters"),
-    *("training", "inspection", "cli", "root"),
+    *("training", "inspection", "serving", "cli", "root"),
 )
 TENSORFLOW_AT_THE_TOP = {"text.graph_tokenizer"}
 TENSORFLOW_INSIDE = {
@@ -194,6 +194,7 @@ assert not loaded & set(sys.argv[1].split(",")), loaded & set(sys.argv[1].split(
         ("keras,tensorflow,jax,rich", ["keras_seq2seq.inspection.bundle_folder"]),
         ("keras,tensorflow,jax", ["keras_seq2seq.decoding.strategies"]),
         ("keras,tensorflow,jax,pyarrow", ["keras_seq2seq.training.prepare"]),
+        ("keras,tensorflow,jax,fastapi", ["keras_seq2seq.serving.translation_queue"]),
     ],
 )
 def test_a_light_import_stays_light(never, names):

@@ -38,6 +38,7 @@ class KerasRuntime(Runtime):
     """
 
     name = "keras"
+    compiles_searches = True
 
     def __init__(
         self, model: TrainedModel, max_length: int, shortlist: Shortlist | None = None

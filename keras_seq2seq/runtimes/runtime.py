@@ -71,11 +71,13 @@ class Runtime(abc.ABC):
         name: "keras", "saved_model", "litert" or "onnx".
         max_batch_size: Largest number of rows in one call; None means any number.
         beam: The beam search inside the artefact, or None.
+        compiles_searches: True if `search` compiles each strategy that it has not met before.
     """
 
     name: str
     max_batch_size: int | None = None
     beam: BeamSearch | None = None
+    compiles_searches: bool = False
 
     @abc.abstractmethod
     def encode(self, source_ids: np.ndarray) -> Arrays:

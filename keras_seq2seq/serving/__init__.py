@@ -1,0 +1,1 @@
+"""Serves a bundle: a queue that forms batches, and an HTTP server over it."""
