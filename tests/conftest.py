@@ -247,6 +247,7 @@ def onnx_bundle(translating_model):
             max_repetition_rise=100,
             sentences=TEXTS,
             beam=keras_seq2seq.BeamSearch(3, 2),
+            languages=("en", "fr"),
             quality={"bleu": 31.5, "bleu_signature": "nrefs:1|tok:none|version:2", "sentences": 6},
             verbose=False,
         )

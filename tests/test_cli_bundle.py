@@ -12,6 +12,8 @@ import pytest
 from conftest import tiny_model
 
 import keras_seq2seq
+from keras_seq2seq.bundles.bundle import Bundle
+from keras_seq2seq.cli.export import _languages
 from keras_seq2seq.cli.main import main
 
 PAIRS = [(f"{a} {b}", f"{b} {a}") for a in ("red", "blue") for b in ("cat", "dog")]
@@ -33,6 +35,8 @@ def run_folder(tmp_path_factory) -> pathlib.Path:
     model.save(folder / "model.keras")
     (folder / "sources.txt").write_text("red cat\nblue dog\n", "utf-8")
     (folder / "report.json").write_text('{"test": {"bleu": 12.5}}', "utf-8")
+    recipe = '[data]\nformat = "tsv"\ntrain = ["gone.tsv"]\nlanguages = ["en", "de"]\n'
+    (folder / "recipe.toml").write_text(recipe, "utf-8")
     return folder
 
 
@@ -57,6 +61,20 @@ def test_export_verifies_on_the_run_s_sources(bundle):
 def test_export_hands_on_the_quality_that_the_run_measured(bundle):
     manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
     assert manifest["quality"] == {"bleu": 12.5}
+
+
+def test_export_hands_on_the_languages_of_the_run(bundle, run_folder):
+    assert Bundle.open(bundle).languages == ("en", "de")
+    assert _languages(run_folder / "none.toml") is None
+
+
+def test_the_phrasebook_knows_its_languages_and_a_broken_recipe_is_told(tmp_path):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("[training]\nepochs = 3\n", "utf-8")
+    assert _languages(recipe) == ("en", "fr")
+    recipe.write_text("[data", "utf-8")
+    with pytest.raises(ValueError, match="cannot be read as .* Pass --languages to export without"):
+        _languages(recipe)
 
 
 def test_translate_gives_one_line_for_each_line(monkeypatch, capsys, bundle, run_folder):

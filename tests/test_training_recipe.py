@@ -153,6 +153,11 @@ def test_a_rate_is_a_finite_positive_number(name, value):
         ({"data": {"train": "a.tsv"}}, "`data.train` must be of type list of str. Received: 'a"),
         ({"data": {"train": ["a.tsv"]}}, "The phrasebook takes no files. Received: ['data.train']"),
         ({"data": 3}, "A section must be one of"),
+        (
+            {"data": {"languages": ["en"]}},
+            "`data.languages` must be the codes of the source and",
+        ),
+        ({"data": {"languages": ["en", "f"]}}, "`data.languages` must be codes of languages (BCP"),
     ],
 )
 def test_one_fault(tables, fault):

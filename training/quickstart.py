@@ -52,7 +52,14 @@ def main() -> int:
     print("2. Export and verify")
     model = keras_seq2seq.load_model(RUN / "model.keras", compile=False)
     sentences = read_texts(RUN / "sources.txt")
-    parity = keras_seq2seq.export(model, BUNDLE, sentences=sentences, quality=test, force=True)
+    parity = keras_seq2seq.export(
+        model,
+        BUNDLE,
+        sentences=sentences,
+        languages=("en", "fr"),
+        quality=test,
+        force=True,
+    )
     print(parity)
 
     print("\n3. Translate with every runtime")

@@ -109,6 +109,12 @@ class Bundle:
         return _beam(self.manifest.get("beam"))
 
     @property
+    def languages(self) -> tuple[str, str] | None:
+        """Codes of the source and of the target language; None if the manifest has none."""
+        given = self.manifest.get("languages")
+        return None if given is None else (given["source"], given["target"])
+
+    @property
     def tokenizers(self) -> TokenizerPair:
         """The tokenizers of both sides.
 

@@ -22,6 +22,8 @@ from keras_seq2seq.exporters.onnx.opsets import DEFAULT_OPSET, OPSETS
 from keras_seq2seq.formats import EXACT, EXPORTED, FORMATS, QUANTIZATIONS
 from keras_seq2seq.verification.quality_gate import Gate
 
+PHRASEBOOK = {"phrasebook": ("en", "fr")}
+
 
 def add_export(commands: Commands) -> None:
     """Adds the command and its options."""
@@ -57,6 +59,7 @@ def add_export(commands: Commands) -> None:
     )
     _add_onnx_options(parser)
     _add_litert_options(parser)
+    _add_languages(parser)
     parser.add_argument("--force", action="store_true", help="replace an existing folder")
     parser.set_defaults(command=_export)
 
@@ -93,6 +96,16 @@ def _add_onnx_options(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_OPSET,
         help="version of the operators in ONNX files; 23 is faster for a Transformer, and needs "
         "onnxruntime 1.23 or later (default: %(default)s)",
+    )
+
+
+def _add_languages(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--languages",
+        nargs=2,
+        metavar=("SOURCE", "TARGET"),
+        help="codes of the languages, such as en fr, for servers (default: those of the run's "
+        "recipe)",
     )
 
 
@@ -171,6 +184,7 @@ def _export(arguments: argparse.Namespace) -> int:
         max_source_length=arguments.max_source_length,
         litert_batch_size=arguments.litert_batch_size,
         onnx_opset=arguments.onnx_opset,
+        languages=arguments.languages or _languages(arguments.run / "recipe.toml"),
         quality=_measured_quality(arguments.run / "report.json"),
         force=arguments.force,
     )
@@ -192,6 +206,19 @@ def _measured_quality(report: pathlib.Path) -> dict[str, Any] | None:
             f"{report} cannot be read as the report of a run: {error}. Remove it to export "
             "without its figures."
         ) from None
+
+
+def _languages(recipe: pathlib.Path) -> tuple[str, str] | None:
+    """Returns the languages of a run, if its recipe tells them."""
+    if not recipe.is_file():
+        return None
+    from keras_seq2seq.training.recipe import read_settings
+
+    try:
+        settings = read_settings(recipe)
+    except ValueError as error:
+        raise ValueError(f"{error} Pass --languages to export without it.") from None
+    return settings["data.languages"] or PHRASEBOOK.get(settings["data.format"])
 
 
 def _check(arguments: argparse.Namespace) -> None:

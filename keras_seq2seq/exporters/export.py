@@ -53,6 +53,7 @@ def export(
     max_source_length: int | None = None,
     litert_batch_size: int = 1,
     onnx_opset: int = DEFAULT_OPSET,
+    languages: Sequence[str] | None = None,
     quality: Mapping[str, Any] | None = None,
     force: bool = False,
     verbose: bool = True,
@@ -97,6 +98,8 @@ def export(
         onnx_opset: int, 15 to 18, or 23. Version of the operators in ONNX files: 17 is read by
             onnxruntime 1.12 and later, 23 by 1.23 and later. With 23 each attention in the search
             of a Transformer is one node, which is faster.
+        languages: Codes of the source and of the target language, such as ("en", "fr"), for the
+            manifest: servers tell them to their clients.
         quality: Measured quality of the model for the manifest, such as what `evaluate`
             returned; plain values for JSON.
         force: Replace an existing bundle.
@@ -126,6 +129,7 @@ def export(
         max_source_length,
         litert_batch_size,
         onnx_opset,
+        None if languages is None else tuple(languages),
     )
     request = check(
         prepared,
@@ -235,12 +239,19 @@ def _facts(prepared: PreparedExport, artefacts: dict[str, Any]) -> dict[str, Any
         "special_ids": {"pad": PAD_ID, "unk": UNK_ID, "bos": BOS_ID, "eos": EOS_ID},
         "limits": {"max_length": prepared.max_length},
         "beam": None if beam is None else beam.to_dict(),
+        **_language_facts(prepared.languages),
         "tokenizer": {"source": sides[0], "target": sides[-1]},
         **({} if prepared.shortlist is None else {"shortlist": SHORTLIST_FILE}),
         "states": state_names(model.decoder),
         "source_tensors": source_names(model.decoder),
         "artefacts": artefacts,
     }
+
+
+def _language_facts(languages: Sequence[str] | None) -> dict[str, Any]:
+    if languages is None:
+        return {}
+    return {"languages": dict(zip(("source", "target"), languages, strict=True))}
 
 
 def _probe_sentences(tokenizers: TokenizerPair) -> list[str]:

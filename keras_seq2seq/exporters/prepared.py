@@ -31,6 +31,7 @@ class PreparedExport:
         litert_batch_size: int > 0. Sources that a LiteRT file of its own translates at once; with 1
             there is no such file.
         onnx_opset: int, one of `OPSETS`. Version of the operators in ONNX files.
+        languages: Codes of the source and of the target language, or None.
     """
 
     model: TrainedModel
@@ -43,6 +44,7 @@ class PreparedExport:
     max_source_length: int | None = None
     litert_batch_size: int = 1
     onnx_opset: int = DEFAULT_OPSET
+    languages: tuple[str, ...] | None = None
 
     @functools.cached_property
     def growing(self) -> Signatures:

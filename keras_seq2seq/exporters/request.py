@@ -16,6 +16,7 @@ from keras_seq2seq.formats import EXACT, EXPORTED, FORMATS, QUANTIZATIONS
 from keras_seq2seq.installed import missing_package, missing_packages
 from keras_seq2seq.models.contract import target_vocabulary_size
 from keras_seq2seq.models.layer_changes import quantizations
+from keras_seq2seq.text.languages import language_errors
 from keras_seq2seq.verification.quality_gate import Gate
 
 TEXT_EXTRA, TEXT_PACKAGES = "onnx-text", ("onnxruntime_extensions",)
@@ -126,6 +127,8 @@ def _model_errors(prepared: PreparedExport) -> list[str]:
     checks += _source_length_errors(prepared)
     if (rows := prepared.litert_batch_size) < 1:
         checks.append(f"`litert_batch_size` must be at least 1. Received: {rows}.")
+    if prepared.languages is not None:
+        checks += language_errors(prepared.languages, "`languages`")
     if prepared.shortlist is not None and model.config is None:
         checks.append("`shortlist` needs a model that a config describes. Received: custom parts.")
     for check_part in (_check_length, _check_beam, _check_shortlist):

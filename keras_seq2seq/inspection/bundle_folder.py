@@ -9,7 +9,10 @@ from keras_seq2seq.formats import FORMATS
 from keras_seq2seq.inspection.findings import Problem
 from keras_seq2seq.inspection.inspection import Inspection
 
-FACTS = ("format_version", "versions", "model", "limits", "beam", "tokenizer", "quality")
+FACTS = (
+    *("format_version", "versions", "model", "limits", "languages", "beam", "tokenizer"),
+    "quality",
+)
 
 
 def inspect_bundle(folder: Path, inspect_part: Callable[[Path], Inspection]) -> Inspection:

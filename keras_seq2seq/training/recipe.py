@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from keras_seq2seq.models.config import Seq2SeqConfig
+from keras_seq2seq.text.languages import language_errors
 from keras_seq2seq.training.recipe_sections import (
     FOLDER_FORMATS,
     FORMATS,
@@ -288,6 +289,9 @@ def _data_faults(data: DataRecipe) -> list[str]:
     parts = {part: getattr(data, part) for part in ("train", "validation", "test")}
     if not all(_fits(names, tuple[str, ...]) for names in parts.values()):
         return []  # already reported
+    faults = []
+    if data.languages and _fits(data.languages, tuple):
+        faults = language_errors(data.languages, "`data.languages`")
     if data.format == "phrasebook":
         given = [f"data.{part}" for part in (*parts, "weights", "clean") if getattr(data, part)]
         return [f"The phrasebook takes no files. Received: {given}."] if given else []
@@ -296,6 +300,9 @@ def _data_faults(data: DataRecipe) -> list[str]:
     try:
         "".join([data.folder, str(data.prepared), *named]).encode("utf-8")
     except UnicodeEncodeError:
+        given = [f"data.{part}" for part, names in parts.items() if names]
+        return [f"The phrasebook takes no files. Received: {given}."] if given else faults
+    if data.columns and (data.format != "tsv" or len(data.columns) != 2):
         faults.append(
             "A recipe keeps the names of its data as UTF-8. Received: "
             f"{data.folder!r}, {named}; rename what is not."

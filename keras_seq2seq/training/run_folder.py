@@ -168,7 +168,8 @@ class RunFolder:
         kept, given = read_settings(self.recipe), recipe.settings
         # The state knows which pairs it was trained and judged on; those of an earlier release
         # know the training pairs alone.
-        free = {"data.folder"} | ({f"data.{key}" for key in WHERE} if knows_validation else set())
+        free = {"data.folder", "data.languages"}
+        free |= {f"data.{key}" for key in WHERE} if knows_validation else set()
         changed = {
             name: value for name, value in given.items() if kept[name] != value and name not in free
         }
