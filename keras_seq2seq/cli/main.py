@@ -1,4 +1,5 @@
 """The command line: keras-seq2seq with its commands, from clean to inspect."""
+"""The command line: keras-seq2seq train, average, translate, evaluate, serve, export, ..."""
 
 import argparse
 import contextlib
@@ -12,6 +13,7 @@ from keras_seq2seq.cli.clean import add_clean
 from keras_seq2seq.cli.export import add_export
 from keras_seq2seq.cli.messages import PROGRAM, about, tell, told_warnings
 from keras_seq2seq.cli.prepare import add_prepare
+from keras_seq2seq.cli.serve import add_serve
 from keras_seq2seq.cli.tensorflow_start import quiet_start
 from keras_seq2seq.cli.train import add_average, add_train
 from keras_seq2seq.cli.translate import add_translate
@@ -94,6 +96,8 @@ def build_parser() -> argparse.ArgumentParser:
     for add in (
         *(add_clean, add_prepare, add_train, add_average, add_translate, add_evaluate),
         *(add_export, add_verify, add_inspect),
+        *(add_train, add_average, add_translate, add_evaluate),
+        *(add_serve, add_export, add_verify, add_inspect),
     ):
         add(commands)
     for command in commands.choices.values():

@@ -1,6 +1,7 @@
 """Options that several commands share: which runtime, and which search."""
 
 import argparse
+import copy
 import dataclasses
 from collections.abc import Iterable, Sequence
 
@@ -127,9 +128,30 @@ def check_utf8(**texts: str) -> None:
             raise ValueError(f"--{name} must be UTF-8. Received: {text!r}.")
 
 
+def search_options(arguments: argparse.Namespace) -> set[str]:
+    """Returns the names of the options of a search that the user gave."""
+    kinds = (Greedy, BeamSearch, Sampling)
+    return {"sample", *(name for kind in kinds for name in _options(kind))} & arguments.given
+
+
 def translator(arguments: argparse.Namespace) -> Translator:
     """Opens the bundle that the options name."""
-    chosen = strategy(arguments)
+    return translators(arguments, 1)[0]
+
+
+def translators(
+    arguments: argparse.Namespace, count: int, default: Strategy | None = None
+) -> list[Translator]:
+    """Opens the bundle that the options name, to be used by some threads at the same time.
+
+    Args:
+        arguments: Those of a command.
+        count: int > 0. Number of threads.
+        default: What to search for; None takes what the options say.
+    """
+    if count < 1:
+        raise ValueError(f"`workers` must be at least 1. Received: {count}.")
+    chosen = default or strategy(arguments)
     name = arguments.runtime
     if name is None:
         name = Bundle.open(arguments.bundle).preferred_runtime(arguments.quantization)
@@ -137,7 +159,7 @@ def translator(arguments: argparse.Namespace) -> Translator:
         check_used(arguments, ["num_threads"], f"a runtime of {', '.join(WITH_THREADS)}")
     if name != "litert":
         check_used(arguments, ["xnnpack"], "--runtime litert")
-    return load(
+    first = load(
         arguments.bundle,
         runtime=name,
         quantization=arguments.quantization,
@@ -146,6 +168,9 @@ def translator(arguments: argparse.Namespace) -> Translator:
         num_threads=arguments.num_threads,
         xnnpack=arguments.xnnpack,
     )
+    # LiteRT does one thing at a time; the other runtimes may be shared.
+    others = (copy.deepcopy(first) if name == "litert" else first for _ in range(count - 1))
+    return [first, *others]
 
 
 def _options(kind: type[Strategy]) -> list[str]:
