@@ -14,7 +14,7 @@ ROOMS = (
     *("version", "installed", "whole_file", "progress", "formats", "file_formats"),
     *("text", "evaluation", "attention_map", "phrasebook", "models", "decoding", "runtimes"),
     *("translation", "translator", "seq2seq", "bundles", "verification", "exporters"),
-    *("training", "inspection", "serving", "cli", "root"),
+    *("training", "inspection", "bulk", "serving", "cli", "root"),
 )
 TENSORFLOW_AT_THE_TOP = {"text.graph_tokenizer"}
 TENSORFLOW_INSIDE = {
@@ -167,6 +167,7 @@ def test_optional_packages_are_imported_where_they_are_used():
         *("sacrebleu", "jiwer", "sentencex", "matplotlib", "rich", "pyarrow"),
         *("onnx", "onnxruntime", "tf2onnx", "ai_edge_litert", "h5py"),
         *("fastapi", "starlette", "uvicorn", "prometheus_client"),
+        *("pandas", "pyarrow", "pyspark", "ray"),
     )
     assert outside(at_the_top, *optional) == set()
 
@@ -196,6 +197,7 @@ assert not loaded & set(sys.argv[1].split(",")), loaded & set(sys.argv[1].split(
         ("keras,tensorflow,jax", ["keras_seq2seq.decoding.strategies"]),
         ("keras,tensorflow,jax,pyarrow", ["keras_seq2seq.training.prepare"]),
         ("keras,tensorflow,jax,fastapi", ["keras_seq2seq.serving.translation_queue"]),
+        ("keras,tensorflow,jax,pandas,pyarrow,pyspark,ray", ["keras_seq2seq.bulk"]),
     ],
 )
 def test_a_light_import_stays_light(never, names):
