@@ -6,7 +6,7 @@ export CUDA_VISIBLE_DEVICES ?= -1
 # What needs packages of other registries has a target of its own.
 WITH_OTHERS := --ignore-glob 'tests/test_export_web*' --ignore tests/test_export_mobile.py
 
-.PHONY: quickstart test test-quick test-web test-runtimes test-mobile test-mobile-soak test-wheel test-latest soak lint types bench clean
+.PHONY: quickstart test test-quick test-web test-runtimes test-mobile test-mobile-soak test-wheel test-latest soak soak-bulk lint types bench clean
 
 quickstart: .venv/all
 	$(BIN)/python training/quickstart.py
@@ -49,6 +49,11 @@ soak: .venv/dev
 	$(BIN)/python tests/soak/kills.py $(if $(SEED),--seed $(SEED))
 	$(BIN)/python tests/soak/fuzz_readers.py $(if $(SEED),--seed $(SEED))
 	FULL_GRID=1 $(BIN)/python -m pytest -q -k stepping_gives tests/test_models_transformer.py
+
+# 100,000 lines on Spark, on Ray and in a shell, a worker killed on the way (docs/bulk.md); by hand: make soak-bulk BUNDLE=FOLDER
+# pip install pyspark ray pandas pyarrow; apt-get install default-jre-headless
+soak-bulk: .venv/dev
+	$(BIN)/python tests/soak/bulk.py --bundle $(BUNDLE)
 
 # The LiteRT files of a bundle on every runtime of phones and browsers that can be had, as a table;
 # by hand: make test-runtimes BUNDLE=FOLDER

@@ -25,7 +25,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -199,7 +199,7 @@ def resident() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def write_random_bundle(folder: pathlib.Path) -> None:
+def write_random_bundle(folder: pathlib.Path, formats: Sequence[str] = ("saved_model",)) -> None:
     """Exports a small model that translates to something; in a process of its own."""
     import keras_seq2seq
 
@@ -212,9 +212,7 @@ def write_random_bundle(folder: pathlib.Path) -> None:
     model = keras_seq2seq.Seq2Seq(config, tokenizers=tokenizers)
     for weight in model.trainable_weights:
         weight.assign(weight * 3.0)
-    keras_seq2seq.export(
-        model, folder, formats=["saved_model"], sentences=texts[:SENTENCES], verbose=False
-    )
+    keras_seq2seq.export(model, folder, formats=formats, sentences=texts[:SENTENCES], verbose=False)
 
 
 def main() -> int:

@@ -257,6 +257,25 @@ def test_a_request_that_takes_too_long_is_given_up(held):
         assert found[0] == 504 and "Not translated within 0.1 seconds" in found[1]["error"]
 
 
+def test_a_queue_that_is_closed_is_told(held):
+    answers = []
+    with served(TranslationService(held)) as client:
+
+        def ask():
+            answers.append(client.post(PREDICT, {"inputs": ["the dog", "cat"]}))
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        until(lambda: held.counts.accepted == 2)
+        closing = threading.Thread(target=held.close, kwargs={"cancel": True})
+        closing.start()
+        thread.join(SOON)
+        answers.append(client.post(PREDICT, {"inputs": ["dog"]}))
+        held.translators[0].runtime.may.set()
+        closing.join(SOON)
+    assert answers == [(503, {"error": "The server is stopping. Try again elsewhere."})] * 2
+
+
 def test_a_failure_of_the_model_is_not_the_clients(held, caplog):
     held.translators[0].runtime.may.set()
     with served(TranslationService(held)) as client:

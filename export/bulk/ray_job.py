@@ -34,8 +34,6 @@ def translated(
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=workers),
         num_cpus=1,
-        max_restarts=-1,
-        max_task_retries=-1,
     )
 
 
@@ -54,6 +52,13 @@ def main() -> None:
     given = parser.parse_args()
     if os.path.exists(given.output):
         parser.error(f"--output must be new. Received: {given.output}, which exists.")
+    ray.init(ignore_reinit_error=True)
+    # Reading and writing take a core too: without one, the job would wait for ever.
+    if given.workers >= (cores := ray.cluster_resources().get("CPU", 0)):
+        parser.error(
+            f"--workers must be below the cores of the cluster, {cores:g}: reading takes one. "
+            f"Received: {given.workers}."
+        )
     rows = ray.data.read_parquet(given.input)
     options = {"runtime": given.runtime, "quantization": given.quantization}
     names = (given.bundle, given.source, given.target)

@@ -1,6 +1,7 @@
 """Runs the application on a socket until a signal asks it to stop."""
 
 import contextlib
+import os
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -33,7 +34,8 @@ def bound(host: str, port: int) -> Iterator[socket.socket]:
         raise OSError(f"{host}:{port} cannot be served: {error.strerror or error}.") from None
     with listening:
         try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if os.name == "posix":  # elsewhere two servers could share a port
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(address)
         except OSError as error:
             raise OSError(

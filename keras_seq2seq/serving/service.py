@@ -16,6 +16,7 @@ from keras_seq2seq.translation import Translation
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_LARGE = 400, 401, 403, 404, 413
 CLIENT_GONE, FAILED, NOT_IMPLEMENTED, BUSY, TOO_LATE = 499, 500, 501, 503, 504
 LOG = logging.getLogger("keras_seq2seq.serving")
+STOPPING = "The server is stopping. Try again elsewhere."
 # Waits until the client has gone.
 Gone = Callable[[], Awaitable[object]]
 
@@ -185,7 +186,7 @@ class TranslationService:
                 BUSY, f"The server is busy: {len(self.queue)} texts wait. Try again later."
             ) from None
         except QueueClosed:
-            raise Refused(BUSY, "The server is stopping. Try again elsewhere.") from None
+            raise Refused(BUSY, STOPPING) from None
         answers: asyncio.Future[Any] = asyncio.gather(*map(asyncio.wrap_future, futures))
         leaving: asyncio.Future[Any] = asyncio.ensure_future(gone())
         try:
@@ -194,17 +195,16 @@ class TranslationService:
                 timeout=self.limits.seconds,
                 return_when=asyncio.FIRST_COMPLETED,
             )
-            if answers.done():
-                return answers.result()
-        except Exception:
-            LOG.exception("A batch failed.")
-            raise Refused(
-                FAILED, "The model failed on this text; the server's log says why."
-            ) from None
         finally:
+            finished, has_gone = answers.done(), leaving.done()
+            # What nobody waits for any more is not translated.
             answers.cancel()
             leaving.cancel()
-        if leaving.done() and not leaving.cancelled():
+            for future in futures:
+                future.cancel()
+        if finished:
+            return _result(answers)
+        if has_gone:
             raise Refused(CLIENT_GONE, "The client has gone.")
         raise Refused(
             TOO_LATE, f"Not translated within {self.limits.seconds:g} seconds. Try again later."
@@ -229,3 +229,14 @@ class TranslationService:
                     f"A text must have at most {longest} tokens, end of sentence included. "
                     f"Received: {tokens}; split the text.",
                 )
+
+
+def _result(answers: asyncio.Future[list[list[Translation]]]) -> list[list[Translation]]:
+    try:
+        return answers.result()
+    except asyncio.CancelledError:  # by whoever closed the queue
+        raise Refused(BUSY, STOPPING) from None
+    except Exception:
+        LOG.exception("A batch failed.")
+        told = "The model failed on this text; the server's log says why."
+        raise Refused(FAILED, told) from None

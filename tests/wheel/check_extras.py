@@ -18,6 +18,7 @@ EXTRAS = {
     "litert": 200,
     "onnx-runtime": 200,
     "parquet": 350,
+    "serve,onnx-runtime": 220,
     "jax": None,
     "tensorflow": None,
     "train": None,

@@ -4,10 +4,13 @@ import importlib.util
 import json
 import os
 import pathlib
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import urllib.request
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -37,6 +40,32 @@ def translates(release: pathlib.Path, *runtimes: str) -> None:
         given = "\n".join(expected["texts"]) + "\n"
         found = subprocess.run(command, input=given, capture_output=True, text=True, check=True)
         assert found.stdout.splitlines() == wanted["greedy"], found.stdout
+
+
+def serves(release: pathlib.Path) -> None:
+    """Asks the server of the command, over the page and over HTTP, and stops it."""
+    expected = json.loads((release / "expected.json").read_text("utf-8"))
+    for name, wanted in expected["bundles"].items():
+        command = [sys.executable, "-m", "keras_seq2seq.cli", "serve", "--port", "0"]
+        command += ["--languages", "en", "fr", str(release / "bundles" / name)]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        try:
+            told = process.stderr.readline()
+            address = re.search(r" at (http://\S+): ", told)[1]
+            fields = {"q": expected["texts"], "source": "en", "target": "fr"}
+            body, kind = json.dumps(fields).encode(), {"Content-Type": "application/json"}
+            request = urllib.request.Request(f"{address}/translate", body, kind)
+            with urllib.request.urlopen(request) as answer:
+                found = json.load(answer)["translatedText"]
+            # Without options it takes the beam of the bundle.
+            beam = keras_seq2seq.Bundle.open(release / "bundles" / name).beam
+            said = keras_seq2seq.load(release / "bundles" / name, strategy=beam)
+            assert found == said.translate(expected["texts"]), found
+            assert beam or found == wanted["greedy"], found
+            assert "<title>" in urllib.request.urlopen(address).read().decode()
+        finally:
+            process.terminate()
+            assert process.wait() == -signal.SIGTERM
 
 
 def small_model(release: pathlib.Path) -> "keras_seq2seq.Seq2Seq":
@@ -103,7 +132,10 @@ def prepares(release: pathlib.Path) -> None:
 
 def main() -> int:
     extra, release = sys.argv[1], pathlib.Path(sys.argv[2])
-    if extra in ("litert", "onnx-runtime"):
+    if extra == "serve,onnx-runtime":
+        lacks("keras", "tensorflow", "jax", "onnx", "matplotlib", "pandas")
+        serves(release)
+    elif extra in ("litert", "onnx-runtime"):
         lacks("keras", "tensorflow", "jax", "onnx", "matplotlib")
         translates(release, *RUNTIMES[extra])
     elif extra == "parquet":
