@@ -6,7 +6,8 @@ server whose queue is short: every request must be answered rightly or refused w
 memory must not grow. For comparison the same sentences go to the SavedModel in TensorFlow's C API,
 in a process without Python TensorFlow, from as many threads, without HTTP and without a queue.
 
-The clients run on the same machine and take their part of it. Linux only (/proc).
+The clients run on the same machine and take their part of it; the CPU time is that of the server
+alone, and of the threads with the C API. Linux only (/proc).
 
 Usage: python benchmarks/load.py [--bundle FOLDER] [--runtimes onnx saved_model] [--seconds 10]
 """
@@ -41,6 +42,7 @@ PATH = "/v1/models/translator:predict"
 C_API = "C API"
 WARM_UP = 2.0  # seconds
 OVERLOAD = {"clients": 64, "texts": 8, "queue": 64}
+ROUNDS = 4
 
 
 class Load:
@@ -115,10 +117,13 @@ def serving(bundle: pathlib.Path, runtime: str, *options: str) -> Iterator[tuple
     )
     assert process.stderr is not None
     try:
-        told = process.stderr.readline()
-        found = re.search(r" at http://127\.0\.0\.1:(\d+): ", told)
-        if found is None:
-            raise RuntimeError(told + process.stderr.read())
+        told = ""
+        for line in process.stderr:  # a runtime may have something to say first
+            told += line
+            if found := re.search(r" at http://127\.0\.0\.1:(\d+): ", line):
+                break
+        else:
+            raise RuntimeError(told)
         yield int(found[1]), process.pid
     finally:
         process.send_signal(signal.SIGTERM)
@@ -131,12 +136,18 @@ def resident(pid: int | str) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def row(name: str, clients: int, load: Load, seconds: float) -> str:
+def cpu_seconds(pid: int | str) -> float:
+    """Returns the time that all threads of a process have computed."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def row(name: str, clients: int, load: Load, seconds: float, cpu: float) -> str:
     times = sorted(load.seconds)
     cuts = statistics.quantiles(times, n=100) if len(times) > 1 else [0.0] * 99
     return (
         f"| {name} | {clients} | {len(times) / seconds:.0f} | {cuts[49] * 1e3:.1f} | "
-        f"{cuts[98] * 1e3:.1f} | {load.wrong} |"
+        f"{cuts[98] * 1e3:.1f} | {cpu / max(1, len(times)) * 1e3:.1f} | {load.wrong} |"
     )
 
 
@@ -147,9 +158,10 @@ def measured(given: argparse.Namespace, texts: list[str], wanted: list[str]) -> 
             ask = lambda port=port: client(port)  # noqa: E731
             Load(texts, wanted).run(ask, 16, WARM_UP, 1)
             for clients in given.clients:
-                found = Load(texts, wanted)
+                found, before = Load(texts, wanted), cpu_seconds(pid)
                 found.run(ask, clients, given.seconds, 1)
-                print(row(f"serve, {runtime}", clients, found, given.seconds), flush=True)
+                cpu = cpu_seconds(pid) - before
+                print(row(f"serve, {runtime}", clients, found, given.seconds, cpu), flush=True)
                 wrong += found.wrong
             print(f"serve, {runtime}: {resident(pid):.0f} MiB", flush=True)
     return wrong
@@ -159,15 +171,15 @@ def overloaded(given: argparse.Namespace, texts: list[str], wanted: list[str]) -
     runtime, size = given.runtimes[0], OVERLOAD
     with serving(given.bundle, runtime, "--max-queue-size", str(size["queue"])) as (port, pid):
         ask = lambda: client(port)  # noqa: E731
-        # Twice: what the first round needs is there in the second.
         memory, found = [], Load(texts, wanted)
-        for _ in range(2):
+        for _ in range(ROUNDS):
             found.run(ask, size["clients"], given.seconds, size["texts"])
             memory.append(resident(pid))
     print(
         f"overload: {size['clients']} clients, {size['texts']} texts a request, a queue of "
         f"{size['queue']}: {len(found.seconds)} requests answered, {found.busy} refused with 503, "
-        f"{found.wrong} wrong; {memory[0]:.1f} MiB after half of it, {memory[1]:.1f} at the end"
+        f"{found.wrong} wrong; MiB after each of {ROUNDS} parts: "
+        f"{', '.join(f'{one:.1f}' for one in memory)}"
     )
     return found.wrong
 
@@ -184,9 +196,11 @@ def through_the_c_api(given: argparse.Namespace, texts: list[str], wanted: list[
     Load(texts, wanted).run(ask, 16, WARM_UP, 1)
     wrong = 0
     for clients in given.clients:
-        found = Load(texts, wanted)
+        found, before = Load(texts, wanted), cpu_seconds("self")
         found.run(ask, clients, given.seconds, 1)
-        print(row(f"SavedModel, {C_API}, no HTTP", clients, found, given.seconds), flush=True)
+        cpu = cpu_seconds("self") - before
+        name = f"SavedModel, {C_API}, no HTTP"
+        print(row(name, clients, found, given.seconds, cpu), flush=True)
         wrong += found.wrong
     if "tensorflow" in sys.modules:
         raise RuntimeError("Python TensorFlow was imported.")
@@ -201,7 +215,9 @@ def main() -> int:
     parser.add_argument("--runtimes", nargs="+", default=["onnx", "saved_model"])
     parser.add_argument("--clients", nargs="+", type=int, default=[1, 16, 64])
     parser.add_argument("--seconds", type=float, default=10, help="default: %(default)s")
-    parser.add_argument("--c-api", action="store_true", help="only the SavedModel in the C API")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--c-api", action="store_true", help="only the SavedModel in the C API")
+    only.add_argument("--overload", action="store_true", help="only the queue that is too short")
     parser.add_argument("--options", nargs=argparse.REMAINDER, default=[], help="of serve")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -221,7 +237,10 @@ def load_test(given: argparse.Namespace) -> int:
     wanted = load(given.bundle, "onnx", strategy=Bundle.open(given.bundle).beam).translate(texts)
     if given.c_api:
         return int(through_the_c_api(given, texts, wanted) > 0)
-    print("| server | clients | requests/s | p50 ms | p99 ms | wrong |\n|---|---|---|---|---|---|")
+    if given.overload:
+        return int(overloaded(given, texts, wanted) > 0)
+    titles = ("server", "clients", "requests/s", "p50 ms", "p99 ms", "CPU ms a request", "wrong")
+    print(f"| {' | '.join(titles)} |\n{'|---' * len(titles)}|")
     wrong = measured(given, texts, wanted)
     # A process of its own, without what the clients have loaded.
     clients = ["--clients", *map(str, given.clients), "--seconds", str(given.seconds)]

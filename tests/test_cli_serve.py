@@ -26,9 +26,13 @@ def serving(*options):
     """Yields the process of a server that is ready, a client, and what it said."""
     process = started("serve", released_bundle(), "--port", "0", *options)
     try:
-        told = process.stderr.readline().decode()
-        found = re.search(r" at http://127\.0\.0\.1:(\d+): ", told)
-        assert found, told + process.stderr.read().decode()
+        told = ""
+        for line in process.stderr:
+            told += line.decode()
+            if found := re.search(r" at http://127\.0\.0\.1:(\d+): ", told):
+                break
+        else:
+            raise AssertionError(told)
         yield process, Client(int(found[1])), told
     finally:
         process.kill()
