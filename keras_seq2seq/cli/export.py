@@ -73,12 +73,6 @@ def _add_litert_options(parser: argparse.ArgumentParser) -> None:
         help="longest source of the searches inside LiteRT files, whose lengths are fixed "
         "(default: the model's max_length)",
     )
-    _add_languages(parser)
-    parser.add_argument("--force", action="store_true", help="replace an existing folder")
-    parser.set_defaults(command=_export)
-
-
-def _add_languages(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--litert-batch-size",
         type=int,

@@ -116,11 +116,9 @@ def export(
         ImportError: If a package is missing; the message names the extra.
     """
     output_dir = pathlib.Path(output_dir)
-    if max_length is None:
-        max_length = model.config.max_length if model.config else 0
     prepared = PreparedExport(
         exported_model(model),
-        max_length,
+        _max_length(model) if max_length is None else max_length,
         model.tokenizers,
         beam,
         shortlist,
@@ -161,6 +159,11 @@ def _put(
     place.parent.mkdir(parents=True, exist_ok=True)
     with whole_folder(place, replace=force) as partial:
         return _write_bundle(partial, request, quality, verbose)
+
+
+def _max_length(model: Seq2Seq) -> int:
+    """Returns the longest translation of a configuration; 0, which is refused, without one."""
+    return model.config.max_length if model.config else 0
 
 
 def _warn(output_dir: pathlib.Path, parity: Parity, refused: Sequence[Verdict]) -> None:
