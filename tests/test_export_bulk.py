@@ -90,7 +90,7 @@ def job(name, tmp_path, *options):
     names = ["--source", "en", "--target", "fr", "--runtime", "onnx"]
     done = subprocess.run(
         [sys.executable, FOLDER / name, "--bundle", released_bundle(), *files, *names, *options],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
+        env={**os.environ, "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
