@@ -167,7 +167,7 @@ def test_optional_packages_are_imported_where_they_are_used():
         *("sacrebleu", "jiwer", "sentencex", "matplotlib", "rich", "pyarrow"),
         *("onnx", "onnxruntime", "tf2onnx", "ai_edge_litert", "h5py"),
         *("fastapi", "starlette", "uvicorn", "prometheus_client"),
-        *("pandas", "pyarrow", "pyspark", "ray"),
+        *("pandas", "pyspark", "ray"),
     )
     assert outside(at_the_top, *optional) == set()
 

@@ -1,5 +1,4 @@
 """The command line: keras-seq2seq with its commands, from clean to inspect."""
-"""The command line: keras-seq2seq train, average, translate, evaluate, serve, export, ..."""
 
 import argparse
 import contextlib
@@ -95,8 +94,6 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
         *(add_clean, add_prepare, add_train, add_average, add_translate, add_evaluate),
-        *(add_export, add_verify, add_inspect),
-        *(add_train, add_average, add_translate, add_evaluate),
         *(add_serve, add_export, add_verify, add_inspect),
     ):
         add(commands)

@@ -290,19 +290,16 @@ def _data_faults(data: DataRecipe) -> list[str]:
     if not all(_fits(names, tuple[str, ...]) for names in parts.values()):
         return []  # already reported
     faults = []
-    if data.languages and _fits(data.languages, tuple):
+    if data.languages and _fits(data.languages, tuple[str, ...]):
         faults = language_errors(data.languages, "`data.languages`")
     if data.format == "phrasebook":
         given = [f"data.{part}" for part in (*parts, "weights", "clean") if getattr(data, part)]
-        return [f"The phrasebook takes no files. Received: {given}."] if given else []
-    faults = _part_faults(data, parts)
+        return [f"The phrasebook takes no files. Received: {given}."] if given else faults
+    faults += _part_faults(data, parts)
     named = [name for names in parts.values() for name in names]
     try:
         "".join([data.folder, str(data.prepared), *named]).encode("utf-8")
     except UnicodeEncodeError:
-        given = [f"data.{part}" for part, names in parts.items() if names]
-        return [f"The phrasebook takes no files. Received: {given}."] if given else faults
-    if data.columns and (data.format != "tsv" or len(data.columns) != 2):
         faults.append(
             "A recipe keeps the names of its data as UTF-8. Received: "
             f"{data.folder!r}, {named}; rename what is not."

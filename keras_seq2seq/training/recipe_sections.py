@@ -52,8 +52,6 @@ class DataRecipe:
             counted from 0, such as ["1", "3"]; empty: the first two, if both hold texts.
         source_field: Field name, for "jsonl", or column, for "parquet" and "dataset".
         target_field: The same of the target.
-        source_field: Field name, for "jsonl".
-        target_field: Field name, for "jsonl".
         languages: Codes of the source and of the target language, such as ["en", "fr"], which
             `export` writes into the manifest; empty: unknown, "en" and "fr" for the phrasebook.
         policy: "refuse" a corpus with errors, or "drop" its faulty pairs.
