@@ -317,3 +317,8 @@ def test_data_in_a_nasty_folder_is_found_or_refused(tmp_path, name):
     assert recipe.file("train.tsv") == tmp_path / name / "train.tsv"
     (tmp_path / "kept.toml").write_text(recipe.to_toml(), "utf-8")
     assert Recipe.load(tmp_path / "kept.toml") == recipe
+
+
+def test_prepared_pairs_do_not_depend_on_the_names_of_their_languages():
+    plain, named = Recipe.from_tables({}), Recipe.from_tables({"data": {"languages": ["en", "fr"]}})
+    assert named.preparation == plain.preparation and named.settings != plain.settings

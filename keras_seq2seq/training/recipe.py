@@ -24,7 +24,7 @@ from keras_seq2seq.training.recipe_sections import (
 
 SECTIONS = {"data": DataRecipe, "tokenizer": TokenizerRecipe, "training": TrainingRecipe}
 # Where things are, and what is done when a batch is read.
-UNPREPARED = ("data.folder", "data.prepared", "tokenizer.sampling_alpha")
+UNPREPARED = ("data.folder", "data.languages", "data.prepared", "tokenizer.sampling_alpha")
 VOCABULARY_KEYS = ("source_vocabulary_size", "target_vocabulary_size")
 
 
