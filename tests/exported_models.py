@@ -60,7 +60,19 @@ OF_TRANSFORMERS = {
         **{**TRANSFORMER, "decoder": "recurrent", "num_decoder_layers": 2},
         "decoder_cell": "ssru",
     },
-    "lstm_to_transformer": {**TRANSFORMER, "encoder": "recurrent", "cell": "lstm"},
+    "lstm_to_transformer": {
+        **{**TRANSFORMER, "encoder": "recurrent", "cell": "lstm"},
+        "activation": "gelu_exact",
+        "scale_embeddings": False,
+    },
+    "student": {
+        **{**TRANSFORMER, **SHARED, "num_decoder_layers": 2, "decoder_cell": "ssru"},
+        "normalization": "post",
+        "activation": "swish",
+        "positions": "marian",
+        "output_bias": True,
+        "norm_epsilon": 1e-9,
+    },
 }
 CONFIGS = {
     "gru_general": {"attention": "general"},

@@ -18,7 +18,7 @@ from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 
 TRANSFORMER = {
     **{"encoder": "transformer", "decoder": "transformer", "num_heads": 2},
-    **{"feedforward_dim": 12, "tie_output": True},
+    **{"feedforward_dim": 12, "tie_output": True, "output_bias": True},
 }
 STRATEGIES = [
     Greedy(),

@@ -1,6 +1,7 @@
 """The Transformer under the step contract, by itself and beside recurrent parts."""
 
 import functools
+import math
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ from covering import combinations
 from test_models_recurrent import TOLERANCE, step_through, whole
 
 from keras_seq2seq import Seq2Seq, Translator
+from keras_seq2seq.models.activations import ACTIVATION_LAYERS
 from keras_seq2seq.models.config import Seq2SeqConfig
 from keras_seq2seq.models.contract import source_names, state_names
 from keras_seq2seq.models.multi_head_attention import CachedSelfAttention
@@ -24,6 +26,14 @@ OPTIONS = {
     "activation": ("relu", "gelu", "swiglu"),
     "positions": ("sinusoidal", "learned"),
     "shared": ({}, SHARED),
+}
+STUDENT = {**BOTH, **FEEDFORWARD, "decoder_cell": "ssru", "num_decoder_layers": 2}
+OTHERS = {
+    "student": {**STUDENT, "tie_output": True, "output_bias": True, "activation": "swish"},
+    "student, pre": {**STUDENT, "normalization": "pre", "positions": "learned"},
+    "as in Marian": {"positions": "marian", "norm_epsilon": 1e-9, "normalization": "post"},
+    "not scaled": {"activation": "gelu_exact", "scale_embeddings": False, "positions": "learned"},
+    "output bias": {"tie_output": True, "output_bias": True, "activation": "silu"},
 }
 HYBRIDS = {
     "gru decoder": {"encoder": "transformer", "num_encoder_layers": 2},
@@ -68,7 +78,11 @@ def check_steps(model):
     np.testing.assert_allclose(step_through(model, sources[1:2, :4], row), alone, **TOLERANCE)
 
 
-@pytest.mark.parametrize("config", list(transformers()))
+def other(name):
+    return tiny_config(**{**BOTH, **FEEDFORWARD, **OTHERS[name]})
+
+
+@pytest.mark.parametrize("config", [*transformers(), *map(other, OTHERS)])
 def test_stepping_gives_the_training_logits(config):
     check_steps(tiny_model(config, scale=1.5))
 
@@ -80,6 +94,7 @@ def test_any_encoder_goes_with_any_decoder(name):
 
 SOME = {
     "transformer": lambda: tiny_config(**BOTH, **FEEDFORWARD),
+    "student": lambda: other("student"),
     **{name: lambda name=name: hybrid(name) for name in HYBRIDS},
 }
 
@@ -110,7 +125,7 @@ def test_the_future_is_not_read(name):
     assert np.abs(first[:, 4:] - second[:, 4:]).max() > 1e-3
 
 
-@pytest.mark.parametrize("positions", ["sinusoidal", "learned"])
+@pytest.mark.parametrize("positions", ["sinusoidal", "marian", "learned"])
 def test_the_order_of_the_source_matters(positions):
     model = tiny_model(tiny_config(**BOTH, **FEEDFORWARD, positions=positions), scale=1.5)
     sources, targets = np.array([[5, 6, 7, 3]]), random_ids(1, 4, start=2)
@@ -148,9 +163,10 @@ def test_a_whole_target_fills_the_caches_as_its_steps_do():
         np.testing.assert_allclose(one, cache, **TOLERANCE)
 
 
-@pytest.mark.parametrize("kind", ["sinusoidal", "learned"])
-def test_positions_go_on_from_where_they_start(kind):
-    layer = PositionEncoding(kind, 9)
+@pytest.mark.parametrize("scaled", [True, False])
+@pytest.mark.parametrize("kind", ["sinusoidal", "marian", "learned"])
+def test_positions_go_on_from_where_they_start(kind, scaled):
+    layer = PositionEncoding(kind, 9, scaled)
     x = np.random.default_rng(0).normal(size=(2, 5, 6)).astype("float32")
     expected = keras.ops.convert_to_numpy(layer(x))
     rest = layer(x[:, 2:], keras.ops.convert_to_tensor([[2], [2]]))
@@ -174,13 +190,67 @@ def test_sinusoidal_positions_are_those_of_the_paper():
     np.testing.assert_allclose(found[0], expected, atol=1e-5)
 
 
+def test_marians_positions_end_at_a_rate_of_one_ten_thousandth():
+    layer = PositionEncoding("marian", 1)
+    found = keras.ops.convert_to_numpy(layer(np.zeros((1, 7, 6))))
+    angles = np.arange(7)[:, None] * np.array([1, 0.01, 0.0001])
+    expected = np.concatenate([np.sin(angles), np.cos(angles)], -1)
+    np.testing.assert_allclose(found[0], expected, atol=1e-6)
+    assert np.isfinite(layer(np.zeros((1, 3, 2)))).all()
+
+
+def test_embeddings_are_scaled_by_option():
+    x = np.ones((1, 1, 4), "float32")
+    outputs = [PositionEncoding("marian", 1, scaled)(x) for scaled in (True, False)]
+    np.testing.assert_allclose(outputs[0] - outputs[1], x, **TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("relu", lambda x: np.maximum(x, 0)),
+        ("gelu_exact", lambda x: x * (1 + np.vectorize(math.erf)(x / 2**0.5)) / 2),
+        ("swish", lambda x: x / (1 + np.exp(-x))),
+        ("silu", lambda x: x / (1 + np.exp(-x))),
+    ],
+)
+def test_activations_are_those_of_their_papers(name, expected):
+    x = np.linspace(-6, 6, 25, dtype="float32")[None]
+    layer = ACTIVATION_LAYERS[name](name="activation")
+    np.testing.assert_allclose(layer(x), expected(x), atol=1e-6)
+    assert layer.compute_output_shape(x.shape) == x.shape
+
+
+def test_each_normalization_has_the_epsilon():
+    model = tiny_model(other("as in Marian"))
+    layers = [*model.encoder.layers, *model.decoder.layers]
+    found = [la.epsilon for la in layers if isinstance(la, keras.layers.LayerNormalization)]
+    assert len(found) == 5
+    assert set(found) == {1e-9}
+
+
+def test_a_bias_of_a_tied_output_is_added_to_the_logits():
+    model = tiny_model(other("output bias"))
+    sources, targets = random_ids(2, 4), random_ids(2, 3, 1, start=2)
+    before = whole(model, sources, targets)
+    bias = np.arange(17, dtype="float32")
+    model.decoder.get_layer("logits_bias").bias.assign(bias)
+    np.testing.assert_allclose(whole(model, sources, targets), before + bias, **TOLERANCE)
+
+
+def test_a_student_keeps_one_state_a_layer():
+    model = model_of("student")
+    shapes = {name: model.decoder_step.input[name].shape for name in state_names(model.decoder)}
+    assert shapes == {"state_0": (None, 8), "state_1": (None, 8), "state_2": (None, 1)}
+
+
 def test_embeddings_may_all_be_one():
     model = tiny_model(tiny_config(**BOTH, **SHARED))
     tables = [w for w in model.weights if w.shape == (17, 8)]
     assert len(tables) == 1
 
 
-@pytest.mark.parametrize("name", ["transformer", "gru decoder", "lstm encoder"])
+@pytest.mark.parametrize("name", ["transformer", "student", "gru decoder", "lstm encoder"])
 def test_a_model_learns_and_survives_a_file(tmp_path, tokenizers, name):
     from conftest import word_pairs
 
@@ -214,7 +284,10 @@ def test_a_translation_is_no_longer_than_the_caches(tokenizers):
         ({"embedding_dim": 6}, "`embedding_dim` must equal `units` with a Transformer"),
         ({"context": "mean"}, "A Transformer decoder needs context='attention'"),
         ({"input_feeding": True}, "A Transformer decoder needs context='attention'"),
-        ({"decoder_cell": "ssru"}, "no cell; leave `decoder_cell` empty. Received: 'ssru'"),
+        ({"decoder_cell": "gru"}, "of a Transformer decoder must be 'ssru'.* Received: 'gru'"),
+        ({"output_bias": True}, "`output_bias` is of a tied output"),
+        ({"norm_epsilon": 0.0}, "`norm_epsilon` must be above 0 and at most 0.1. Received: 0.0"),
+        ({"norm_epsilon": 1.0}, "`norm_epsilon` must be above 0 and at most 0.1. Received: 1.0"),
         ({"decoder": "recurrent", "context": "last"}, "A Transformer encoder has no last state"),
         ({"num_heads": 0}, "`num_heads` must be 1 to 1,024. Received: 0"),
         ({"activation": "tanh"}, "`activation` must be one of .* Received: 'tanh'"),

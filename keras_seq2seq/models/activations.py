@@ -1,5 +1,7 @@
 """Activations that every export format can hold."""
 
+import math
+
 import keras
 
 from keras_seq2seq.models.masks import PACKAGE
@@ -8,11 +10,16 @@ from keras_seq2seq.models.tensor import Shape, Tensor
 ops = keras.ops
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
-class Gelu(keras.layers.Layer):
-    """Computes x * Phi(x) in its tanh form.
+class _Elementwise(keras.layers.Layer):
+    """A layer that changes each value by itself, and no shape."""
 
-    The exact form has no operator in ONNX and LiteRT files.
+    def compute_output_shape(self, values_shape: Shape) -> Shape:
+        return values_shape
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class Gelu(_Elementwise):
+    """Computes x * Phi(x) in its tanh form.
 
     Call arguments:
         values: float, any shape.
@@ -25,8 +32,49 @@ class Gelu(keras.layers.Layer):
     def call(self, values: Tensor) -> Tensor:
         return ops.gelu(values, approximate=True)
 
-    def compute_output_shape(self, values_shape: Shape) -> Shape:
-        return values_shape
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class GeluExact(_Elementwise):
+    """Computes x * Phi(x), Phi being the distribution function of the normal distribution.
+
+    It does not use keras.ops.gelu, whose erfc is no operator of ONNX.
+
+    Call arguments:
+        values: float, any shape.
+    Returns:
+        float, like `values`.
+    Reference:
+        Hendrycks and Gimpel 2016, section 2.
+    """
+
+    def call(self, values: Tensor) -> Tensor:
+        return values * 0.5 * (1.0 + ops.erf(values * math.sqrt(0.5)))
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class Swish(_Elementwise):
+    """Computes x * sigmoid(x), without the custom gradient that `SwishGate` tells of.
+
+    Call arguments:
+        values: float, any shape.
+    Returns:
+        float, like `values`.
+    Reference:
+        Ramachandran et al. 2017, section 4 (with beta = 1); Elfwing et al. 2017 ("SiLU").
+    """
+
+    def call(self, values: Tensor) -> Tensor:
+        return values * ops.sigmoid(values)
+
+
+# The activation of each name but "swiglu", which has two inputs.
+ACTIVATION_LAYERS: dict[str, type[keras.layers.Layer]] = {
+    "relu": keras.layers.ReLU,
+    "gelu": Gelu,
+    "gelu_exact": GeluExact,
+    "swish": Swish,
+    "silu": Swish,
+}
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

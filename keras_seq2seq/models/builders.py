@@ -6,6 +6,7 @@ import keras
 
 from keras_seq2seq.models import recurrent, transformer
 from keras_seq2seq.models.config import Seq2SeqConfig
+from keras_seq2seq.models.logits_bias import LogitsBias
 from keras_seq2seq.models.masks import ClearPadding, PaddingMask
 
 
@@ -79,6 +80,8 @@ def build_decoder(
     outputs: dict[str, Any] = {} if attention is None else {"attention": attention}
     if config.tie_output:
         outputs["logits"] = embedding(x, reverse=True)
+        if config.output_bias:
+            outputs["logits"] = LogitsBias(name="logits_bias")(outputs["logits"])
     else:
         outputs["logits"] = keras.layers.Dense(config.target_vocabulary_size, name="logits")(x)
     outputs |= {f"state_{i}": state for i, state in enumerate(states)}

@@ -17,13 +17,14 @@ CONTEXT_USES = ("initial_state", "every_step")
 ATTENTIONS = ("dot", "general", "scaled", "additive")
 BRIDGES = ("copy", "dense", "zero")
 NORMALIZATIONS = ("pre", "post")
-ACTIVATIONS = ("relu", "gelu", "swiglu")
-POSITIONS = ("sinusoidal", "learned")
+ACTIVATIONS = ("relu", "gelu", "gelu_exact", "swish", "silu", "swiglu")
+POSITIONS = ("sinusoidal", "marian", "learned")
 
 MAX_UNITS = 16_384
 MAX_LAYERS = 64
 MAX_HEADS = 1024
 MAX_LENGTH = 65_536
+MAX_NORM_EPSILON = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Seq2SeqConfig:
             "lstm" (Hochreiter and Schmidhuber 1997).
         decoder_cell: Cell of a recurrent decoder, if it differs from `cell`: one of the above, or
             "ssru" (Kim et al. 2019), whose matrix products do not wait for the previous state; ""
-            means `cell`.
+            means `cell`. A Transformer decoder attends to itself with "", and with "ssru" has that
+            recurrence in the place of its self-attention: one state a layer instead of caches.
         embedding_dim: int, 1 to 16,384. Size of a token's vector; equals `units` with a
             Transformer.
         units: int, 1 to 16,384. Size of a decoder state and of one memory position; each
@@ -54,6 +56,7 @@ class Seq2SeqConfig:
         dropout: float, 0 <= dropout < 1. Share of embedding and layer outputs dropped in fit.
         share_embeddings: One embedding for source and target; needs a joint vocabulary.
         tie_output: Use the target embedding as output layer (Press and Wolf 2017).
+        output_bias: Add a bias to the logits of a tied output; another output layer always has one.
         context: c = q(h_1..h_S): "last", "mean", "max", or "attention" (new at every step).
         context_use: Where a fixed context enters: "initial_state" (Sutskever et al. 2014) or
             "every_step" (Cho et al. 2014), joined to every decoder input.
@@ -67,8 +70,15 @@ class Seq2SeqConfig:
         feedforward_dim: int, 1 to 16,384. Inner size of a Transformer's feed-forward layers.
         normalization: "pre" (before each sublayer, Xiong et al. 2020) or "post" (Vaswani et al.
             2017).
-        activation: "relu", "gelu" or "swiglu" (Shazeer 2020), of the feed-forward layers.
-        positions: "sinusoidal", or "learned" (`max_length` of them).
+        activation: Of the feed-forward layers: "relu"; "gelu" in its tanh form, or "gelu_exact"
+            (Hendrycks and Gimpel 2016); "swish" or "silu", two names of one (Ramachandran et al.
+            2017); "swiglu" (Shazeer 2020).
+        positions: "sinusoidal"; "marian", sinusoidal at the rates of the Marian toolkit; or
+            "learned" (`max_length` of them).
+        scale_embeddings: Multiply a Transformer's embeddings by the square root of their size
+            before positions are added.
+        norm_epsilon: float, 0 < norm_epsilon <= 0.1. What a Transformer's normalizations add to a
+            variance.
         attention_dropout: float, 0 <= attention_dropout < 1. Share of a Transformer's attention
             weights dropped in fit.
         activation_dropout: float, 0 <= activation_dropout < 1. Share of the inner values of its
@@ -106,6 +116,9 @@ class Seq2SeqConfig:
     positions: str = "sinusoidal"
     attention_dropout: float = 0.0
     activation_dropout: float = 0.0
+    output_bias: bool = False
+    scale_embeddings: bool = True
+    norm_epsilon: float = 1e-5
 
     def __post_init__(self) -> None:
         mistyped = _type_faults(self)
@@ -145,8 +158,8 @@ class Seq2SeqConfig:
 
         Args:
             name: "gru_small", "lstm_small", "transformer_tiny", "transformer_small",
-                "transformer_base" or "hybrid_tiny"; all with one embedding for both sides and the
-                output.
+                "transformer_base", "student_tiny", "student_base" or "hybrid_tiny"; all with one
+                embedding for both sides and the output.
             source_vocabulary_size, target_vocabulary_size: Equal, unless `options` has
                 share_embeddings=False.
             **options: Fields that override the preset.
@@ -222,6 +235,11 @@ def _range_faults(config: Seq2SeqConfig, mistyped: Container[str]) -> list[str]:
         for name, (low, high) in ranges.items()
         if name not in mistyped and not low <= getattr(config, name) <= high
     ]
+    if "norm_epsilon" not in mistyped and not 0 < config.norm_epsilon <= MAX_NORM_EPSILON:
+        faults.append(
+            f"`norm_epsilon` must be above 0 and at most {MAX_NORM_EPSILON}. "
+            f"Received: {config.norm_epsilon}."
+        )
     return faults + [
         f"`{name}` must be at least 0 and below 1. Received: {getattr(config, name)}."
         for name in ("dropout", "attention_dropout", "activation_dropout")
@@ -263,6 +281,11 @@ def _joint_faults(config: Seq2SeqConfig) -> list[str]:
         faults.append(
             "`share_embeddings` needs equal vocabulary sizes; train a joint tokenizer. Received: "
             f"{config.source_vocabulary_size} and {config.target_vocabulary_size}."
+        )
+    if config.output_bias and not config.tie_output:
+        faults.append(
+            "`output_bias` is of a tied output, and any other has a bias; set tie_output=True or "
+            "leave `output_bias` out."
         )
     if config.context == "attention" and config.context_use == "every_step":
         faults.append(
@@ -306,10 +329,10 @@ def _transformer_faults(config: Seq2SeqConfig) -> list[str]:
             "A Transformer decoder needs context='attention' and input_feeding=False. "
             f"Received: {config.context!r} and {config.input_feeding}."
         )
-    if config.decoder == "transformer" and config.decoder_cell:
+    if config.decoder == "transformer" and config.decoder_cell not in ("", "ssru"):
         faults.append(
-            "A Transformer decoder has no cell; leave `decoder_cell` empty. "
-            f"Received: {config.decoder_cell!r}."
+            "`decoder_cell` of a Transformer decoder must be 'ssru', in the place of its "
+            f"self-attention, or empty. Received: {config.decoder_cell!r}."
         )
     if config.encoder == "transformer" and config.context == "last":
         faults.append(

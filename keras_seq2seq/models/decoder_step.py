@@ -2,8 +2,9 @@
 
 import keras
 
-from keras_seq2seq.models.activations import Gelu, SwishGate
+from keras_seq2seq.models.activations import Gelu, GeluExact, Swish, SwishGate
 from keras_seq2seq.models.decoder_cells import Attentional
+from keras_seq2seq.models.logits_bias import LogitsBias
 from keras_seq2seq.models.multi_head_attention import CachedSelfAttention
 from keras_seq2seq.models.precision import dtype_policy
 from keras_seq2seq.models.tensor import Shape, Tensor
@@ -21,6 +22,9 @@ POSITION_WISE = (
     keras.layers.ReversibleEmbedding,
     Attentional,
     Gelu,
+    GeluExact,
+    LogitsBias,
+    Swish,
     SwishGate,
 )
 

@@ -16,10 +16,15 @@ ops = keras.ops
 class PositionEncoding(TwoForms):
     """Scales embeddings by the square root of their size and adds position encodings.
 
+    The angle of dimension i is position * 10000^(-i / (size / 2)) with "sinusoidal", as in the
+    paper, and position * 10000^(-i / (size / 2 - 1)) with "marian", as in tensor2tensor and Marian:
+    up to 0.2 apart for positions below 128.
+
     Args:
-        kind: "sinusoidal" (any length) or "learned" (up to `max_length`). In a graph whose lengths
-            vary, such as an exported file, later positions use the last one.
+        kind: "sinusoidal" or "marian" (any length), or "learned" (up to `max_length`). In a graph
+            whose lengths vary, such as an exported file, later positions use the last one.
         max_length: int > 0. Number of learned positions, and of positions that `step` takes.
+        scaled: False adds the encodings to the embeddings as they are.
     Call arguments:
         embeddings: float, shape (batch, length, size).
         start: int32, shape (batch, 1). Position of the first token; None means 0.
@@ -31,12 +36,13 @@ class PositionEncoding(TwoForms):
         Vaswani et al. 2017, sections 3.4 and 3.5; Gehring et al. 2017, section 3.1 ("learned").
     """
 
-    def __init__(self, kind: str, max_length: int, **kwargs: Any) -> None:
+    def __init__(self, kind: str, max_length: int, scaled: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if kind not in POSITIONS:
             raise ValueError(f"`kind` must be one of {POSITIONS}. Received: {kind!r}.")
         self.kind = kind
         self.max_length = max_length
+        self.scaled = scaled
 
     def build(self, embeddings_shape: Any, start_shape: Any = None) -> None:
         if self.kind == "learned":
@@ -48,10 +54,10 @@ class PositionEncoding(TwoForms):
 
     def call(self, embeddings: Any, start: Any = None) -> Any:
         self.check_length(embeddings.shape[1])
-        scale = embeddings.shape[-1] ** 0.5
         positions = ops.arange(ops.shape(embeddings)[1], dtype="int32")[None, :]
         positions = positions if start is None else positions + start
-        return embeddings * scale + self._encodings(positions, embeddings)
+        embeddings = embeddings * self._scale(embeddings) if self.scaled else embeddings
+        return embeddings + self._encodings(positions, embeddings)
 
     def check_length(self, length: int | None) -> None:
         """Checks that there is a position for each token; None, a length that varies, passes.
@@ -68,12 +74,17 @@ class PositionEncoding(TwoForms):
             )
 
     def step(self, embeddings: Any, start: Any) -> Any:
-        scale = embeddings.shape[-1] ** 0.5
-        # The table is the same at every step, so it is computed once, before a search. The sum
-        # comes before the scaling: otherwise LiteRT would store a second, scaled table of
+        # The table is the same at every step, so it is computed once, before a search.
+        table = self._encodings(ops.arange(self.max_length, dtype="int32"), embeddings)
+        if not self.scaled:
+            return embeddings + ops.take(table, start[:, 0], axis=0)
+        # The sum comes before the scaling: otherwise LiteRT would store a second, scaled table of
         # embeddings.
-        table = self._encodings(ops.arange(self.max_length, dtype="int32"), embeddings) / scale
-        return (embeddings + ops.take(table, start[:, 0], axis=0)) * scale
+        scale = self._scale(embeddings)
+        return (embeddings + ops.take(table / scale, start[:, 0], axis=0)) * scale
+
+    def _scale(self, embeddings: Any) -> float:
+        return embeddings.shape[-1] ** 0.5
 
     def _encodings(self, positions: Any, embeddings: Any) -> Any:
         """Returns what is added to embeddings at positions (...), shape (..., size)."""
@@ -82,7 +93,9 @@ class PositionEncoding(TwoForms):
             encodings = ops.take(self.table, ops.minimum(positions, self.max_length - 1), axis=0)
         else:
             half = (size + 1) // 2
-            rates = ops.exp(ops.arange(half, dtype="float32") * (-2.0 / size * math.log(10_000)))
+            # With "marian" the last rate is 1 / 10,000, and a single rate is 1.
+            steps = max(size / 2 - 1, 1) if self.kind == "marian" else size / 2
+            rates = ops.exp(ops.arange(half, dtype="float32") * (-math.log(10_000) / steps))
             angles = ops.cast(positions, "float32")[..., None] * rates
             encodings = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)[..., :size]
         return ops.cast(encodings, embeddings.dtype)
@@ -91,7 +104,8 @@ class PositionEncoding(TwoForms):
         return embeddings_shape
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "kind": self.kind, "max_length": self.max_length}
+        names = ("kind", "max_length", "scaled")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

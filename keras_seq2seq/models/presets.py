@@ -15,6 +15,18 @@ _TINY = {
     **_SHARED,
 }
 _TRANSFORMER = {"encoder": "transformer", "decoder": "transformer"}
+# Kim et al. 2019: a deep encoder, and a shallow decoder without self-attention.
+_STUDENT = {
+    **_TRANSFORMER,
+    "decoder_cell": "ssru",
+    "num_heads": 8,
+    "num_encoder_layers": 6,
+    "num_decoder_layers": 2,
+    "normalization": "post",
+    "output_bias": True,
+    "dropout": 0.1,
+    **_SHARED,
+}
 
 PRESETS: dict[str, dict[str, Any]] = {
     "gru_small": {"cell": "gru", **_RECURRENT},
@@ -42,5 +54,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "dropout": 0.1,
         **_SHARED,
     },
+    "student_tiny": {**_STUDENT, "embedding_dim": 256, "units": 256, "feedforward_dim": 1536},
+    "student_base": {**_STUDENT, "embedding_dim": 512, "units": 512, "feedforward_dim": 2048},
     "hybrid_tiny": {"encoder": "transformer", "decoder": "recurrent", "cell": "gru", **_TINY},
 }

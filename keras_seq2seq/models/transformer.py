@@ -5,8 +5,9 @@ from typing import Any
 
 import keras
 
-from keras_seq2seq.models.activations import Gelu, SwishGate
+from keras_seq2seq.models.activations import ACTIVATION_LAYERS, SwishGate
 from keras_seq2seq.models.config import Seq2SeqConfig
+from keras_seq2seq.models.decoder_cells import Recurrence, ZeroState
 from keras_seq2seq.models.masks import MaskedPooling
 from keras_seq2seq.models.multi_head_attention import (
     CachedSelfAttention,
@@ -17,6 +18,8 @@ from keras_seq2seq.models.multi_head_attention import (
 )
 from keras_seq2seq.models.positions import FirstPosition, NextPosition, PositionEncoding
 from keras_seq2seq.models.tensor import Shape, Tensor, Tensors
+
+LookBack = Callable[[Tensor, list[Tensor], Tensor], tuple[Tensor, list[Tensor]]]
 
 
 def read(
@@ -35,7 +38,7 @@ def read(
     Reference:
         Vaswani et al. 2017, section 3.1; Xiong et al. 2020 ("pre").
     """
-    x = PositionEncoding(config.positions, config.max_length, name="source_positions")(x)
+    x = _positions(config, "source")(x)
     x = keras.layers.Dropout(config.dropout, name="source_dropout")(x)
     for i in range(config.num_encoder_layers):
         name = f"encoder_{i}"
@@ -43,7 +46,7 @@ def read(
         x = _sublayer(config, f"{name}_attention", x, lambda y, f=attend: f(y, source_mask))
         x = _sublayer(config, f"{name}_feedforward", x, _feedforward(config, name))
     if config.normalization == "pre":
-        x = _norm("encoder_norm")(x)
+        x = _norm(config, "encoder_norm")(x)
     pooled = MaskedPooling("mean", name="summary")(x, source_mask)
     return x, [[pooled] * config.states_per_layer] * config.num_decoder_layers
 
@@ -51,7 +54,7 @@ def read(
 def hand_over(
     config: Seq2SeqConfig, memory: Tensor, source_mask: Tensor, source_ids: Tensor
 ) -> Tensors:
-    """Returns what the decoder needs from a source: keys and values of each layer, empty caches.
+    """Returns what the decoder needs from a source: keys and values of each layer, first states.
 
     Args:
         config: The description of the model.
@@ -63,26 +66,24 @@ def hand_over(
     for i in range(config.num_decoder_layers):
         project = SourceKeysValues(config.num_heads, config.units, name=f"source_keys_values_{i}")
         outputs[f"keys_{i}"], outputs[f"values_{i}"] = project(memory)
-        sizes = config.num_heads, _head_size(config), config.max_length
-        cache = EmptyCache(*sizes, name=f"empty_cache_{i}")
-        outputs[f"state_{2 * i}"], outputs[f"state_{2 * i + 1}"] = cache(source_ids)
-    first = FirstPosition(name="first_position")
-    outputs[f"state_{2 * config.num_decoder_layers}"] = first(source_ids)
+        outputs |= dict(zip(_states(config, i), _first_states(config, i, source_ids), strict=True))
+    outputs[_position_state(config)] = FirstPosition(name="first_position")(source_ids)
     return outputs
 
 
 def decoder_inputs(config: Seq2SeqConfig) -> Tensors:
     """Returns the inputs of the decoder besides `target_ids`, by name."""
     heads, size, longest = config.num_heads, _head_size(config), config.max_length
+    caches = [(heads, size, longest), (heads, longest, size)]
+    of_states: list[Shape] = [(config.units,)] if _is_recurrent(config) else caches
     inputs = {"source_mask": keras.Input((None,), dtype="bool", name="source_mask")}
     shapes: dict[str, Shape] = {}
     for i in range(config.num_decoder_layers):
         shapes[f"keys_{i}"] = heads, size, None
         shapes[f"values_{i}"] = heads, None, size
-        shapes[f"state_{2 * i}"] = heads, size, longest
-        shapes[f"state_{2 * i + 1}"] = heads, longest, size
+        shapes |= dict(zip(_states(config, i), of_states, strict=True))
     inputs |= {name: keras.Input(shape, name=name) for name, shape in shapes.items()}
-    position = f"state_{2 * config.num_decoder_layers}"
+    position = _position_state(config)
     return {**inputs, position: keras.Input((1,), dtype="int32", name=position)}
 
 
@@ -102,26 +103,24 @@ def decode(
             over its heads.
         states: The new states, in order.
     Reference:
-        Vaswani et al. 2017, section 3.1; Xiong et al. 2020 ("pre").
+        Vaswani et al. 2017, section 3.1; Xiong et al. 2020 ("pre"); Kim et al. 2019 ("ssru").
     """
-    position = inputs[f"state_{2 * config.num_decoder_layers}"]
-    encode = PositionEncoding(config.positions, config.max_length, name="target_positions")
+    position = inputs[_position_state(config)]
+    encode = _positions(config, "target")
     x = keras.layers.Dropout(config.dropout, name="target_dropout")(encode(x, position))
     found: Tensors = {}
     for i in range(config.num_decoder_layers):
-        name, states = f"decoder_{i}", (f"state_{2 * i}", f"state_{2 * i + 1}")
-        attend = CachedSelfAttention(
-            config.num_heads, config.attention_dropout, name=f"{name}_self_attention"
-        )
+        name, states = f"decoder_{i}", _states(config, i)
+        look_back = _looking_back(config, name)
         read_source = CrossAttention(
             config.num_heads, config.attention_dropout, name=f"{name}_cross_attention"
         )
 
         def read_target(
-            y: Tensor, attend: Callable[..., Any] = attend, states: tuple[str, str] = states
+            y: Tensor, look_back: LookBack = look_back, states: tuple[str, ...] = states
         ) -> Tensor:
-            y, *caches = attend(y, *(inputs[state] for state in states), position)
-            found.update(zip(states, caches, strict=True))
+            y, new = look_back(y, [inputs[state] for state in states], position)
+            found.update(zip(states, new, strict=True))
             return y
 
         def read_memory(y: Tensor, attend: Callable[..., Any] = read_source, i: int = i) -> Tensor:
@@ -133,7 +132,7 @@ def decode(
         x = _sublayer(config, f"{name}_cross_attention", x, read_memory)
         x = _sublayer(config, f"{name}_feedforward", x, _feedforward(config, name))
     if config.normalization == "pre":
-        x = _norm("decoder_norm")(x)
+        x = _norm(config, "decoder_norm")(x)
     attention = found.pop("attention")
     following = NextPosition(name="next_position")(position, target_ids)
     return x, attention, [*found.values(), following]
@@ -143,17 +142,66 @@ def _head_size(config: Seq2SeqConfig) -> int:
     return config.units // config.num_heads
 
 
+def _is_recurrent(config: Seq2SeqConfig) -> bool:
+    """Returns True if a recurrence stands in the place of the decoder's self-attention."""
+    return config.decoder_cell == "ssru"
+
+
+def _states(config: Seq2SeqConfig, layer: int) -> tuple[str, ...]:
+    """Returns the names of the states of one decoder layer: two caches, or that of an SSRU."""
+    count = 1 if _is_recurrent(config) else 2
+    return tuple(f"state_{layer * count + part}" for part in range(count))
+
+
+def _position_state(config: Seq2SeqConfig) -> str:
+    """Returns the name of the last state, the position of the next token."""
+    return _states(config, config.num_decoder_layers)[0]
+
+
+def _first_states(config: Seq2SeqConfig, layer: int, source_ids: Tensor) -> list[Tensor]:
+    if _is_recurrent(config):
+        return [ZeroState(config.units, name=f"first_state_{layer}")(source_ids)]
+    sizes = config.num_heads, _head_size(config), config.max_length
+    return list(EmptyCache(*sizes, name=f"empty_cache_{layer}")(source_ids))
+
+
+def _looking_back(config: Seq2SeqConfig, name: str) -> LookBack:
+    """Returns the function by which a decoder layer reads the target so far.
+
+    It takes inputs, the layer's states and the position, and returns outputs and new states.
+    """
+    if _is_recurrent(config):
+        recurrence = Recurrence("ssru", config.units, name=f"{name}_recurrence")
+        return lambda y, states, position: recurrence(y, states)
+    dropout = config.attention_dropout
+    attend = CachedSelfAttention(config.num_heads, dropout, name=f"{name}_self_attention")
+
+    def with_caches(
+        y: Tensor, states: list[Tensor], position: Tensor
+    ) -> tuple[Tensor, list[Tensor]]:
+        y, *caches = attend(y, *states, position)
+        return y, caches
+
+    return with_caches
+
+
+def _positions(config: Seq2SeqConfig, side: str) -> PositionEncoding:
+    scaled = config.scale_embeddings
+    name = f"{side}_positions"
+    return PositionEncoding(config.positions, config.max_length, scaled, name=name)
+
+
 def _sublayer(config: Seq2SeqConfig, name: str, x: Tensor, compute: Any) -> Tensor:
     """Returns x + dropout(compute(x)), normalized before or after."""
-    norm = _norm(f"{name}_norm")
+    norm = _norm(config, f"{name}_norm")
     y = compute(norm(x) if config.normalization == "pre" else x)
     y = keras.layers.Dropout(config.dropout, name=f"{name}_dropout")(y)
     x = keras.layers.Add(name=f"{name}_residual")([x, y])
     return x if config.normalization == "pre" else norm(x)
 
 
-def _norm(name: str) -> keras.layers.Layer:
-    return keras.layers.LayerNormalization(epsilon=1e-5, name=name)
+def _norm(config: Seq2SeqConfig, name: str) -> keras.layers.Layer:
+    return keras.layers.LayerNormalization(epsilon=config.norm_epsilon, name=name)
 
 
 def _feedforward(config: Seq2SeqConfig, name: str) -> Callable[[Tensor], Tensor]:
@@ -170,6 +218,5 @@ def _feedforward(config: Seq2SeqConfig, name: str) -> Callable[[Tensor], Tensor]
         gate = keras.layers.Dense(size, name=f"{name}_feedforward_gate")
         gated = SwishGate(name=f"{name}_feedforward_gated")
         return lambda y: outer(drop(gated(gate(y), inner(y))))
-    act = Gelu if config.activation == "gelu" else keras.layers.ReLU
-    activate = act(name=f"{name}_feedforward_activation")
+    activate = ACTIVATION_LAYERS[config.activation](name=f"{name}_feedforward_activation")
     return lambda y: outer(drop(activate(inner(y))))

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_seq2seq.decoding.shortlist import Shortlist
+from keras_seq2seq.models.logits_bias import LogitsBias
 from keras_seq2seq.models.masks import mask_scores
 from keras_seq2seq.models.tensor import Tensor
 
@@ -34,14 +35,16 @@ def with_shortlist(
     source_ids = encoder.inputs[0]
     given = dict(encoder.output)
     given["candidates"], given["candidate_mask"] = Candidates(shortlist)(source_ids)
-    layer = _output_layer(decoder)
+    layer, bias = _output_layers(decoder)
     if isinstance(layer, keras.layers.Dense):
         columns = dict(zip(("kernel", "bias"), Columns(layer)(given["candidates"]), strict=False))
     else:
         columns = {"kernel": Turned()(layer(given["candidates"]))}
+        if bias is not None:
+            columns["bias"] = BiasColumns(bias)(given["candidates"])
     given |= {f"candidate_{name}": value for name, value in columns.items()}
     without = keras.models.clone_model(
-        decoder, clone_function=lambda one: _alone(one) if one is layer else one
+        decoder, clone_function=lambda one: _alone(one) if one in (layer, bias) else one
     )
     inputs = dict(without.input)
     for name in ("candidate_mask", *(f"candidate_{name}" for name in columns)):
@@ -128,6 +131,28 @@ class Columns(keras.layers.Layer):
         return kernel, keras.KerasTensor((batch, count), self.compute_dtype)
 
 
+class BiasColumns(keras.layers.Layer):
+    """Reads columns of the bias of a tied output.
+
+    Args:
+        layer: The layer of the bias, built.
+    Call arguments:
+        candidates: int32, shape (batch, columns).
+    Returns:
+        float, shape (batch, columns).
+    """
+
+    def __init__(self, layer: LogitsBias) -> None:
+        super().__init__(name="candidate_bias_columns", dtype=layer.dtype_policy)
+        self.layer = layer
+
+    def call(self, candidates: Tensor) -> Tensor:
+        return ops.cast(ops.take(self.layer.bias, candidates), self.compute_dtype)
+
+    def compute_output_spec(self, candidates: Tensor) -> Any:
+        return keras.KerasTensor(candidates.shape, self.compute_dtype)
+
+
 class Turned(keras.layers.Layer):
     """Transposes embedding rows (batch, columns, size) to a kernel (batch, size, columns)."""
 
@@ -183,12 +208,14 @@ class EmbeddingAlone(keras.layers.Layer):
         return inputs if reverse else self.embedding(inputs)
 
 
-def _output_layer(decoder: keras.Model) -> keras.layers.Layer:
-    """Returns the layer that gives the logits: a plain Dense, or the embedding of the decoder."""
-    layer = decoder.output["logits"]._keras_history.operation
+def _output_layers(decoder: keras.Model) -> tuple[keras.layers.Layer, LogitsBias | None]:
+    """Returns what gives the logits: a plain Dense, or the embedding and perhaps its bias."""
+    layer, bias = decoder.output["logits"]._keras_history.operation, None
+    if isinstance(layer, LogitsBias):
+        layer, bias = layer.input._keras_history.operation, layer
     is_plain = type(layer) is keras.layers.Dense and layer.activation is keras.activations.linear
     if is_plain or isinstance(layer, keras.layers.ReversibleEmbedding):
-        return layer
+        return layer, bias
     raise ValueError(
         "A shortlist needs a decoder that a Seq2SeqConfig describes. "
         f"Received: {decoder.name!r} with a custom output layer."
@@ -196,7 +223,7 @@ def _output_layer(decoder: keras.Model) -> keras.layers.Layer:
 
 
 def _alone(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """Returns the output layer without its projection."""
-    if isinstance(layer, keras.layers.Dense):
+    """Returns an output layer without its projection or its bias."""
+    if isinstance(layer, keras.layers.Dense | LogitsBias):
         return keras.layers.Identity(name=layer.name)
     return EmbeddingAlone(layer)
