@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from keras_seq2seq.models.losses import MaskedCrossentropy as MaskedCrossentropy
     from keras_seq2seq.models.metrics import Perplexity as Perplexity
     from keras_seq2seq.models.metrics import TokenAccuracy as TokenAccuracy
+    from keras_seq2seq.pretrained.import_pretrained import import_pretrained as import_pretrained
+    from keras_seq2seq.pretrained.pretrained import Pretrained as Pretrained
     from keras_seq2seq.seq2seq import Seq2Seq as Seq2Seq
     from keras_seq2seq.seq2seq import load_model as load_model
     from keras_seq2seq.serving.translation_queue import QueueClosed as QueueClosed
@@ -79,6 +81,7 @@ _HOME = {
     "PairStream": "keras_seq2seq.training.pair_stream",
     "Perplexity": "keras_seq2seq.models.metrics",
     "PreparedPairs": "keras_seq2seq.training.prepared_pairs",
+    "Pretrained": "keras_seq2seq.pretrained.pretrained",
     "QueueClosed": "keras_seq2seq.serving.translation_queue",
     "QueueFull": "keras_seq2seq.serving.translation_queue",
     "Recipe": "keras_seq2seq.training.recipe",
@@ -102,6 +105,7 @@ _HOME = {
     "evaluate": "keras_seq2seq.evaluation",
     "export": "keras_seq2seq.exporters.export",
     "from_pairs": "keras_seq2seq.training.corpus",
+    "import_pretrained": "keras_seq2seq.pretrained.import_pretrained",
     "inspect": "keras_seq2seq.inspection.inspect",
     "load": "keras_seq2seq.bundles.load",
     "load_model": "keras_seq2seq.seq2seq",

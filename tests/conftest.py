@@ -62,6 +62,12 @@ SLOW = {
         "test_training_train",
         "test_translator",
     ),
+    *(
+        "test_pretrained_hf_marian",
+        "test_pretrained_marian",
+        "test_pretrained_run",
+        "test_pretrained_marian_engine",
+    ),
     *("test_models_replicas", "test_training_batch_reading", "test_training_callback_memory"),
     *("test_verification_parity", "test_verification_quality_gate", "test_verification_report"),
 }

@@ -14,7 +14,7 @@ ROOMS = (
     *("version", "installed", "whole_file", "progress", "formats", "file_formats"),
     *("text", "evaluation", "attention_map", "phrasebook", "models", "decoding", "runtimes"),
     *("translation", "translator", "seq2seq", "bundles", "verification", "exporters"),
-    *("training", "inspection", "bulk", "serving", "cli", "root"),
+    *("training", "pretrained", "inspection", "bulk", "serving", "cli", "root"),
 )
 TENSORFLOW_AT_THE_TOP = {"text.graph_tokenizer"}
 TENSORFLOW_INSIDE = {
@@ -25,6 +25,7 @@ TENSORFLOW_INSIDE = {
 # What may need Keras to be imported; a bundle is opened and run without any of it.
 NEEDS_KERAS = {
     *("models", "decoding.graph", "runtimes.keras", "seq2seq", "exporters", "training"),
+    "pretrained.weights",
 }
 
 
@@ -168,6 +169,7 @@ def test_optional_packages_are_imported_where_they_are_used():
         *("onnx", "onnxruntime", "tf2onnx", "ai_edge_litert", "h5py"),
         *("fastapi", "starlette", "uvicorn", "prometheus_client"),
         *("pandas", "pyspark", "ray"),
+        *("yaml", "huggingface_hub"),
     )
     assert outside(at_the_top, *optional) == set()
 

@@ -1,6 +1,7 @@
 """The command keras-seq2seq export: from a run to a bundle."""
 
 import argparse
+import dataclasses
 import json
 import pathlib
 from typing import Any
@@ -17,9 +18,12 @@ from keras_seq2seq.cli.options import (
 )
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
+from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.evaluation import METRICS
 from keras_seq2seq.exporters.onnx.opsets import DEFAULT_OPSET, OPSETS
 from keras_seq2seq.formats import EXACT, EXPORTED, FORMATS, QUANTIZATIONS
+from keras_seq2seq.pretrained.kept_search import read_search
+from keras_seq2seq.text.tokenizer import TokenizerPair
 from keras_seq2seq.verification.quality_gate import Gate
 
 PHRASEBOOK = {"phrasebook": ("en", "fr")}
@@ -51,11 +55,12 @@ def add_export(commands: Commands) -> None:
     add_search_options(parser)
     parser.add_argument(
         "--shortlist",
-        nargs=2,
+        nargs="+",
         type=pathlib.Path,
-        metavar=("SOURCE", "TARGET"),
-        help="corpus files to learn the likely target ids of each source id from; searches choose "
-        "only from these, which is faster for one sentence",
+        metavar="FILE",
+        help="a source and a target file of a corpus, to learn the likely target ids of each "
+        "source id from, or one .npz file with these; searches choose only from them, which is "
+        "faster for one sentence",
     )
     _add_onnx_options(parser)
     _add_litert_options(parser)
@@ -149,7 +154,7 @@ def _add_gate(parser: argparse.ArgumentParser) -> None:
 
 def _export(arguments: argparse.Namespace) -> int:
     _check(arguments)
-    chosen = strategy(arguments)
+    chosen = _search(arguments)
     if not isinstance(chosen, BeamSearch) and chosen != GREEDY:
         raise ValueError(
             "Search rules inside the files need a beam search. "
@@ -165,11 +170,6 @@ def _export(arguments: argparse.Namespace) -> int:
     from keras_seq2seq.seq2seq import load_model
 
     model = load_model(path, compile=False)
-    shortlist = None
-    if arguments.shortlist and model.tokenizers is not None:
-        shortlist = Shortlist.of_texts(
-            pairs_of_files(*arguments.shortlist, errors=arguments.errors), model.tokenizers
-        )
     sources = arguments.run / "sources.txt"
     parity = export(
         model,
@@ -179,7 +179,7 @@ def _export(arguments: argparse.Namespace) -> int:
         gate=_gate(arguments),
         sentences=texts_of_file(sources, errors=arguments.errors) if sources.is_file() else None,
         beam=chosen if isinstance(chosen, BeamSearch) else None,
-        shortlist=shortlist,
+        shortlist=_shortlist(arguments, model.tokenizers),
         text_onnx=arguments.text_onnx,
         max_source_length=arguments.max_source_length,
         litert_batch_size=arguments.litert_batch_size,
@@ -193,6 +193,24 @@ def _export(arguments: argparse.Namespace) -> int:
     for name in refused:
         say(f"refused: {name}")
     return 0 if parity.passed and not refused else 1
+
+
+def _search(arguments: argparse.Namespace) -> Strategy:
+    """Returns the search of the options, or else the one that an imported run keeps."""
+    chosen = strategy(arguments)
+    if arguments.given & {field.name for field in dataclasses.fields(BeamSearch)}:
+        return chosen
+    kept = read_search(arguments.run)
+    return chosen if kept is None or kept.beam_size == 1 else kept
+
+
+def _shortlist(arguments: argparse.Namespace, tokenizers: TokenizerPair | None) -> Shortlist | None:
+    if not arguments.shortlist or tokenizers is None:
+        return None
+    if len(arguments.shortlist) == 1:
+        return Shortlist.load(arguments.shortlist[0])
+    pairs = pairs_of_files(*arguments.shortlist, errors=arguments.errors)
+    return Shortlist.of_texts(pairs, tokenizers)
 
 
 def _measured_quality(report: pathlib.Path) -> dict[str, Any] | None:
@@ -231,6 +249,11 @@ def _check(arguments: argparse.Namespace) -> None:
                 f"--quantization {quantization} would change nothing: it takes --formats "
                 f"{' or '.join(able)}. Received: {' '.join(arguments.formats)}."
             )
+    if arguments.shortlist and len(arguments.shortlist) > 2:
+        raise ValueError(
+            "--shortlist must name a source and a target file, or one .npz file. "
+            f"Received: {len(arguments.shortlist)} files."
+        )
     limits = ["max_quality_drop", "max_repetition_rise", "quality_metric", "tokenize"]
     if not arguments.evaluation:
         check_used(arguments, limits, "--evaluation")

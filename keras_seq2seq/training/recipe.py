@@ -8,7 +8,7 @@ import os
 import pathlib
 import tomllib
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from keras_seq2seq.models.config import Seq2SeqConfig
@@ -95,10 +95,10 @@ class Recipe:
         }
         return found | _model_settings(self.model)
 
-    def to_toml(self) -> str:
-        """Returns the recipe with every default filled in."""
+    def to_toml(self, sections: Collection[str] = (*SECTIONS, "model")) -> str:
+        """Returns sections of the recipe with every default filled in."""
         lines = []
-        for section in dataclasses.fields(self):
+        for section in (one for one in dataclasses.fields(self) if one.name in sections):
             value = getattr(self, section.name)
             values = dict(value) if section.name == "model" else dataclasses.asdict(value)
             lines += [f"[{section.name}]", *(f"{k} = {_toml(v)}" for k, v in values.items()), ""]

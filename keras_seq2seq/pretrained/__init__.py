@@ -1,0 +1,1 @@
+"""Models that other projects trained, read into a `Seq2Seq`."""
