@@ -83,7 +83,7 @@ def test_a_shortlist_is_kept(tmp_path):
     with_it = Pretrained(given.family, given.model, given.strategy, shortlist)
     run = write_run(with_it, tmp_path / "run")
     assert (Shortlist.load(run.path / "shortlist.npz").candidates == table).all()
-    assert repr(with_it).startswith("Pretrained('Hugging Face Marian', 29,007 parameters, Beam")
+    assert repr(with_it).startswith("Pretrained('Hugging Face Marian', 22,275 parameters, Beam")
 
 
 def test_texts_of_random_pieces_are_texts():
@@ -119,7 +119,6 @@ def test_a_bundle_has_the_search_of_the_run(run, tmp_path):
     translator = load(bundle, "onnx", strategy=held)
     assert translator.search == "in_file"
     assert translator.translate(expected("tied")["texts"]) == expected("tied")["beam"]
-    assert main(["verify", str(bundle)]) == 0
 
 
 def test_a_run_is_fine_tuned(run, tmp_path):
