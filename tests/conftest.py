@@ -18,6 +18,9 @@ import numpy as np
 import pytest
 from written_once import FOLDER, written_once
 
+# Scripts that are run by hand, some with packages that the tests do without.
+collect_ignore = ["data"]
+
 # As in setup.cfg: Keras hands its variables to NumPy in the old way.
 WARNINGS = ["error", "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"]
 # A machine that does other work too is slow at any moment, which is no fault of a test.
