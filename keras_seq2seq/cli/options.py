@@ -3,6 +3,7 @@
 import argparse
 import copy
 import dataclasses
+import pathlib
 from collections.abc import Iterable, Sequence
 
 from keras_seq2seq.bundles.bundle import Bundle
@@ -16,6 +17,18 @@ from keras_seq2seq.translator import SEARCHES, Translator
 Commands = argparse._SubParsersAction  # what `add_subparsers` returns
 CHOICES = {"length_penalty": LENGTH_PENALTIES}
 WITH_THREADS = ("onnx", "litert")
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """Adds a recipe and what overrides its values."""
+    parser.add_argument("recipe", type=pathlib.Path, help="TOML file")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="override a value of the recipe; may be repeated",
+    )
 
 
 def add_runtime_options(parser: argparse.ArgumentParser) -> None:

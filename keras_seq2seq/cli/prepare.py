@@ -4,7 +4,7 @@ import argparse
 import pathlib
 
 from keras_seq2seq.cli.messages import say
-from keras_seq2seq.cli.options import Commands
+from keras_seq2seq.cli.options import Commands, add_recipe
 
 
 def add_prepare(commands: Commands) -> None:
@@ -16,19 +16,12 @@ def add_prepare(commands: Commands) -> None:
         "and an order by length into a folder; `train` maps it into memory if the recipe names it "
         "in data.prepared. Killed or stopped, the same command goes on where it was.",
     )
-    parser.add_argument("recipe", type=pathlib.Path, help="TOML file")
+    add_recipe(parser)
     parser.add_argument(
         "--output-dir",
         dest="folder",
         type=pathlib.Path,
         help="folder to write (default: data.prepared of the recipe)",
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="SECTION.KEY=VALUE",
-        help="override a value of the recipe; may be repeated",
     )
     parser.add_argument(
         "--fine-tune",

@@ -4,21 +4,14 @@ import argparse
 import pathlib
 import signal
 
-from keras_seq2seq.cli.options import Commands
+from keras_seq2seq.cli.options import Commands, add_recipe
 
 
 def add_train(commands: Commands) -> None:
     """Adds the command train."""
     parser = commands.add_parser("train", help="train a model from a recipe")
-    parser.add_argument("recipe", type=pathlib.Path, help="TOML file")
+    add_recipe(parser)
     parser.add_argument("--output-dir", type=pathlib.Path, help="run folder (default: runs/RECIPE)")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="SECTION.KEY=VALUE",
-        help="override a value of the recipe; may be repeated",
-    )
     parser.add_argument(
         "--fine-tune", type=pathlib.Path, metavar="RUN", help="start from the model of this run"
     )

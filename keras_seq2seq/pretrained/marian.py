@@ -17,7 +17,7 @@ from keras_seq2seq.pretrained.options import Options
 from keras_seq2seq.pretrained.pretrained import Checkpoint, Pretrained
 from keras_seq2seq.pretrained.tensors import Tensors
 from keras_seq2seq.pretrained.tokenizers import Side
-from keras_seq2seq.pretrained.weights import LayerWeights, TokenWeights
+from keras_seq2seq.pretrained.weights import RecurrentLayerWeights, TokenWeights
 
 FAMILY = "Marian"
 NORM_EPSILON = 1e-9
@@ -160,7 +160,7 @@ class _Shape:
         )
 
 
-class _Layers(LayerWeights):
+class _Layers(RecurrentLayerWeights):
     """The weights under the names that Marian gives to the layers of a Transformer."""
 
     PARTS: ClassVar = {"attention": "self", "cross_attention": "context", "feedforward": "ffn"}

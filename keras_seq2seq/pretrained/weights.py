@@ -35,9 +35,13 @@ class LayerWeights(abc.ABC):
     def norm(self, side: str, layer: int, part: str) -> tuple[np.ndarray, np.ndarray]:
         """Returns scale and shift of the normalization of a part, (units,) each."""
 
+
+class RecurrentLayerWeights(LayerWeights):
+    """The weights of a checkpoint whose decoder may have an SSRU for self-attention."""
+
+    @abc.abstractmethod
     def recurrence(self, layer: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns kernel [W_f; W] (units, 2 * units) and bias b_f (units,) of an SSRU."""
-        raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +88,7 @@ def _assigned(model: Seq2Seq, layers: LayerWeights, tokens: TokenWeights) -> Ite
         )
         yield from _feedforward(encoder, layers, "encoder", i)
     for i in range(model.config.num_decoder_layers):
-        if model.config.decoder_cell == "ssru":
+        if isinstance(layers, RecurrentLayerWeights) and model.config.decoder_cell == "ssru":
             cell = decoder[f"decoder_{i}_recurrence"].rnn.cell
             yield from _assign((cell.kernel, cell.bias), layers.recurrence(i))
         else:
