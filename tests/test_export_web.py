@@ -1,13 +1,8 @@
 """The kit of export/web: the ONNX files of a bundle say in JavaScript what they say in Python."""
 
-import functools
-import html
-import http.server
 import json
 import shutil
 import subprocess
-import threading
-import urllib.parse
 
 import pytest
 from conftest import HOSTILE, TEXTS
@@ -191,35 +186,3 @@ def test_the_command_names_what_is_wrong(kit, bundles):
     done = subprocess.run(command, input=b"", cwd=kit, capture_output=True)
     assert done.returncode == 1
     assert b"--runtime must be one of node,web. Received: " in done.stderr
-
-
-@pytest.fixture
-def address(kit, bundles):
-    """Where the kit is served over HTTP, with a bundle beside its page."""
-    shutil.copytree(bundles["gru"], kit / "bundle")
-    handler = functools.partial(Quiet, directory=str(kit))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *arguments):
-        pass
-
-
-@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
-def test_the_page_translates_in_a_browser(address, bundles):
-    texts = ["the red dog", "zebra ☂", "a bird"]
-    query = urllib.parse.urlencode({"text": "\n".join(texts), "search": "beam"})
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=600000"]
-    done = subprocess.run(
-        ["chromium", *options, "--dump-dom", f"{address}/index.html?{query}"],
-        capture_output=True,
-        timeout=300,
-    )
-    page = done.stdout.decode()
-    expected = keras_seq2seq.load(bundles["gru"], "onnx", strategy=BEAM).translate(texts)
-    items = "".join(f"<li>{html.escape(text, quote=False)}</li>" for text in expected)
-    assert f"<ol>{items}</ol>" in page, page

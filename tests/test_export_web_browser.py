@@ -1,4 +1,4 @@
-"""LiteRT.js in a real browser: from text to text, a bundle says there what ONNX says in Python."""
+"""The kit of export/web in a real browser: a bundle says there what ONNX says in Python."""
 
 import json
 import pathlib
@@ -134,9 +134,10 @@ def test_what_the_bundle_lacks_is_named(found):
     assert message in found["transformer float32 beam"]
 
 
-def test_the_page_translates_by_litert(bundles):
+@pytest.mark.parametrize("runtime", [{}, {"runtime": "litert"}], ids=["onnx", "litert"])
+def test_the_page_translates(bundles, runtime):
     texts = ["the red dog", "zebra ☂", "a bird"]
-    asked = {"runtime": "litert", "bundle": "/gru/", "search": "beam", "text": "\n".join(texts)}
+    asked = {"bundle": "/gru/", "search": "beam", "text": "\n".join(texts), **runtime}
     page = f"/index.html?{urllib.parse.urlencode(asked)}"
     received = run_in_browser(CHROMIUM, installed_kit(), PAGE_SCRIPT, {"page": page}, bundles)
     expected = keras_seq2seq.load(bundles["gru"], "onnx", strategy=BEAM).translate(texts)
