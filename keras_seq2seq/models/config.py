@@ -147,7 +147,15 @@ class Seq2SeqConfig:
     @property
     def longest_source(self) -> int | None:
         """Longest source in tokens, end of sentence included; None means no limit."""
-        learned = self.encoder == "transformer" and self.positions == "learned"
+        return self._learned_positions(self.encoder)
+
+    @property
+    def longest_scored(self) -> int | None:
+        """Longest given target that can be scored, in tokens, eos included; None means no limit."""
+        return self._learned_positions(self.decoder)
+
+    def _learned_positions(self, part: str) -> int | None:
+        learned = part == "transformer" and self.positions == "learned"
         return self.max_length if learned else None
 
     @classmethod

@@ -1,6 +1,7 @@
 """Checks and limits of inputs inside the graph of a SavedModel: a server has no others."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -26,32 +27,44 @@ def checked_texts(**texts: tf.Tensor) -> list[tf.Tensor]:
         return [tf.identity(vector) for vector in vectors]
 
 
-def checked_ids(vocabulary_sizes: dict[str, int | None], **ids: tf.Tensor) -> list[tf.Tensor]:
-    """Returns the ids, after checking their range, columns and that all have equally many rows.
+@dataclasses.dataclass(frozen=True)
+class IdLimits:
+    """What ids a model takes.
 
     Args:
-        vocabulary_sizes: Number of ids by the name of the input; None if unknown.
+        size: int > 0. Number of ids; None if unknown.
+        longest: int > 0. Most tokens of a row, eos included; None means no limit.
+    """
+
+    size: int | None
+    longest: int | None
+
+
+def checked_ids(limits: Mapping[str, IdLimits], **ids: tf.Tensor) -> list[tf.Tensor]:
+    """Returns the ids, after checking their range, length and that all have equally many rows.
+
+    Args:
+        limits: By the name of the input.
         ids: By the name of the input: int32, shape (batch, length).
     """
     matrices = [tf.ensure_shape(tensor, (None, None)) for tensor in ids.values()]
     checks = [_same_rows(matrices, list(ids))]
     for name, tensor in zip(ids, matrices, strict=True):
-        checks.append(
-            tf.debugging.Assert(
-                tf.shape(tensor)[1] > 0,
-                [f"`{name}` must have at least one column. Received shape:", tf.shape(tensor)],
-            )
-        )
-        size = vocabulary_sizes[name]
+        size, longest = limits[name].size, limits[name].longest
+        rule = f"`{name}` must have at least one column. Received shape:"
+        checks.append(tf.debugging.Assert(tf.shape(tensor)[1] > 0, [rule, tf.shape(tensor)]))
         outside = tensor < 0 if size is None else (tensor < 0) | (tensor >= size)
         rule = "at least 0" if size is None else f"0 to {size - 1}"
+        rule = f"`{name}` must be {rule}; keep tokenizer and model together. Received:"
         first = tf.boolean_mask(tensor, outside)[:SHOWN]
-        checks.append(
-            tf.debugging.Assert(
-                ~tf.reduce_any(outside),
-                [f"`{name}` must be {rule}; keep tokenizer and model together. Received:", first],
-            )
-        )
+        checks.append(tf.debugging.Assert(~tf.reduce_any(outside), [rule, first]))
+        if longest is not None:
+            # A graph of any length would take the last position for all that follow.
+            columns = tf.shape(tensor[:, longest:])[1]
+            is_short = ~tf.reduce_any(tensor[:, longest:] != PAD_ID)
+            rule = f"`{name}` must have at most {longest} tokens, one for each learned position."
+            rule = f"{rule} Received columns:"
+            checks.append(tf.debugging.Assert(is_short, [rule, longest + columns]))
     with tf.control_dependencies(checks):
         return [tf.identity(matrix) for matrix in matrices]
 

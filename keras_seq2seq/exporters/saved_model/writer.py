@@ -11,6 +11,7 @@ from keras_seq2seq.decoding.hypothesis import FORBIDDEN, confidence
 from keras_seq2seq.decoding.strategies import BeamSearch
 from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.exporters.saved_model.input_checks import (
+    IdLimits,
     checked_ids,
     checked_sizes,
     checked_texts,
@@ -58,24 +59,24 @@ def write_saved_model(
     """
     check_quantizations("saved_model", quantizations)
     model, tokenizers, signatures = prepared.model, prepared.tokenizers, prepared.growing
-    sizes = _vocabulary_sizes(model)
+    limits = _limits(model)
     if tokenizers is not None:
-        check_vocabulary_sizes("The tokenizers", tokenizers.vocabulary_sizes, tuple(sizes.values()))
+        sizes = tuple(limit.size for limit in limits.values())
+        check_vocabulary_sizes("The tokenizers", tokenizers.vocabulary_sizes, sizes)
     beam = prepared.beam or BeamSearch()
-    longest = model.config.longest_source if model.config else None
-    longest = longest or max(LONGEST_TEXT, 4 * prepared.max_length)
+    longest, _ = longest_texts = _longest_texts(limits, prepared.max_length)
     module = tf.Module()
     # Only the variables: a Keras model would also save its layers and its training.
     module.variables_of_parts = [weight.value for weight in model.weights]
     with silence():
         searches = _Searches(signatures)
-        functions = _id_functions(signatures, searches, sizes)
+        functions = _id_functions(signatures, searches, limits)
         functions["serving_default"] = functions["translate_greedy"]
         if tokenizers is not None:
             from keras_seq2seq.text.graph_tokenizer import GraphTokenizer
 
             module.tokenizer = GraphTokenizer(tokenizers)
-            functions |= _text_functions(signatures, searches, module.tokenizer, longest)
+            functions |= _text_functions(signatures, searches, module.tokenizer, longest_texts)
         traced = {name: function.get_concrete_function() for name, function in functions.items()}
         # A traced function loses its default arguments, so these are passed untraced.
         sized = {name: functions[name] for name in SIZED if name in functions}
@@ -109,7 +110,7 @@ class _Searches:
 
 
 def _id_functions(
-    signatures: Signatures, searches: _Searches, sizes: dict[str, int | None]
+    signatures: Signatures, searches: _Searches, limits: dict[str, IdLimits]
 ) -> dict[str, Any]:
     beam_size_, num_hypotheses_, alpha_ = _default_sizes(signatures)
 
@@ -119,12 +120,12 @@ def _id_functions(
         num_hypotheses: tf.Tensor = num_hypotheses_,
         alpha: tf.Tensor = alpha_,
     ) -> dict[str, tf.Tensor]:
-        (source_ids,) = checked_ids(sizes, source_ids=source_ids)
+        (source_ids,) = checked_ids(limits, source_ids=source_ids)
         found = checked_sizes(beam_size, num_hypotheses, alpha)
         return searches.translate_beam(source_ids, found)
 
     def score(source_ids: tf.Tensor, target_ids: tf.Tensor) -> dict[str, tf.Tensor]:
-        source_ids, target_ids = checked_ids(sizes, source_ids=source_ids, target_ids=target_ids)
+        source_ids, target_ids = checked_ids(limits, source_ids=source_ids, target_ids=target_ids)
         return signatures.score(source_ids, target_ids)
 
     ids = tf.TensorSpec((None, None), tf.int32, "source_ids")
@@ -135,15 +136,16 @@ def _id_functions(
         "translate_greedy": searches.translate_greedy,
     }
     return {
-        **{name: _by_name(f, signatures.specs(name), sizes) for name, f in named.items()},
+        **{name: _by_name(f, signatures.specs(name), limits) for name, f in named.items()},
         "translate_ids": _traceable(translate_ids, ids, *_SIZES),
         "score": _traceable(score, ids, target_ids),
     }
 
 
 def _text_functions(
-    signatures: Signatures, searches: _Searches, tokenizer: Any, longest: int
+    signatures: Signatures, searches: _Searches, tokenizer: Any, longest_texts: tuple[int, int]
 ) -> dict[str, Any]:
+    longest, longest_target = longest_texts
     beam_size_, num_hypotheses_, alpha_ = _default_sizes(signatures)
 
     def serving_default(text: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -185,7 +187,7 @@ def _text_functions(
     def score(text: tf.Tensor, translation: tf.Tensor) -> dict[str, tf.Tensor]:
         text, translation = checked_texts(text=text, translation=translation)
         source_ids, source_cut = read_texts(tokenizer.encode, text, longest)
-        target_ids, target_cut = read_texts(tokenizer.encode_target, translation, longest)
+        target_ids, target_cut = read_texts(tokenizer.encode_target, translation, longest_target)
         return signatures.score(source_ids, target_ids, source_cut | target_cut)
 
     text, translation = (tf.TensorSpec((None,), tf.string, n) for n in ("text", "translation"))
@@ -210,14 +212,14 @@ def _default_sizes(signatures: Signatures) -> tuple[tf.Tensor, tf.Tensor, tf.Ten
 
 
 def _by_name(
-    function: Callable[..., Any], specs: dict[str, tf.TensorSpec], sizes: dict[str, int | None]
+    function: Callable[..., Any], specs: dict[str, tf.TensorSpec], limits: dict[str, IdLimits]
 ) -> Any:
     """Returns a function that takes tensors by name as one that takes them in order."""
 
     def call(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         given = dict(zip(specs, tensors, strict=True))
-        ids = {name: given[name] for name in sizes if name in given}
-        given.update(zip(ids, checked_ids(sizes, **ids), strict=True))
+        ids = {name: given[name] for name in limits if name in given}
+        given.update(zip(ids, checked_ids(limits, **ids), strict=True))
         return function(**given)
 
     return _traceable(call, *specs.values())
@@ -247,8 +249,18 @@ def _confidence(found: dict[str, tf.Tensor]) -> tf.Tensor:
     return confidence(found["scores"], lengths, tf)
 
 
-def _vocabulary_sizes(model: TrainedModel) -> dict[str, int | None]:
+def _limits(model: TrainedModel) -> dict[str, IdLimits]:
+    config = model.config
+    sources = (config.source_vocabulary_size, config.longest_source) if config else (None, None)
+    longest = config.longest_scored if config else None
     return {
-        "source_ids": model.config.source_vocabulary_size if model.config else None,
-        "target_ids": target_vocabulary_size(model.decoder),
+        "source_ids": IdLimits(*sources),
+        "target_ids": IdLimits(target_vocabulary_size(model.decoder), longest),
     }
+
+
+def _longest_texts(limits: dict[str, IdLimits], max_length: int) -> tuple[int, int]:
+    """Returns the most tokens of a source and of a given translation."""
+    most = max(LONGEST_TEXT, 4 * max_length)
+    source, target = (limits[name].longest or most for name in ("source_ids", "target_ids"))
+    return source, target
