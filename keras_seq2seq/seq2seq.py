@@ -16,7 +16,7 @@ from keras_seq2seq.models.config import Seq2SeqConfig
 from keras_seq2seq.models.contract import check_contract
 from keras_seq2seq.models.decoder_step import build_decoder_step
 from keras_seq2seq.models.keras_file import checked_keras_file
-from keras_seq2seq.models.layer_changes import LayerChanges
+from keras_seq2seq.models.layer_changes import LayerChanges, check_calibrated
 from keras_seq2seq.models.losses import MaskedCrossentropy
 from keras_seq2seq.models.metrics import Perplexity, TokenAccuracy
 from keras_seq2seq.models.positions import check_batch_lengths
@@ -311,13 +311,14 @@ class Seq2Seq(TokenModel):
             include_optimizer: False leaves out what `compile` and `fit` added, two thirds of the
                 file after training with Adam; the model itself keeps it.
         Raises:
-            ValueError: If `filepath` has another ending.
+            ValueError: If `filepath` has another ending, or a quantized layer no weights yet.
         """
         if zipped is not False and pathlib.Path(filepath).suffix != ".keras":
             raise ValueError(
                 "A Seq2Seq is saved to a `.keras` file, which holds its tokenizers too; to deploy "
                 f"it, call keras_seq2seq.export. Received: {filepath}."
             )
+        check_calibrated(self)
         model = self if include_optimizer else self._uncompiled()
         super(Seq2Seq, model).save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 

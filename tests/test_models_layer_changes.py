@@ -132,3 +132,13 @@ def test_changes_that_cannot_be_made_are_refused(changes, told):
     config = {**tiny_model().get_config(), "layers": changes}
     with pytest.raises(ValueError, match=told):
         Seq2Seq.from_config(config)
+
+
+@pytest.mark.parametrize("mode", ["gptq", "awq"])
+def test_a_layer_without_weights_yet_is_not_saved(tmp_path, mode):
+    model = tiny_model(tiny_config(**TRANSFORMER))
+    config = {"gptq": keras.quantizers.GPTQConfig, "awq": keras.quantizers.AWQConfig}[mode]
+    model.decoder.get_layer("logits").quantize(mode, config=config(None, None, group_size=-1))
+    with pytest.raises(ValueError, match=r"must be calibrated.*Received: \['decoder/logits'\]"):
+        model.save(tmp_path / "model.keras")
+    assert list(tmp_path.iterdir()) == []

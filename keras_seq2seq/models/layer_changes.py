@@ -12,6 +12,7 @@ from keras_seq2seq.models.config import MAX_UNITS
 Changes = dict[str, dict[str, Any]]
 _LORA = ("lora_rank", "lora_alpha")
 _PRECISION = ("dtype", "quantization_config")
+_CALIBRATED = ("gptq", "awq")
 
 
 class LayerChanges:
@@ -99,6 +100,26 @@ def quantizations(model: keras.Model) -> list[str]:
     """Returns the modes in which Keras quantized layers of a model, such as "int8", sorted."""
     modes = (layer.quantization_mode for layer in layers_by_path(model).values())
     return sorted({mode for mode in modes if mode is not None})
+
+
+def check_calibrated(model: keras.Model) -> None:
+    """Checks that each layer has weights to save.
+
+    Raises:
+        ValueError: If `quantize` was called of layers whose new weights `Model.quantize` computes.
+    """
+    paths = [
+        path
+        for path, layer in layers_by_path(model).items()
+        if layer.quantization_mode in _CALIBRATED
+        and not getattr(layer, f"is_{layer.quantization_mode}_calibrated", False)
+    ]
+    if paths:
+        raise ValueError(
+            f"A layer quantized by {' or '.join(_CALIBRATED)} must be calibrated, by Keras' "
+            f"Model.quantize: it has no weights to save before. Received: {paths}; "
+            "'int8' and 'int4' need no calibration."
+        )
 
 
 def has_lora(model: keras.Model) -> bool:
