@@ -5,18 +5,23 @@ export CUDA_VISIBLE_DEVICES ?= -1
 
 # What needs packages of other registries has a target of its own.
 WITH_OTHERS := --ignore-glob 'tests/test_export_web*' --ignore tests/test_export_mobile.py
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile $(WITH_OTHERS)
 
-.PHONY: quickstart test test-quick test-web test-runtimes test-mobile test-mobile-soak test-wheel test-latest soak soak-bulk lint types bench clean
+.PHONY: quickstart test test-long test-quick test-web test-runtimes test-mobile test-mobile-soak test-wheel test-latest soak soak-bulk lint types bench clean
 
 quickstart: .venv/all
 	$(BIN)/python training/quickstart.py
 
 test: .venv/dev
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(WITH_OTHERS) tests keras_seq2seq
+	$(PYTEST) -m 'not long' tests keras_seq2seq
+
+# What `test` leaves out: the same promises for more models, in more processes.
+test-long: .venv/dev
+	$(PYTEST) -m long tests
 
 # Without what exports, trains or starts processes: about a minute.
 test-quick: .venv/dev
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not slow' $(WITH_OTHERS) tests keras_seq2seq
+	$(PYTEST) -m 'not slow and not long' tests keras_seq2seq
 
 # The kit of export/web in Node and Chromium; it installs its packages from the npm registry.
 test-web: .venv/dev

@@ -6,6 +6,7 @@ import functools
 from pathlib import Path
 
 import numpy as np
+from grid import grid
 from written_once import written_once
 
 from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
@@ -91,6 +92,7 @@ CONFIGS = {
     "transformer": {**TRANSFORMER, **TWO_LAYERS},
     **OF_TRANSFORMERS,
 }
+GRID = grid(CONFIGS, ("gru_general", "gru_additive_feeding", "transformer", "student"))
 # Those that are written in dynamic int8 too.
 QUANTISED = ("gru_general", "gru_scaled_shared", "transformer", "transformer_to_ssru")
 

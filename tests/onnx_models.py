@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from conftest import random_ids, tiny_config, tiny_model
 from exported_models import OF_TRANSFORMERS, TRANSFORMER
+from grid import grid
 from written_once import written_once
 
 from keras_seq2seq.exporters.onnx.writer import FILES, write_onnx
@@ -38,6 +39,8 @@ CONFIGS = {
     "transformer": {**TRANSFORMER, **LAYERS},
     **OF_TRANSFORMERS,
 }
+QUICK = ("gru_general", "lstm_dot_layers", "gru_scaled_feeding_shared", "transformer", "student")
+GRID = grid(CONFIGS, QUICK)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -211,6 +211,7 @@ def folder(transformer):
     return written_once("shortlist", write) / "bundle"
 
 
+@pytest.mark.long
 def test_every_file_obeys(transformer, folder):
     bundle = Bundle.open(folder)
     assert bundle.manifest["shortlist"] == "shortlist.npz"
@@ -225,6 +226,7 @@ def test_every_file_obeys(transformer, folder):
     assert names == {"in_file", "host", "text", "beam in_file", "beam host", "beam text"} | plain
 
 
+@pytest.mark.long
 def test_an_altered_shortlist_is_refused(folder, tmp_path):
     copy = pathlib.Path(shutil.copytree(folder, tmp_path / "copy"))
     content = bytearray((copy / "shortlist.npz").read_bytes())

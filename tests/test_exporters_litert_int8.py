@@ -7,6 +7,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from conftest import word_pairs
 from exported_models import litert_runtime, same_hypotheses, searched_on_host, tiny_model
+from grid import grid
 from nasty_weights import nasty
 
 import keras_seq2seq
@@ -73,7 +74,7 @@ def monkeypatch_module():
         yield patch
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=grid(KINDS, ["transformer"]))
 def written(request, tmp_path_factory, monkeypatch_module):
     """A model and the folder of its files, calibrated on sources of many lengths."""
     model = tiny_model(**KINDS[request.param], **SIZES)
@@ -249,6 +250,7 @@ def test_int8_without_sources_is_refused_before_anything_is_written(tmp_path, to
     assert not folder.exists()
 
 
+@pytest.mark.long
 def test_export_measures_int8_on_its_sentences(translating_model, tmp_path):
     texts = [source for source, _ in word_pairs(12, seed=3)]
     options = {"formats": ["litert"], "quantization": "int8", "verbose": False}

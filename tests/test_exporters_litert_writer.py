@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from exported_models import CONFIGS, QUANTISED, exported, litert_operators, tiny_model
+from exported_models import GRID, QUANTISED, exported, litert_operators, tiny_model
 
 import keras_seq2seq
 from keras_seq2seq import Seq2Seq
@@ -37,7 +37,7 @@ def large(tmp_path_factory):
     return model, folder, write_litert(prepared, folder, list(FILES))
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", GRID)
 def test_files_of_every_model_are_written(name):
     folder = exported(name).folder / "litert"
     expected = NAMES if name in QUANTISED else sorted(FILES["float32"].values())
@@ -63,7 +63,7 @@ def test_entry_names_files_and_tensors(large):
     assert found["attention"]["shape"] == [1, 4, 8]
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", GRID)
 def test_every_mobile_api_can_take_the_file_of_translations(name):
     folder = exported(name).folder / "litert"
     for file in folder.glob("model_*.tflite"):
@@ -125,7 +125,7 @@ def test_embeddings_are_read_by_row(large, quantization, part, lookups):
     assert not {"ONE_HOT", "DEQUANTIZE"} & set(names)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", GRID)
 def test_decode_step_has_no_loop(name):
     folder = exported(name).folder / "litert"
     steps, searches = (

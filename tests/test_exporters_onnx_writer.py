@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 from conftest import run_python, tiny_config
-from onnx_models import CONFIGS, MAX_LENGTH, exported, make_noisy, runtime, sources, written
+from onnx_models import GRID, MAX_LENGTH, exported, make_noisy, runtime, sources, written
 
 from keras_seq2seq.exporters.onnx.native_rnn import NativeRNNs, is_covered
 from keras_seq2seq.exporters.onnx.writer import write_onnx
@@ -45,7 +45,7 @@ def loops(graph):
     return found
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", GRID)
 def test_encoder_layers_are_native_nodes_with_lengths(name):
     bundle = exported(name)
     config = bundle.model.config
@@ -60,7 +60,7 @@ def test_encoder_layers_are_native_nodes_with_lengths(name):
         )
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", GRID)
 def test_only_the_search_is_a_loop(name):
     folder = exported(name).folder
     for file, wanted in zip(FILES, (0, 0, 2), strict=True):
@@ -68,7 +68,7 @@ def test_only_the_search_is_a_loop(name):
         assert (counts["Loop"], counts["Scan"]) == (wanted, 0)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", GRID)
 @pytest.mark.parametrize("file", FILES)
 def test_files_are_valid_and_standard(name, file):
     proto = onnx.load(exported(name).folder / file)
@@ -78,7 +78,7 @@ def test_files_are_valid_and_standard(name, file):
     assert proto.ir_version == 8
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", GRID)
 def test_loops_carry_only_what_changes(name):
     bundle = exported(name)
     (_, rows), (loop, tokens) = loops(graph(bundle.folder, "translate_greedy.onnx"))
@@ -89,7 +89,7 @@ def test_loops_carry_only_what_changes(name):
         assert not set(names(body.input)) & set(names(body.output))
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", GRID)
 def test_weights_lie_where_onnxruntime_packs_them(name):
     proto = graph(exported(name).folder, "translate_greedy.onnx")
     (_, rows), (_, tokens) = loops(proto)

@@ -82,7 +82,7 @@ found["losses"] = [losses(devices) for devices in (None, ["cpu:0", "cpu:1"])]
 print(json.dumps(found))
 """
 
-pytestmark = needs_jax
+pytestmark = [needs_jax, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

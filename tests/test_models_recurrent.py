@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import random_ids, tiny_config, tiny_model
-from covering import combinations
+from covering import FIRST, combinations
 
 from keras_seq2seq.models.builders import build_decoder, build_encoder
 from keras_seq2seq.models.contract import source_names, state_names
@@ -45,8 +45,10 @@ def config_of(values):
 
 def grid():
     """Yields combinations so that any three options meet in all their values."""
-    for values in combinations(OPTIONS, lambda values: config_of(values) is not None):
-        yield pytest.param(config_of(values), id="-".join(map(str, values)))
+    found = combinations(OPTIONS, lambda values: config_of(values) is not None)
+    for number, values in enumerate(found):
+        marks = () if number < FIRST else pytest.mark.long
+        yield pytest.param(config_of(values), id="-".join(map(str, values)), marks=marks)
 
 
 def steps(encoder, decoder_step, source_ids, target_ids):

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import pytest
 from conftest import random_ids, tiny_config, tiny_model
-from covering import combinations
+from covering import FIRST, combinations
+from grid import grid
 from test_models_recurrent import TOLERANCE, step_through, whole
 
 from keras_seq2seq import Seq2Seq, Translator
@@ -59,8 +60,8 @@ def transformer(layers, normalization, activation, positions, shared):
 
 def transformers():
     """Yields combinations so that any three options meet in all their values."""
-    for values in combinations(OPTIONS, lambda values: True):
-        yield transformer(*values)
+    for number, values in enumerate(combinations(OPTIONS, lambda values: True)):
+        yield pytest.param(transformer(*values), marks=() if number < FIRST else pytest.mark.long)
 
 
 def hybrid(name):
@@ -250,7 +251,9 @@ def test_embeddings_may_all_be_one():
     assert len(tables) == 1
 
 
-@pytest.mark.parametrize("name", ["transformer", "student", "gru decoder", "lstm encoder"])
+@pytest.mark.parametrize(
+    "name", grid(["transformer", "student", "gru decoder", "lstm encoder"], ["student"])
+)
 def test_a_model_learns_and_survives_a_file(tmp_path, tokenizers, name):
     from conftest import word_pairs
 

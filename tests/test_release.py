@@ -123,6 +123,7 @@ def read(path):
     return list(csv.DictReader(path.read_text("utf-8").splitlines()))
 
 
+@pytest.mark.long
 def test_an_unfinished_run_goes_on_to_the_end_that_it_would_have_had(runs, expected):
     recipe = Recipe.load(runs / "words.toml")
     report = keras_seq2seq.train(recipe, runs / "unfinished")
@@ -164,6 +165,7 @@ def test_a_recipe_key_of_a_later_release_is_refused_by_name(runs):
         run.goes_on(Recipe.load(runs / "words.toml"), force=False)
 
 
+@pytest.mark.long
 def test_a_finished_run_goes_on_with_more_epochs_and_begins_others(runs, expected):
     model = keras_seq2seq.load_model(runs / "finished" / "model.keras")
     assert model.translate(expected["texts"]) == expected["runs"]["finished"]["greedy"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import last_json, run_python
 from exported_models import (
-    CONFIGS,
+    GRID,
     VOCABULARY_SIZE,
     exported,
     litert_runtime,
@@ -27,7 +27,7 @@ def runtime_of(name, quantization="float32", **options):
     return litert_runtime(exported(name).folder / "litert", quantization, **options)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", GRID)
 def test_encode_and_step_equal_keras(name):
     keras, litert = exported(name).keras, runtime_of(name)
     for source_ids in SOURCES:
@@ -41,7 +41,7 @@ def test_encode_and_step_equal_keras(name):
             same_arrays(received, expected)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", GRID)
 def test_translate_equals_keras_and_the_host_search(name):
     keras, litert = exported(name).keras, runtime_of(name)
     found = []
@@ -63,7 +63,7 @@ def test_padding_changes_nothing():
         same_hypotheses([weights], [plain])
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", GRID)
 @pytest.mark.parametrize("ids", [[EOS_ID], [EOS_ID, 0, 0]])
 def test_empty_source_gives_an_empty_translation(name, ids):
     ((found,),) = runtime_of(name).search(np.array([ids], "int32"))

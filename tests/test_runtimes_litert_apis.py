@@ -9,13 +9,14 @@ import pytest
 from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.interpreter import Interpreter
 from exported_models import (
-    CONFIGS,
+    GRID,
     MAX_LENGTH,
     VOCABULARY_SIZE,
     exported,
     exported_with_beam,
     litert_runtime,
 )
+from grid import grid
 
 from keras_seq2seq import inspect
 from keras_seq2seq.inspection.litert_callers import COMPILED_MODEL
@@ -50,7 +51,7 @@ def words(ids):
 
 
 @pytest.mark.filterwarnings("ignore:\\s*Warning. tf.lite.Interpreter is deprecated")
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", GRID)
 def test_every_api_gives_the_words_of_our_runtime(name):
     """Whose words are those of Keras: test_runtimes_litert.py."""
     folder = exported(name).folder / "litert"
@@ -72,7 +73,9 @@ def test_every_api_gives_the_words_of_our_runtime(name):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("name", ["gru_additive_feeding", "transformer", "beam"])
+@pytest.mark.parametrize(
+    "name", grid(["gru_additive_feeding", "transformer", "beam"], ["transformer"])
+)
 def test_an_interpreter_keeps_nothing_of_other_lengths(name, threads):
     """XNNPACK is on: bit by bit what a fresh interpreter gives, after sources of any length."""
     folder = (exported_with_beam() if name == "beam" else exported(name)).folder / "litert"

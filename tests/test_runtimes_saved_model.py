@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from conftest import run_python
 from exported_models import (
-    CONFIGS,
+    GRID,
     exported,
     exported_with_text,
     same_arrays,
@@ -22,7 +22,7 @@ def runtime_of(name):
     return SavedModelRuntime(exported(name).folder / "saved_model")
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", GRID)
 def test_every_signature_equals_keras(name):
     keras, saved = exported(name).keras, runtime_of(name)
     for source_ids in SOURCES:

@@ -227,6 +227,7 @@ def test_ctrl_c_leaves_a_model_and_a_report(recipe_path, tmp_path, monkeypatch, 
     assert isinstance(load_model(tmp_path / "run" / "model.keras").translate("the dog"), str)
 
 
+@pytest.mark.long
 def test_force_writes_over_an_old_run(recipe_path, tmp_path, monkeypatch):
     interrupt(monkeypatch, 1)
     for _ in range(2):
@@ -272,6 +273,7 @@ def test_a_signal_ends_the_training_not_the_run(recipe_path, tmp_path):
     assert load_model(folder / "model.keras", compile=False).tokenizers is not None
 
 
+@pytest.mark.long
 def test_a_killed_run_goes_on_by_the_same_call(recipe_path, tmp_path):
     settings = ["training.epochs=3", "training.save_every=3", "training.average_last=2"]
     settings += ["model.dropout=0.2", "training.patience=9"]
@@ -287,6 +289,7 @@ def test_a_killed_run_goes_on_by_the_same_call(recipe_path, tmp_path):
     same_runs(folders, [train(recipe, folder) for folder in folders])
 
 
+@pytest.mark.long
 def test_a_finished_run_goes_on_with_more_epochs_and_its_data_elsewhere(recipe_path, tmp_path):
     folders = tmp_path / "whole", tmp_path / "twice"
     settings = ["training.average_last=2", "model.dropout=0.2"]

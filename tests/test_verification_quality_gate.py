@@ -79,6 +79,7 @@ def exported(model, folder, evaluation, **options):
     return Bundle.open(folder)
 
 
+@pytest.mark.long
 def test_figures_of_what_is_accepted_are_in_the_manifest(translating_model, evaluation, tmp_path):
     options = {"formats": ["onnx", "litert"], "quantization": ["float16", "dynamic_int8"]}
     allowed = {"max_quality_drop": 100, "max_repetition_rise": 100}
