@@ -2,7 +2,8 @@
 
 Each system is a process of its own and gets ids, so tokenising is not timed. The sentences are cut
 into parts; every system has its turn at each part, so that noise affects all equally. A batch is
-one sentence, or 32 of similar length. The greedy translations of CTranslate2 in float32 must be
+one sentence, or 32 of similar length; each is translated once before it is timed, because systems
+prepare what a new shape needs. The greedy translations of CTranslate2 in float32 must be
 those of Keras. "start" is the time from starting the process to its first translation, imports
 included.
 
@@ -245,6 +246,8 @@ def _timed(
         batches = {system.name: system.batches(sources, batch_size) for system in asked}
         count = -(-len(sources) // batch_size)
         size = -(-count // PARTS)
+        for name, worker in workers.items():
+            worker.ask(batches[name])
         for start in range(0, count, size):
             for name, worker in workers.items():
                 worker.translate(batches[name][start : start + size], batch_size)

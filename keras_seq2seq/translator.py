@@ -10,8 +10,8 @@ import numpy as np
 from keras_seq2seq.decoding.host.rules import check_prefixes
 from keras_seq2seq.decoding.host.scoring import Score, score
 from keras_seq2seq.decoding.host.shortlist_step import ALLOWED, shortlist_step
-from keras_seq2seq.decoding.hypothesis import Arrays, Hypothesis
-from keras_seq2seq.decoding.prefixes import Prefixes, paired
+from keras_seq2seq.decoding.hypothesis import Arrays, Hypothesis, naming
+from keras_seq2seq.decoding.prefixes import Prefixes, paired, prefix_ids
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategies import GREEDY
 from keras_seq2seq.decoding.strategy import HostStep, Strategy
@@ -236,7 +236,7 @@ class Translator:
         with progress(total, "texts", verbose) as advance:
             while given := list(itertools.islice(pairs, window)):
                 sources = self._source_ids([text for text, _ in given])
-                forced = self._prefix_ids([prefix for _, prefix in given])
+                forced = prefix_ids([p for _, p in given], self.tokenizers.target)
                 found: dict[int, list[Translation]] = {}
                 lengths = list(map(len, sources))
                 for members in length_batches(lengths, self._most(batch_size), tokens_per_batch):
@@ -263,7 +263,7 @@ class Translator:
                 otherwise see `translate`.
         """
         source_ids = pad_batch(self._source_ids([text]))
-        begun = self._prefix_ids([prefix])
+        begun = prefix_ids([prefix], self.tokenizers.target)
         self._check_prefixes(begun)
         step, state = self._begin(source_ids, begun)
         found = self.strategy.stream_host(
@@ -271,13 +271,14 @@ class Translator:
         )
         ids: list[int] = []
         given = ""
-        for token in found:
-            ids.append(token)
-            known = self.tokenizers.target.decode(ids)
-            # The bytes of a character may come one by one: it is held back until it is complete.
-            if known != given and not known.endswith("\ufffd"):
-                yield known.removeprefix(given)
-                given = known
+        with naming(self._origin):
+            for token in found:
+                ids.append(token)
+                known = self.tokenizers.target.decode(ids)
+                # Bytes of a character may come one by one: it is held back until it is complete.
+                if known != given and not known.endswith("\ufffd"):
+                    yield known.removeprefix(given)
+                    given = known
         if rest := self.tokenizers.target.decode(ids).removeprefix(given):
             yield rest
 
@@ -309,7 +310,8 @@ class Translator:
         for members in length_batches(list(map(len, sources)), self._most(batch_size)):
             state = self.runtime.encode(pad_batch([sources[i] for i in members]))
             forced = pad_batch([targets[i] for i in members])
-            found |= zip(members, score(self.runtime.step, state, forced), strict=True)
+            with naming(self._origin):
+                found |= zip(members, score(self.runtime.step, state, forced), strict=True)
         return [found[i] for i in range(len(sources))]
 
     def search_ids(
@@ -337,12 +339,17 @@ class Translator:
         self._check_source_length(unpadded_length(source_ids))
         self._check_prefixes(prefixes, len(source_ids))
         # Longer sources than a file has searches for are searched over its steps, with one result.
-        if prefixes is None and self.search == "in_file" and self.runtime.holds(source_ids):
-            return self.runtime.search(source_ids, self.strategy)
-        step, state = self._begin(source_ids, prefixes)
-        return self.strategy.search_host(
-            step, state, source_ids, max_length=self.max_length, prefixes=prefixes
-        )
+        with naming(self._origin):
+            if prefixes is None and self.search == "in_file" and self.runtime.holds(source_ids):
+                return self.runtime.search(source_ids, self.strategy)
+            step, state = self._begin(source_ids, prefixes)
+            return self.strategy.search_host(
+                step, state, source_ids, max_length=self.max_length, prefixes=prefixes
+            )
+
+    @property
+    def _origin(self) -> object:
+        return getattr(self.reopen, "folder", None)
 
     def _most(self, batch_size: int) -> int:
         return min(batch_size, self.runtime.max_batch_size or batch_size)
@@ -371,12 +378,6 @@ class Translator:
                 f"included: the model has learned no further positions. Received: {length}; split "
                 'the text, or train a model with a larger max_length or positions="sinusoidal".'
             )
-
-    def _prefix_ids(self, prefixes: Sequence[str | Sequence[int]]) -> list[list[int]] | None:
-        """Returns the ids of prefixes; None if no translation has any."""
-        encode = self.tokenizers.target.encode
-        ids = [encode(p) if isinstance(p, str) else [int(i) for i in p] for p in prefixes]
-        return ids if any(ids) else None
 
     def _check_prefixes(self, prefixes: Sequence[Sequence[int]] | None, rows: int = 1) -> None:
         if prefixes is not None:

@@ -84,6 +84,20 @@ def test_nan_is_named_with_its_step(bundles, runtime, search, strategy):
     assert translator.translate(["", ""]) == ["", ""]
 
 
+def test_nan_names_the_bundle(bundles):
+    folder = bundles("onnx") / "broken"
+    translator = keras_seq2seq.load(folder, "onnx")
+    calls = {
+        "translate": lambda: translator.translate("the dog"),
+        "stream": lambda: list(translator.stream("the dog")),
+        "score": lambda: translator.score(["the dog"], ["le chien"]),
+    }
+    for name, call in calls.items():
+        with pytest.raises(ValueError, match="NaN") as raised:
+            call()
+        assert str(raised.value).endswith(f"Received: {folder}."), name
+
+
 @EVERY_WAY
 @pytest.mark.parametrize(
     ("prefix", "message"),

@@ -1,7 +1,9 @@
 """What a search finds: hypotheses, cut out of the arrays that a graph returns."""
 
+import contextlib
 import dataclasses
 import reprlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -116,6 +118,21 @@ def cut_single(
     )
 
 
+class NoNumberError(ValueError):
+    """A model returned NaN."""
+
+
+@contextlib.contextmanager
+def naming(origin: object) -> Iterator[None]:
+    """Adds to the error of a model that returned NaN where the model came from, unless None."""
+    try:
+        yield
+    except NoNumberError as error:
+        if origin is None:
+            raise
+        raise NoNumberError(f"{error} Received: {origin}.") from None
+
+
 def check_numbers(log_probs: np.ndarray, step: int | None = None) -> None:
     """Checks that a model returned no NaN.
 
@@ -123,14 +140,14 @@ def check_numbers(log_probs: np.ndarray, step: int | None = None) -> None:
         log_probs: float, shape (..., steps), or of one step, any shape.
         step: The step, counted from 0; None finds it on the last axis.
     Raises:
-        ValueError: If any is NaN; names the step, counted from 1.
+        NoNumberError: If any is NaN; names the step, counted from 1.
     """
     wrong = np.isnan(log_probs)
     if not wrong.any():
         return
     if step is None:
         step = int(np.argwhere(wrong)[:, -1].min())
-    raise ValueError(
+    raise NoNumberError(
         f"The model returned NaN at step {step + 1} of the decoder, and the search stopped. "
         "Check its weights: training that diverged leaves NaN in them."
     )

@@ -3,6 +3,8 @@
 import itertools
 from collections.abc import Iterable, Iterator, Sequence, Sized
 
+from keras_seq2seq.text.tokenizer import Tokenizer
+
 Prefixes = str | Sequence[str | Sequence[int]] | None
 
 
@@ -20,3 +22,12 @@ def paired(texts: Iterable[str], prefixes: Prefixes) -> Iterator[tuple[str, str 
             f"Received: {len(prefixes)} prefixes, {len(texts)} texts."
         )
     return zip(texts, prefixes, strict=True)
+
+
+def prefix_ids(
+    prefixes: Sequence[str | Sequence[int]], tokenizer: Tokenizer
+) -> list[list[int]] | None:
+    """Returns the ids of prefixes; None if no translation has any."""
+    encode = tokenizer.encode
+    ids = [encode(p) if isinstance(p, str) else [int(i) for i in p] for p in prefixes]
+    return ids if any(ids) else None
