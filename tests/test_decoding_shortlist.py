@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from conftest import LEXICON, TEXTS, random_ids, tiny_config, tiny_model, word_pairs
+from grid import grid
 from opened_bundles import opened
 from test_models_contract import CUSTOM
 from written_once import written_once
@@ -45,7 +46,7 @@ def everything(vocabulary=17):
     return Shortlist(ids, np.zeros((vocabulary, 1), "int32"), vocabulary)
 
 
-@pytest.fixture(scope="module", params=["gru", "transformer"])
+@pytest.fixture(scope="module", params=grid(["gru", "transformer"], ["transformer"]))
 def model(request, tokenizers):
     return make(request.param, tokenizers)
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import TEXTS, last_json, random_ids, run_python, tiny_config
+from grid import grid
 from test_models_recurrent import SOME as RECURRENT
 from test_models_recurrent import check_outputs_of_steps, steps, whole_outputs
 from test_seq2seq import FRESH, fit, logits
@@ -186,7 +187,7 @@ def test_one_part_alone_is_refused():
         Seq2Seq(encoder=dense_encoder())
 
 
-@pytest.mark.parametrize("name", CUSTOM)
+@pytest.mark.parametrize("name", grid(CUSTOM, ["both"]))
 def test_parts_of_ones_own_train(name):
     keras.utils.set_random_seed(0)
     model = CUSTOM[name]()
@@ -198,7 +199,7 @@ def test_parts_of_ones_own_train(name):
         assert np.abs(weight.numpy() - old).max() > 0, weight.path
 
 
-@pytest.mark.parametrize("name", CUSTOM)
+@pytest.mark.parametrize("name", grid(CUSTOM, ["both"]))
 def test_parts_of_ones_own_travel_in_the_file(name, tokenizers, tmp_path):
     keras.utils.set_random_seed(0)
     model = CUSTOM[name]()

@@ -15,6 +15,7 @@ from exported_models import (
     searched_on_host,
     source_batch,
 )
+from grid import grid
 
 from keras_seq2seq.decoding.strategies import BeamSearch
 from keras_seq2seq.runtimes.litert import LiteRTRuntime
@@ -78,7 +79,7 @@ def test_a_beam_on_the_host_steps_row_by_row():
 
 
 def test_lengths_may_change_at_every_call_and_results_stay():
-    litert = runtime_of("gru_additive_feeding")
+    litert = runtime_of("gru_general")
     sources = [source_batch(1, length) for length in (3, 14, 2, 16, 8, 3, 9, 2)]
     encoded = [litert.encode(source_ids) for source_ids in sources]
     first = [litert.search(source_ids) for source_ids in sources]
@@ -119,14 +120,14 @@ def test_xnnpack_may_be_left_out():
         same_hypotheses(without.search(source_ids), with_it.search(source_ids))
 
 
-@pytest.mark.parametrize("name", ["gru_general", "gru_scaled_shared"])
+@pytest.mark.parametrize("name", grid(["transformer", "gru_scaled_shared"], ["transformer"]))
 def test_dynamic_int8_file_runs(name):
     ((hypothesis,),) = runtime_of(name, "dynamic_int8").search(SOURCES[0])
     assert hypothesis.score < 0 and max(hypothesis.ids) < VOCABULARY_SIZE
 
 
 def test_threads_may_share_a_runtime():
-    litert = runtime_of("rnn_last")
+    litert = runtime_of("transformer")
     sources = [source_batch(1, length) for length in (3, 12, 7, 5)]
     expected, received = [litert.search(ids) for ids in sources], [None] * len(sources)
 
