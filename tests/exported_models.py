@@ -93,6 +93,7 @@ CONFIGS = {
     **OF_TRANSFORMERS,
 }
 GRID = grid(CONFIGS, ("gru_general", "transformer", "student"))
+WRITERS = {"litert": write_litert, "onnx": write_onnx, "saved_model": write_saved_model}
 # Those that are written in dynamic int8 too.
 QUANTISED = ("gru_general", "gru_scaled_shared", "transformer", "transformer_to_ssru")
 
@@ -122,17 +123,16 @@ def exported(name: str) -> Exported:
 
 
 @functools.cache
-def exported_with_beam() -> Exported:
-    """Returns a model of which every file has a beam search inside."""
+def exported_with_beam(written_format: str = "onnx") -> Exported:
+    """Returns a model and the folder of a format, whose files have a beam search inside."""
     model = tiny_model(cell="lstm", attention="scaled", input_feeding=True)
 
     def write(folder: Path) -> None:
         prepared = PreparedExport(model, MAX_LENGTH, beam=BEAM, max_source_length=LONGEST_SOURCE)
-        write_litert(prepared, folder / "litert")
-        write_saved_model(prepared, folder / "saved_model")
-        write_onnx(prepared, folder / "onnx")
+        WRITERS[written_format](prepared, folder)
 
-    return Exported(model, KerasRuntime(model, MAX_LENGTH), written_once("beam", write))
+    folder = written_once(f"beam_{written_format}", write)
+    return Exported(model, KerasRuntime(model, MAX_LENGTH), folder)
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from exported_models import (
     source_batch,
 )
 from exported_models import exported as exported_without
+from grid import grid
 
 from keras_seq2seq.exporters.litert.builtin_operators import check_builtin_only
 from keras_seq2seq.exporters.onnx.writer import FILES
@@ -23,19 +24,19 @@ SOURCES = [source_batch(1, 6), source_batch(1, 11), source_batch(1, 2), source_b
 
 
 def litert():
-    return litert_runtime(exported_with_beam().folder / "litert", beam=BEAM)
+    return litert_runtime(exported_with_beam("litert").folder, beam=BEAM)
 
 
 def onnx():
-    folder = exported_with_beam().folder / "onnx"
+    folder = exported_with_beam("onnx").folder
     return OnnxRuntime({name: folder / file for name, file in FILES.items()}, beam=BEAM)
 
 
 def saved_model():
-    return SavedModelRuntime(exported_with_beam().folder / "saved_model", beam=BEAM)
+    return SavedModelRuntime(exported_with_beam("saved_model").folder, beam=BEAM)
 
 
-RUNTIMES = pytest.mark.parametrize("make", [litert, onnx, saved_model])
+RUNTIMES = pytest.mark.parametrize("make", grid([litert, onnx, saved_model], [onnx, saved_model]))
 
 
 @RUNTIMES
@@ -65,8 +66,9 @@ def test_the_greedy_search_stays_beside_it(make):
     same_hypotheses(found, exported_with_beam().keras.search(SOURCES[0]))
 
 
+@pytest.mark.long
 def test_the_operators_of_litert_are_builtin():
-    file = exported_with_beam().folder / "litert" / "model_float32.tflite"
+    file = exported_with_beam("litert").folder / "model_float32.tflite"
     functions = {f"translate_{search}_{n}" for search in ("greedy", "beam") for n in (8, 16)}
     assert set(litert_operators(file)) == functions
     check_builtin_only(file.read_bytes(), file)
@@ -75,7 +77,7 @@ def test_the_operators_of_litert_are_builtin():
 def test_onnx_has_the_standard_domain_only():
     import onnx as onnx_package
 
-    file = exported_with_beam().folder / "onnx" / FILES["translate_beam"]
+    file = exported_with_beam("onnx").folder / FILES["translate_beam"]
     proto = onnx_package.load(file)
     assert [entry.domain for entry in proto.opset_import] == [""]
     assert [node.op_type for node in proto.graph.node].count("Loop") == 1

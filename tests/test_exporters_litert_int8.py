@@ -180,6 +180,7 @@ def test_a_batch_says_what_its_sources_say_one_by_one(written):
         together.search(np.full((ROWS + 1, 3), 3, "int32"))
 
 
+@pytest.mark.long
 def test_a_beam_in_the_file_says_what_it_says_on_the_host(tmp_path):
     beam = BeamSearch(3)
     model = tiny_model(**KINDS["gru"], **SIZES)

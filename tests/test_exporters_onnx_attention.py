@@ -21,6 +21,8 @@ from keras_seq2seq.file_formats.onnx_graph import nodes
 from keras_seq2seq.inspection.inspect import inspect
 from keras_seq2seq.runtimes.onnx import OnnxRuntime
 
+# The opset that is not the default.
+pytestmark = pytest.mark.long
 NAME = "transformer"
 BEAM = BeamSearch(3, 2)
 QUANTIZATIONS = ("float32", "float16", "dynamic_int8")

@@ -109,6 +109,7 @@ def test_outputs_and_all_gradients_are_those_of_keras(case):
     assert is_layer_written_out(own, mask=MASK if case["mask"] else None)
 
 
+@pytest.mark.long
 @needs_jax
 def test_outputs_and_all_gradients_are_those_of_keras_on_jax():
     code = "from test_models_gru import CASES, check_twins\nfor c in CASES[2::5]: check_twins(c)"

@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import tiny_config, tiny_model
+from grid import grid
 from test_seq2seq import inputs, logits
 
 from keras_seq2seq import Seq2Seq, load_model
@@ -57,7 +58,7 @@ def settings(model):
     }
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", grid(CHANGES, CHANGES[2:]))
 def test_a_file_keeps_what_was_done_to_single_layers(tmp_path, change):
     model = tiny_model(tiny_config(**TRANSFORMER))
     before = settings(model)
@@ -73,6 +74,7 @@ def test_a_file_keeps_what_was_done_to_single_layers(tmp_path, change):
     assert loaded.get_config().get("layers", {}).keys() == model.get_config()["layers"].keys()
 
 
+@pytest.mark.long
 def test_what_is_inside_custom_parts_is_kept(tmp_path):
     parts = tiny_model(tiny_config(**TRANSFORMER))
     quantized("int8")(parts.encoder)

@@ -110,6 +110,7 @@ def test_options_are_named_in_errors(tmp_path, capsys, options, message):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.long
 def test_a_bundle_has_the_search_of_the_run(run, tmp_path):
     bundle = tmp_path / "bundle"
     options = ["--formats", "onnx", "--quantization", "float32"]
@@ -121,6 +122,7 @@ def test_a_bundle_has_the_search_of_the_run(run, tmp_path):
     assert translator.translate(expected("tied")["texts"]) == expected("tied")["beam"]
 
 
+@pytest.mark.long
 def test_a_run_is_fine_tuned(run, tmp_path):
     pytest.importorskip("sacrebleu")
     pairs = [(f"We sing {word}.", f"Nous chantons {word}.") for word in ("here", "now", "a", "b")]

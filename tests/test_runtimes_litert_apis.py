@@ -78,7 +78,9 @@ def test_every_api_gives_the_words_of_our_runtime(name):
 )
 def test_an_interpreter_keeps_nothing_of_other_lengths(name, threads):
     """XNNPACK is on: bit by bit what a fresh interpreter gives, after sources of any length."""
-    folder = (exported_with_beam() if name == "beam" else exported(name)).folder / "litert"
+    folder = (
+        exported_with_beam("litert").folder if name == "beam" else exported(name).folder / "litert"
+    )
     lengths = litert_runtime(folder).source_lengths
     path = str(folder / "model_float32.tflite")
 
