@@ -3,6 +3,7 @@
 import io
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tarfile
@@ -26,6 +27,12 @@ def released_bundle():
             archive.extractall(folder, filter="data")
 
     return written_once("release_0_1_0", extract) / "bundles" / "gru"
+
+
+def default_signals():
+    """Undoes what this process ignores, such as SIGINT where it runs in the background."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def started(*arguments, environment=(), prepared=None, **streams):

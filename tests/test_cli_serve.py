@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from command_line import released_bundle, started
+from command_line import default_signals, released_bundle, started
 
 from keras_seq2seq.cli import serve
 from keras_seq2seq.cli.main import main
@@ -24,7 +24,7 @@ TEXTS = ["the dog", "a cat sees the old bird here"]
 @contextlib.contextmanager
 def serving(*options):
     """Yields the process of a server that is ready, a client, and what it said."""
-    process = started("serve", released_bundle(), "--port", "0", *options)
+    process = started("serve", released_bundle(), "--port", "0", *options, prepared=default_signals)
     try:
         told = ""
         for line in process.stderr:

@@ -7,7 +7,7 @@ import subprocess
 import threading
 
 import pytest
-from command_line import COMMANDS, released_bundle, started
+from command_line import COMMANDS, default_signals, released_bundle, started
 
 from keras_seq2seq.cli import bundle_commands
 from keras_seq2seq.cli.main import main
@@ -15,11 +15,6 @@ from keras_seq2seq.cli.output_lines import OutputLines
 from keras_seq2seq.cli.signals import Held, Stopped, stoppable
 
 LONG = "x" * 300_000  # more than a pipe takes at once
-
-
-def default_signals():
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
