@@ -84,6 +84,7 @@ class LiteRTRuntime(Runtime):
         else:
             self._searches = _File(path, names, xnnpack=self.xnnpack, **options)
             self._steps = _File(steps_path, STEP_FUNCTIONS, xnnpack=False, **options)
+        self._batches: _File | None = None
         if batch_path is not None:
             in_batches = [f"{name}_{batch_size}x{n}" for name in searches for n in source_lengths]
             self._batches = _File(batch_path, in_batches, xnnpack=self.xnnpack, **options)
@@ -99,6 +100,13 @@ class LiteRTRuntime(Runtime):
 
     def variants(self) -> dict[str, Runtime]:
         return self._variants
+
+    def release(self) -> None:
+        for file in (self._searches, self._steps, self._batches):
+            if file is not None:
+                file.close()
+        for variant in vars(self).get("_variants", {}).values():
+            variant.release()
 
     @functools.cached_property
     def _variants(self) -> dict[str, Runtime]:
@@ -149,6 +157,7 @@ class LiteRTRuntime(Runtime):
             filled = np.zeros((self._rows, source_ids.shape[1]), "int32")
             filled[:, 0] = EOS_ID  # an empty source ends at once
             filled[: len(source_ids)] = source_ids
+            assert self._batches is not None  # it has the rows
             found = self._of_length(self._batches, f"{function}_{self._rows}x", filled)
             return {name: array[: len(source_ids)] for name, array in found.items()}
         rows = [self._of_length(self._searches, f"{function}_", row[None]) for row in source_ids]
@@ -231,6 +240,11 @@ class _File:
             for name, runner in runners.items():
                 self._check(name, runner)
             self._runners = runners
+
+    def close(self) -> None:
+        """Frees the memory of the file until it is used again."""
+        with self._lock:
+            self._runners = {}
 
     def inputs(self, function: str) -> list[str]:
         """Returns the names of the inputs of a function."""

@@ -114,6 +114,9 @@ class Runtime(abc.ABC):
         """Returns other ways to run the same files, by what is different about them."""
         return {}
 
+    def release(self) -> None:  # noqa: B027  most have nothing to free
+        """Frees what was read of its files; the next call that needs one reads it again."""
+
     def search(self, source_ids: np.ndarray, strategy: Strategy = GREEDY) -> list[list[Hypothesis]]:
         """Translates with a search inside the artefact.
 

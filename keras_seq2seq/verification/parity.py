@@ -1,11 +1,10 @@
 """Checks that every artefact of a bundle gives the same translations as the Keras model."""
 
 import dataclasses
-import functools
 import itertools
 import math
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from keras_seq2seq.text.lines import read_texts
 from keras_seq2seq.text.printable import printable
 from keras_seq2seq.translation import Translation
 from keras_seq2seq.translator import SEARCHES, Translator
+from keras_seq2seq.verification.opened import is_large, opened
 
 SENTENCES_FILE = "verify.txt"
 LISTED_DIFFERENCES = 20
@@ -199,49 +199,81 @@ def verify(
             `verify.txt`.
         verbose: Show a progress bar.
         runtimes: Gives the runtime of an artefact by its name and quantization; None loads
-            each once from the bundle.
+            each once from the bundle, and of a large model keeps one at a time.
     Raises:
         ValueError: If there is no sentence.
     """
-    opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
-    engine_of = runtimes or functools.cache(opened.runtime)
-    texts = _texts(opened, sentences)
-    tokenizers, shortlist = opened.tokenizers, opened.shortlist
-    default = opened.beam or GREEDY
-    strategies: list[Strategy] = [GREEDY, *([opened.beam] if opened.beam else [])]
-    ways = [
-        (*artefact, search, strategy)
-        for strategy in strategies
-        for artefact in sorted(opened.artefacts, key=lambda artefact: artefact[0] != REFERENCE)
-        for search in SEARCHES
-    ]
-    agreements = []
-    references: dict[Strategy, list[list[_Said]]] = {}
-    with progress(len(ways), "ways", verbose) as advance:
-        for runtime, quantization, search, strategy in ways:
-            engine = engine_of(runtime, quantization)
-            in_file = search == "in_file"
-            engines = {"": engine, **(engine.variants() if in_file else {})}
-            for variant, one in engines.items():
-                translator = Translator(
-                    one,
-                    tokenizers,
-                    max_length=opened.max_length,
-                    search=search,
-                    strategy=strategy,
-                    shortlist=shortlist,
-                )
-                found = [list(map(_said, row)) for row in translator.iterate(texts, verbose=False)]
-                # The first of each strategy is the reference: Keras with the search in its graph.
-                expected = references.setdefault(strategy, found)
-                parts = ("" if strategy == GREEDY else "beam", search, variant)
-                way = (runtime, quantization, " ".join(filter(None, parts)))
-                agreements.append(_compare(way, texts, expected, found))
-            answered = engine.answers_by_text(texts, strategy, default) if in_file else {}
+    folder = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
+    comparison = _Comparison(folder, _texts(folder, sentences), runtimes or opened(folder))
+    agreements = comparison.agreements(verbose)
+    return Parity(tuple(agreements), tuple(folder.altered_files()), tuple(folder.unlisted_files()))
+
+
+class _Comparison:
+    """Compares the artefacts of a bundle with its Keras model.
+
+    Args:
+        bundle: An open bundle.
+        texts: The sentences.
+        runtimes: See `verify`.
+    """
+
+    def __init__(
+        self, bundle: Bundle, texts: list[str], runtimes: Callable[[str, str], Runtime]
+    ) -> None:
+        self._bundle = bundle
+        self._texts = texts
+        self._runtimes = runtimes
+        self._is_large = is_large(bundle)
+        self._tokenizers, self._shortlist = bundle.tokenizers, bundle.shortlist
+        self._references: dict[Strategy, list[list[_Said]]] = {}
+
+    def agreements(self, verbose: bool) -> list[Agreement]:
+        """Returns those of all ways, by the strategy, then by the artefact.
+
+        Each artefact is asked for everything before the next one is opened.
+        """
+        strategies: list[Strategy] = [GREEDY, *([self._bundle.beam] if self._bundle.beam else [])]
+        artefacts = sorted(self._bundle.artefacts, key=lambda artefact: artefact[0] != REFERENCE)
+        found: dict[Strategy, list[Agreement]] = {strategy: [] for strategy in strategies}
+        with progress(len(artefacts) * len(SEARCHES) * len(strategies), "ways", verbose) as advance:
+            for artefact in artefacts:
+                for search in SEARCHES:
+                    for strategy in strategies:
+                        found[strategy] += self._of_way(*artefact, search, strategy)
+                        advance(1)
+        return list(itertools.chain.from_iterable(found.values()))
+
+    def _of_way(
+        self, runtime: str, quantization: str, search: str, strategy: Strategy
+    ) -> Iterator[Agreement]:
+        engine = self._runtimes(runtime, quantization)
+        in_file = search == "in_file"
+        engines = {"": engine, **(engine.variants() if in_file else {})}
+        for variant, one in engines.items():
+            translator = Translator(
+                one,
+                self._tokenizers,
+                max_length=self._bundle.max_length,
+                search=search,
+                strategy=strategy,
+                shortlist=self._shortlist,
+            )
+            said = translator.iterate(self._texts, verbose=False)
+            found = [list(map(_said, row)) for row in said]
+            # The first of each strategy is the reference: Keras with the search in its graph.
+            expected = self._references.setdefault(strategy, found)
+            parts = ("" if strategy == GREEDY else "beam", search, variant)
+            way = (runtime, quantization, " ".join(filter(None, parts)))
+            yield _compare(way, self._texts, expected, found)
+            if self._is_large:
+                one.release()
+        if in_file:
+            default = self._bundle.beam or GREEDY
+            expected = self._references[strategy]
+            answered = engine.answers_by_text(self._texts, strategy, default)
             for name, answers in answered.items():
-                agreements.append(_compare_texts((runtime, EXACT, name), texts, expected, answers))
-            advance(1)
-    return Parity(tuple(agreements), tuple(opened.altered_files()), tuple(opened.unlisted_files()))
+                yield _compare_texts((runtime, EXACT, name), self._texts, expected, answers)
 
 
 def _texts(bundle: Bundle, sentences: str | pathlib.Path | Sequence[str] | None) -> list[str]:

@@ -21,6 +21,7 @@ from keras_seq2seq.translation import Translation
 from keras_seq2seq.translator import Translator
 from keras_seq2seq.verification.latency import Latencies
 from keras_seq2seq.verification.likeness import agreement
+from keras_seq2seq.verification.opened import is_large
 
 GATED = ("exact_match", *METRICS)
 AGREEMENT = "agreement"
@@ -224,6 +225,8 @@ def judge(
                 found = _translated(bundle, sources, one)
                 quality = _quality(gate, found, latencies[artefact], bundle.size(*artefact))
                 measured[artefact][variant] = quality, [best.hypothesis for best in found]
+                if is_large(bundle):
+                    one.release()
             advance(1)
     size = bundle.tokenizers.target.vocabulary_size
     return [
