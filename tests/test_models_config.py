@@ -173,6 +173,7 @@ COUNTS = {
     "transformer_tiny": 2_349_056,
     "transformer_small": 7_578_624,
     "transformer_base": 48_236_544,
+    "transformer_big": 184_553_472,
     "student_tiny": 10_739_008,
     "student_base": 30_374_720,
     "hybrid_tiny": 1_702_400,

@@ -166,8 +166,9 @@ class Seq2SeqConfig:
 
         Args:
             name: "gru_small", "lstm_small", "transformer_tiny", "transformer_small",
-                "transformer_base", "student_tiny", "student_base" or "hybrid_tiny"; all with one
-                embedding for both sides and the output.
+                "transformer_base", "transformer_big" (Vaswani et al. 2017, table 3),
+                "student_tiny", "student_base" or "hybrid_tiny"; all with one embedding for both
+                sides and the output.
             source_vocabulary_size, target_vocabulary_size: Equal, unless `options` has
                 share_embeddings=False.
             **options: Fields that override the preset.

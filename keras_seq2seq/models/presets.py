@@ -54,6 +54,18 @@ PRESETS: dict[str, dict[str, Any]] = {
         "dropout": 0.1,
         **_SHARED,
     },
+    # Vaswani et al. 2017, table 3.
+    "transformer_big": {
+        **_TRANSFORMER,
+        "embedding_dim": 1024,
+        "units": 1024,
+        "feedforward_dim": 4096,
+        "num_heads": 16,
+        "num_encoder_layers": 6,
+        "num_decoder_layers": 6,
+        "dropout": 0.3,
+        **_SHARED,
+    },
     "student_tiny": {**_STUDENT, "embedding_dim": 256, "units": 256, "feedforward_dim": 1536},
     "student_base": {**_STUDENT, "embedding_dim": 512, "units": 512, "feedforward_dim": 2048},
     "hybrid_tiny": {"encoder": "transformer", "decoder": "recurrent", "cell": "gru", **_TINY},
