@@ -69,6 +69,7 @@ def test_evaluate_refuses_what_has_no_effect(capsys, options, told):
         (["--errors", "strict"], "--errors would change nothing"),
         (["--alpha", "1"], "--alpha would change nothing: it takes --beam-size above 1"),
         (["--onnx-opset", "23", "--formats", "litert"], "--onnx-opset would change nothing"),
+        (["--onnx-single-files", "--formats", "litert"], "--onnx-single-files would change"),
     ],
 )
 def test_export_refuses_what_has_no_effect(capsys, options, told):

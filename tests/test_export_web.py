@@ -10,6 +10,7 @@ from kit_models import kit_models
 from web_kit import MARKS, installed_kit
 
 import keras_seq2seq
+from keras_seq2seq.exporters import outside_weights
 
 pytestmark = MARKS
 BEAM = keras_seq2seq.BeamSearch(3, 2)
@@ -48,7 +49,13 @@ def kit():
 
 
 @pytest.fixture(scope="module")
-def bundles(tmp_path_factory, subword_tokenizers):
+def monkeypatch_module():
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory, subword_tokenizers, monkeypatch_module):
     """A bundle of each model, of the Transformer also one with Attention nodes.
 
     That of the GRU has a beam search inside.
@@ -56,6 +63,8 @@ def bundles(tmp_path_factory, subword_tokenizers):
     folders = {}
     models = dict(kit_models(subword_tokenizers))
     models["transformer_23"] = models["transformer"]
+    # Tiny models have no weights that files share, so smaller ones count as large.
+    monkeypatch_module.setattr(outside_weights, "SMALLEST", 256)
     for name, model in models.items():
         folders[name] = tmp_path_factory.mktemp("bundles") / name
         parity = keras_seq2seq.export(
@@ -65,10 +74,13 @@ def bundles(tmp_path_factory, subword_tokenizers):
             quantization=["float16", "dynamic_int8"],
             beam=BEAM if name == "gru" else None,
             onnx_opset=23 if name.endswith("23") else 17,
+            onnx_single_files=name == "transformer",
             sentences=TEXTS,
             verbose=False,
         )
         assert parity.passed, str(parity)
+        shares = (folders[name] / "onnx" / "weights_float32.bin").is_file()
+        assert shares is (name != "transformer")
     return folders
 
 

@@ -16,11 +16,13 @@ from keras_seq2seq.decoding.strategies import BeamSearch
 from keras_seq2seq.exporters.litert import writer
 from keras_seq2seq.exporters.litert.builtin_operators import check_builtin_only
 from keras_seq2seq.exporters.litert.calibration import RangeProfiler, measured_ranges
-from keras_seq2seq.exporters.litert.int8 import PRODUCTS, Int8Model, Scale, int8_contents
+from keras_seq2seq.exporters.litert.int8 import PRODUCTS, Int8Model, Scale, int8_models
 from keras_seq2seq.exporters.litert.packing import packed, unpacked
 from keras_seq2seq.exporters.litert.rewriter import Rewriter
 from keras_seq2seq.exporters.litert.source_lengths import first_cache_length
+from keras_seq2seq.exporters.litert.stand_ins import StandIns
 from keras_seq2seq.exporters.litert.writer import PARTS, _converted, write_litert
+from keras_seq2seq.exporters.outside_weights import OutsideWeights
 from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.exporters.silence import silence
 from keras_seq2seq.file_formats.litert_schema import litert_schema
@@ -199,8 +201,9 @@ def test_a_recipe_may_leave_the_attention_and_take_the_projection(written):
     ]
     recipe = dataclasses.replace(PRODUCTS, operators=("FULLY_CONNECTED",), projection=True)
     batches = [np.array([ids], "int32") for ids in sources(3, seed=4)]
-    changed = int8_contents(*contents, sources=batches, vocabulary_size=WORDS, recipe=recipe)
-    graphs = [graph for content in changed for graph in unpacked(content).subgraphs]
+    models = [unpacked(content) for content in contents]
+    int8_models(models, measured_ranges(*contents, batches), WORDS, recipe)
+    graphs = [graph for model in models for graph in model.subgraphs]
     names = {tensor.name.decode(): tensor for graph in graphs for tensor in graph.tensors}
     given = {name for name in names if name.endswith("_int8")}
     assert any(names[name].shape[-1] == WORDS for name in given)
@@ -272,7 +275,7 @@ def test_export_in_int8_without_sentences_is_refused(translating_model, tmp_path
 
 
 def tiny_converted(table, kernel, bias):
-    """Returns a .tflite file in dynamic int8 that looks up rows of a table, and a product."""
+    """Returns a model in dynamic int8 that looks up rows of a table, and a product."""
 
     @tf.function(
         input_signature=[tf.TensorSpec([1, None], tf.int32), tf.TensorSpec([4, 48], tf.float32)]
@@ -286,7 +289,8 @@ def tiny_converted(table, kernel, bias):
     module.call = call
     with tempfile.TemporaryDirectory() as folder, silence():
         tf.saved_model.save(module, folder, signatures={"call": call})
-        return _converted(folder, "dynamic_int8", ["call"])
+        no_weights = StandIns(OutsideWeights(()))
+        return _converted(folder, "dynamic_int8", ["call"], no_weights).model()
 
 
 BIAS = np.linspace(-20, 20, 64, dtype="float32")
@@ -294,7 +298,7 @@ BIAS = np.linspace(-20, 20, 64, dtype="float32")
 
 def test_dynamic_int8_is_within_half_a_step_of_nasty_weights():
     wanted = nasty(64, 48), nasty(64, 48, seed=1)
-    model = unpacked(tiny_converted(*wanted, BIAS))
+    model = tiny_converted(*wanted, BIAS)
     tensors = [
         tensor
         for tensor in model.subgraphs[0].tensors
@@ -317,7 +321,7 @@ def test_a_product_whose_bias_int32_cannot_count_stays_dynamic(pruned):
     kernel[3] = 0 if pruned else kernel[3]
     kernel = kernel.astype("float32")
     expected = x @ kernel.T + BIAS
-    model = unpacked(tiny_converted(kernel, kernel, BIAS))
+    model = tiny_converted(kernel, kernel, BIAS)
     names = [tensor.name.decode() for tensor in model.subgraphs[0].tensors]
     limits = float(expected.min()), float(expected.max())
     made = Int8Model(model, dict.fromkeys(names, limits))

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from exported_models import exported, litert_runtime, same_hypotheses, source_batch
 
-from keras_seq2seq.exporters.litert.packing import ALIGNMENT, packed, unpacked
+from keras_seq2seq.exporters.litert.outside_data import OutsideData
+from keras_seq2seq.exporters.litert.packing import ALIGNMENT, packed, unpacked, write_packed
 from keras_seq2seq.file_formats.litert_schema import litert_schema
 
 
@@ -28,6 +29,46 @@ def test_what_is_packed_is_unpacked_the_same(content):
 
 def test_packing_again_changes_nothing(content):
     assert packed(unpacked(content)) == content
+
+
+def with_outside_data(content, fewest=64):
+    """Returns a model whose larger constants are made when they are read."""
+    model = unpacked(content)
+    for index, buffer in enumerate(model.buffers):
+        if buffer.data is not None and len(buffer.data) >= fewest:
+            data = buffer.data
+            rows = {"make": lambda start, end, data=data: data[start:end]}
+            buffer.data = OutsideData(index, data.shape, "u1", **rows)
+    return model
+
+
+def test_constants_that_are_made_later_are_where_they_would_be(content, tmp_path):
+    model = with_outside_data(content)
+    write_packed(model, tmp_path / "model.tflite")
+    written = (tmp_path / "model.tflite").read_bytes()
+    assert written == packed(model)
+    assert values(unpacked(written)) == values(unpacked(content))
+    start = np.frombuffer(written, "uint8").ctypes.data
+    tables = litert_schema().Model.GetRootAs(written)
+    found = [tables.Buffers(i).DataAsNumpy() for i in range(tables.BuffersLength())]
+    constants = [data for data in found if isinstance(data, np.ndarray)]
+    assert all((data.ctypes.data - start) % ALIGNMENT == 0 for data in constants)
+
+
+def test_what_a_flatbuffer_cannot_hold_lies_after_it(tmp_path, monkeypatch):
+    folder = exported("transformer").folder / "litert"
+    monkeypatch.setattr("keras_seq2seq.exporters.litert.packing.LARGEST_FLATBUFFER", 0)
+    for file in folder.glob("*_float32.tflite"):
+        write_packed(with_outside_data(file.read_bytes()), tmp_path / file.name)
+    tables = litert_schema().Model.GetRootAs((tmp_path / "model_float32.tflite").read_bytes())
+    offsets = [tables.Buffers(i).Offset() for i in range(tables.BuffersLength())]
+    assert sum(offset > 1 for offset in offsets) > 10
+    first, second = (litert_runtime(place) for place in (folder, tmp_path))
+    source_ids = source_batch(1, 5)
+    same_hypotheses(first.search(source_ids), second.search(source_ids), atol=0)
+    state, again = (runtime.encode(source_ids) for runtime in (first, second))
+    for name in state:
+        np.testing.assert_array_equal(state[name], again[name])
 
 
 def test_constants_are_aligned(content):

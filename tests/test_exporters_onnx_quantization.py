@@ -43,13 +43,16 @@ def written(request, tmp_path_factory):
         (table,) = (w for w in model.weights if w.path.endswith("embeddings"))
         table.assign(table * (np.arange(VOCABULARY) != BOS_ID)[:, None])  # as a pruned row
 
-    def kept(proto, quantization):
-        (folder / proto.graph.name).write_bytes(proto.SerializeToString())
-        return quantized(proto, quantization)
+    def kept(proto, quantization, weights):
+        whole = type(proto).FromString(proto.SerializeToString())
+        weights.put_inside(whole.graph)
+        (folder / proto.graph.name).write_bytes(whole.SerializeToString())
+        return quantized(proto, quantization, weights)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("keras_seq2seq.exporters.onnx.quantization.quantized", kept)
-        entry = write_onnx(PreparedExport(model, MAX_LENGTH), folder, QUANTIZATIONS)
+        prepared = PreparedExport(model, MAX_LENGTH, onnx_single_files=True)
+        entry = write_onnx(prepared, folder, QUANTIZATIONS)
     return folder, entry["files"], request.param
 
 

@@ -8,6 +8,7 @@
 //     console.log(best.text, best.score);
 
 import { openBundle } from "./bundle.mjs";
+import { withWeights } from "./onnx_weights.mjs";
 import { checkNumber, hypotheses, hypothesis } from "./hypotheses.mjs";
 import { openTokenizers } from "./tokenizer.mjs";
 
@@ -45,8 +46,11 @@ export async function openTranslator(location, ort, options = {}) {
   );
   const tokenizers = await openTokenizers(bundle);
   const sessions = {};
+  // What the files of a quantization share, unless each holds its weights.
+  const weights = "weights" in files ? await bundle.file(files.weights) : undefined;
   for (const name of SEARCHES[search]) {
-    const bytes = await bundle.file(files[name]);
+    const file = await bundle.file(files[name]);
+    const bytes = weights ? withWeights(file, weights) : file;
     sessions[name] = await ort.InferenceSession.create(bytes, sessionOptions);
   }
   return new Translator(bundle.manifest, ort, sessions, tokenizers, search);

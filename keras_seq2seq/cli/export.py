@@ -102,6 +102,12 @@ def _add_onnx_options(parser: argparse.ArgumentParser) -> None:
         help="version of the operators in ONNX files; 23 is faster for a Transformer, and needs "
         "onnxruntime 1.23 or later (default: %(default)s)",
     )
+    parser.add_argument(
+        "--onnx-single-files",
+        action="store_true",
+        help="give each ONNX file its weights, instead of one file of weights that all of a "
+        "quantization share and that must lie next to them",
+    )
 
 
 def _add_languages(parser: argparse.ArgumentParser) -> None:
@@ -184,6 +190,7 @@ def _export(arguments: argparse.Namespace) -> int:
         max_source_length=arguments.max_source_length,
         litert_batch_size=arguments.litert_batch_size,
         onnx_opset=arguments.onnx_opset,
+        onnx_single_files=arguments.onnx_single_files,
         languages=arguments.languages or _languages(arguments.run / "recipe.toml"),
         quality=_measured_quality(arguments.run / "report.json"),
         force=arguments.force,
@@ -260,7 +267,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.quality_metric != "bleu":
         check_used(arguments, ["tokenize"], "--quality-metric bleu")
     if "onnx" not in arguments.formats:
-        check_used(arguments, ["onnx_opset"], "--formats onnx")
+        check_used(arguments, ["onnx_opset", "onnx_single_files"], "--formats onnx")
     if not any(len(row.all_quantizations(arguments.quantization)) > 1 for row in formats):
         check_used(arguments, limits, "a quantised file to judge, see --quantization")
     if not (arguments.evaluation or arguments.shortlist or arguments.run.is_dir()):

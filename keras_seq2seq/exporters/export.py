@@ -1,6 +1,5 @@
 """Writes a bundle: every artefact into one folder that needs nothing else."""
 
-import functools
 import os
 import pathlib
 import platform
@@ -26,6 +25,7 @@ from keras_seq2seq.text.pairs import checked_texts
 from keras_seq2seq.text.tokenizer import TokenizerPair
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from keras_seq2seq.verification.latency import latency_entries, measured_latencies
+from keras_seq2seq.verification.opened import opened
 from keras_seq2seq.verification.parity import SENTENCES_FILE, Parity, verify
 from keras_seq2seq.verification.quality_gate import Gate, Verdict, judge, without_refused
 from keras_seq2seq.verification.report import write_report
@@ -53,6 +53,7 @@ def export(
     max_source_length: int | None = None,
     litert_batch_size: int = 1,
     onnx_opset: int = DEFAULT_OPSET,
+    onnx_single_files: bool = False,
     languages: Sequence[str] | None = None,
     quality: Mapping[str, Any] | None = None,
     force: bool = False,
@@ -98,6 +99,9 @@ def export(
         onnx_opset: int, 15 to 18, or 23. Version of the operators in ONNX files: 17 is read by
             onnxruntime 1.12 and later, 23 by 1.23 and later. With 23 each attention in the search
             of a Transformer is one node, which is faster.
+        onnx_single_files: Give each ONNX file its weights. Without it, the ONNX files of a
+            quantization share one file of weights, `weights_<quantization>.bin`, which must lie
+            next to them: about half the bytes, and no limit of 2 GB.
         languages: Codes of the source and of the target language, such as ("en", "fr"), for the
             manifest: servers tell them to their clients.
         quality: Measured quality of the model for the manifest, such as what `evaluate`
@@ -127,6 +131,7 @@ def export(
         max_source_length,
         litert_batch_size,
         onnx_opset,
+        onnx_single_files,
         None if languages is None else tuple(languages),
     )
     request = check(
@@ -138,11 +143,15 @@ def export(
         gate_options=gate_options,
         force=force,
     )
-    if verbose and (others := other_precisions(model)):
-        print(f"the model computes in {', '.join(others)}, its files in float32")
+    _tell_precision(model, verbose)
     parity, refused = _put(request, output_dir, quality, force=force, verbose=verbose)
     _warn(output_dir, parity, refused)
     return parity
+
+
+def _tell_precision(model: Seq2Seq, verbose: bool) -> None:
+    if verbose and (others := other_precisions(model)):
+        print(f"the model computes in {', '.join(others)}, its files in float32")
 
 
 def _put(
@@ -189,7 +198,7 @@ def _write_bundle(
     facts = _facts(prepared, artefacts)
     facts["quality"] = None if quality is None else dict(quality)
     bundle = Bundle(folder, new_manifest(folder, facts))
-    runtimes = functools.cache(bundle.runtime)
+    runtimes = opened(bundle)
 
     timed = [source for source, _ in request.gate.evaluation or ()] or texts
     latencies = measured_latencies(bundle, timed, runtimes, verbose=verbose)
@@ -199,7 +208,7 @@ def _write_bundle(
     verdicts = judge(bundle, request.gate, runtimes, latencies, judged, verbose=verbose)
     bundle = without_refused(bundle, verdicts)
     parity = verify(bundle, verbose=verbose, runtimes=runtimes)
-    runtimes.cache_clear()  # not every system can rename an open file
+    del runtimes  # not every system can rename an open file
 
     manifest = bundle.manifest
     manifest["quantization"] = [verdict.to_dict() for verdict in verdicts]

@@ -31,6 +31,8 @@ class PreparedExport:
         litert_batch_size: int > 0. Sources that a LiteRT file of its own translates at once; with 1
             there is no such file.
         onnx_opset: int, one of `OPSETS`. Version of the operators in ONNX files.
+        onnx_single_files: Whether each ONNX file holds its weights, which are else in one file
+            that all of a quantization share.
         languages: Codes of the source and of the target language, or None.
     """
 
@@ -44,6 +46,7 @@ class PreparedExport:
     max_source_length: int | None = None
     litert_batch_size: int = 1
     onnx_opset: int = DEFAULT_OPSET
+    onnx_single_files: bool = False
     languages: tuple[str, ...] | None = None
 
     @functools.cached_property

@@ -1,6 +1,7 @@
 """The request of an export, checked before anything is written."""
 
 import dataclasses
+import math
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,6 +20,8 @@ from keras_seq2seq.models.layer_changes import quantizations
 from keras_seq2seq.text.languages import language_errors
 from keras_seq2seq.verification.quality_gate import Gate
 
+FLOAT_BYTES = 4
+LARGEST_ONNX_FILE = 2**31 - 2**24  # room for the graph beside the weights
 TEXT_EXTRA, TEXT_PACKAGES = "onnx-text", ("onnxruntime_extensions",)
 
 
@@ -68,6 +71,7 @@ def check(
         *_quantization_errors(quantizations, prepared.sentences),
         *_model_errors(prepared),
         *weight_errors(prepared.model.weights, formats, quantizations),
+        *_size_errors(prepared, formats),
     ]
     if prepared.text_onnx and "onnx" not in formats:
         errors.append(f'`text_onnx` needs the format "onnx". Received: formats={formats}.')
@@ -152,6 +156,20 @@ def _source_length_errors(prepared: PreparedExport) -> list[str]:
             f"Received: {longest}."
         ]
     return []
+
+
+def _size_errors(prepared: PreparedExport, formats: Sequence[str]) -> list[str]:
+    """Returns the errors of files that would be larger than their format can be."""
+    if "onnx" not in formats or not prepared.onnx_single_files:
+        return []
+    weights = {id(weight): weight for weight in prepared.model.weights}.values()
+    size = sum(FLOAT_BYTES * math.prod(weight.shape) for weight in weights)
+    if size <= LARGEST_ONNX_FILE:
+        return []
+    return [
+        "`onnx_single_files` (--onnx-single-files) needs weights below 2 GB, the limit of a file "
+        f"of protobuf; leave it out. Received: a model with {size / 1e9:.2f} GB in float32."
+    ]
 
 
 def _check_length(prepared: PreparedExport) -> None:

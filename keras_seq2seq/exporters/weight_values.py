@@ -6,8 +6,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_seq2seq.exporters.outside_weights import numbers_of
+
 LARGEST_HALF = float(np.finfo("float16").max)
 LISTED = 10
+PART = 1 << 20  # numbers that are looked at at a time
 
 
 def weight_errors(
@@ -25,11 +28,19 @@ def weight_errors(
     """
     not_finite, too_large = [], []
     for weight in weights:
-        values = np.asarray(keras.ops.convert_to_numpy(weight)).astype("float32", copy=False)
-        if not np.isfinite(values).all():
-            not_finite.append(f"{weight.path} ({np.sum(~np.isfinite(values))} of {values.size})")
-        elif np.abs(values).max(initial=0) > LARGEST_HALF:
-            too_large.append(f"{weight.path} (to {np.abs(values).max():.3g})")
+        values = _numbers(weight)
+        bad, highest = 0, 0.0
+        # Some rows at a time: a table may be as large as all other weights.
+        for start in range(
+            0, len(values), step := max(1, PART * len(values) // max(1, values.size))
+        ):
+            part = values[start : start + step]
+            bad += int(np.sum(~np.isfinite(part)))
+            highest = max(highest, float(np.abs(part).max(initial=0)))
+        if bad:
+            not_finite.append(f"{weight.path} ({bad} of {values.size})")
+        elif highest > LARGEST_HALF:
+            too_large.append(f"{weight.path} (to {highest:.3g})")
     errors = []
     if not_finite:
         errors.append(
@@ -42,6 +53,13 @@ def weight_errors(
             f"'float16', or export it for 'onnx' alone. Received: {_listed(too_large)}."
         )
     return errors
+
+
+def _numbers(weight: Any) -> np.ndarray:
+    """Returns the numbers of a variable in float32, at least one row of them."""
+    is_float32 = str(weight.dtype) == "float32" and hasattr(weight.value, "read_value")
+    values = numbers_of(weight) if is_float32 else keras.ops.convert_to_numpy(weight)
+    return np.atleast_1d(np.asarray(values).astype("float32", copy=False))
 
 
 def _listed(names: list[str]) -> str:

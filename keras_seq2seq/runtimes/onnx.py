@@ -20,6 +20,8 @@ from keras_seq2seq.text.lines import Text, clean_text
 NEXT_PREFIX = "next_"
 REMEDY = "Export the model to ONNX again."
 TEXT_FUNCTION = "translate_text_greedy"
+# Among the files of a quantization: the weights that all others read.
+WEIGHTS_ENTRY = "weights"
 DTYPES = {"float": "float32", "double": "float64"}
 
 
@@ -69,6 +71,10 @@ class OnnxRuntime(Runtime):
         new = {name.removeprefix(NEXT_PREFIX): value for name, value in outputs.items()}
         return log_probs, {**state, **new}
 
+    def release(self) -> None:
+        for file in self._files.values():
+            file.close()
+
     @property
     def takes_texts(self) -> bool:
         """True if there is a file with the tokenizers inside."""
@@ -116,7 +122,11 @@ class OnnxRuntime(Runtime):
 def open_onnx(artefact: ArtefactFiles) -> OnnxRuntime:
     """Opens the ONNX files of a bundle."""
     assert isinstance(artefact.files, Mapping)
-    files = {function: artefact.path / name for function, name in artefact.files.items()}
+    files = {
+        function: artefact.path / name
+        for function, name in artefact.files.items()
+        if function != WEIGHTS_ENTRY
+    }
     return OnnxRuntime(
         files,
         beam=artefact.beam,
@@ -136,6 +146,10 @@ class _File:
         self.num_threads = num_threads
         self._signatures = signatures
         self._session: Any = None
+
+    def close(self) -> None:
+        """Frees the memory of the file until it is used again."""
+        self._session = None
 
     def run(self, inputs: Arrays) -> Arrays:
         """Returns all outputs by name; ignores inputs that the file does not have."""

@@ -1,6 +1,7 @@
 """Measures the range of each tensor of a LiteRT file, loops included."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ Ranges = dict[str, tuple[float, float]]
 
 
 def measured_ranges(
-    translate: bytes, steps: bytes, sources: Iterable[np.ndarray]
+    translate: bytes | Path, steps: bytes | Path, sources: Iterable[np.ndarray]
 ) -> tuple[Ranges, Ranges]:
     """Runs two files and returns the least and greatest value of each of their tensors.
 
@@ -57,12 +58,12 @@ class RangeProfiler:
     """Runs signatures of a LiteRT file and keeps the ranges of all their tensors.
 
     Args:
-        content: The .tflite file.
+        content: The .tflite file, or its path, from which it is mapped.
     Raises:
         ImportError: See `measured_ranges`.
     """
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes | Path) -> None:
         try:
             from ai_edge_litert import _pywrap_tfl_calibration
             from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -70,7 +71,9 @@ class RangeProfiler:
             what = "A LiteRT file in int8 needs the profiler of ai-edge-litert 2.3"
             raise missing_package(what, "litert", error) from error
         plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        self._python = Interpreter(model_content=content, experimental_op_resolver_type=plain)
+        is_path = isinstance(content, Path)
+        given = {"model_path": str(content)} if is_path else {"model_content": content}
+        self._python = Interpreter(**given, experimental_op_resolver_type=plain)
         self._invoke = _pywrap_tfl_calibration.InvokeWithCalibration
         # The profiler needs the native interpreter, which the public one wraps.
         self._native: Any = self._python._interpreter

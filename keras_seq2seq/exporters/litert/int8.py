@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_seq2seq.exporters.litert.calibration import Ranges, measured_ranges
-from keras_seq2seq.exporters.litert.packing import packed, unpacked
+from keras_seq2seq.exporters.litert.calibration import Ranges
 from keras_seq2seq.file_formats.litert_schema import litert_schema
 
 LEAST, LEVELS = -128, 255
@@ -54,31 +53,27 @@ PRODUCTS = Int8Recipe(
 )
 
 
-def int8_contents(
-    translate: bytes,
-    steps: bytes,
-    *others: bytes,
-    sources: Iterable[np.ndarray],
+def int8_models(
+    models: Sequence[Any],
+    measured: tuple[Ranges, Ranges],
     vocabulary_size: int,
     recipe: Int8Recipe = PRODUCTS,
-) -> list[bytes]:
-    """Returns the files with products that are computed in int8, with the same fixed scales.
+) -> None:
+    """Changes models so that products are computed in int8, with the same fixed scales.
 
     Args:
-        translate, steps: .tflite files in dynamic int8, see `measured_ranges`.
-        *others: Files of the same model that need not be measured.
-        sources: int32, shape (1, source_length) each. The scales are measured on them.
+        models: `ModelT` of files in dynamic int8: whole translations, the steps, and others that
+            need not be measured.
+        measured: What `measured_ranges` found for the first two.
         vocabulary_size: int > 0. Columns of the product that gives the logits.
         recipe: What is computed in int8.
     """
-    measured = measured_ranges(translate, steps, sources)
     all_ranges: Iterable[Ranges] = itertools.chain(measured, itertools.repeat({}))
-    pairs = zip((translate, steps, *others), all_ranges, strict=False)
-    models = [Int8Model(unpacked(content), ranges) for content, ranges in pairs]
-    ranges = joined(model.product_ranges for model in models)
-    for model in models:
+    pairs = zip(models, all_ranges, strict=False)
+    found = [Int8Model(model, ranges) for model, ranges in pairs]
+    ranges = joined(model.product_ranges for model in found)
+    for model in found:
         model.quantize(recipe, vocabulary_size, ranges)
-    return [packed(model.model) for model in models]
 
 
 @dataclasses.dataclass(frozen=True)

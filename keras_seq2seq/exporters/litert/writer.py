@@ -1,5 +1,6 @@
 """Writes LiteRT files: whole translations for every mobile API, and the steps for a host."""
 
+import contextlib
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -11,13 +12,17 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from keras_seq2seq.exporters.litert.builtin_operators import BUILTIN_ONLY, check_builtin_only
+from keras_seq2seq.exporters.litert.calibration import measured_ranges
 from keras_seq2seq.exporters.litert.compact import compact
+from keras_seq2seq.exporters.litert.converted import Converted
 from keras_seq2seq.exporters.litert.embedding_lookup import with_embedding_lookup
 from keras_seq2seq.exporters.litert.fast_operators import fast_operators
-from keras_seq2seq.exporters.litert.int8 import int8_contents
-from keras_seq2seq.exporters.litert.packing import packed, unpacked
+from keras_seq2seq.exporters.litert.int8 import int8_models
+from keras_seq2seq.exporters.litert.packing import write_packed
 from keras_seq2seq.exporters.litert.portable import portable
 from keras_seq2seq.exporters.litert.source_lengths import first_cache_length, source_lengths
+from keras_seq2seq.exporters.litert.stand_ins import Changed, StandIns
+from keras_seq2seq.exporters.outside_weights import OutsideWeights
 from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.exporters.signatures import ExportedModels, Signatures, described
 from keras_seq2seq.exporters.silence import silence
@@ -73,54 +78,103 @@ def write_litert(
         for quantization in quantizations
     }
     lengths = source_lengths(prepared.longest_source)
-    with tempfile.TemporaryDirectory() as frozen_folder:
-        frozen = _saved(prepared, lengths, Path(frozen_folder))
-        converted: dict[str, dict[str, bytes]] = {}
-        for quantization, names in files.items():
-            base = "dynamic_int8" if quantization == "int8" else quantization
-            if base not in converted:
-                converted[base] = {
-                    part: _converted(Path(frozen_folder) / part, base, list(functions))
-                    for part, functions in frozen.items()
-                }
-            contents: Mapping[str, bytes] = converted[base]
-            if quantization == "int8":
-                words = target_vocabulary_size(prepared.model.decoder)
-                given = (contents[part] for part in parts)
-                changed = int8_contents(*given, sources=sources, vocabulary_size=words)
-                contents = dict(zip(parts, changed, strict=True))
-            for part, name in names.items():
-                content = packed(compact(portable(fast_operators(unpacked(contents[part])))))
-                check_builtin_only(content, folder / name)
-                (folder / name).write_bytes(content)
+    frozen = {}
+    # A second time if a layer computes something of its weights, for which numbers are needed.
+    for weights in (prepared.model.weights, ()):
+        with tempfile.TemporaryDirectory() as room, contextlib.suppress(Changed):
+            stand_ins = StandIns(OutsideWeights(weights), prepared.model.weights)
+            frozen = _saved(prepared, lengths, Path(room), stand_ins)
+            _Files(prepared, Path(room), frozen, stand_ins).write(folder, files, sources)
+            break
     signatures = {name: described(f) for part in frozen.values() for name, f in part.items()}
     entry = {"files": files, "signatures": signatures, "source_lengths": list(lengths)}
     return entry if rows == 1 else {**entry, "batch_size": rows}
 
 
+class _Files:
+    """The files of all quantizations, from functions that were traced once.
+
+    Args:
+        prepared: What to write.
+        room: Folder with a SavedModel of each part.
+        frozen: The functions of each part.
+        stand_ins: The constants that stand for weights in them.
+    """
+
+    def __init__(
+        self,
+        prepared: PreparedExport,
+        room: Path,
+        frozen: Mapping[str, Mapping[str, Any]],
+        stand_ins: StandIns,
+    ) -> None:
+        self._prepared = prepared
+        self._room = room
+        self._frozen = frozen
+        self._stand_ins = stand_ins
+        self._converted: dict[str, dict[str, Converted]] = {}
+
+    def write(
+        self, folder: Path, files: Mapping[str, Mapping[str, str]], sources: Sequence[np.ndarray]
+    ) -> None:
+        """Writes the files, whose names are given by quantization and part."""
+        for quantization, names in files.items():
+            models = self._models("dynamic_int8" if quantization == "int8" else quantization)
+            if quantization == "int8":
+                self._make_int8(models, sources)
+            for part, name in names.items():
+                model = compact(portable(fast_operators(models[part])))
+                check_builtin_only(model, folder / name)
+                write_packed(model, folder / name)
+
+    def _models(self, quantization: str) -> dict[str, Any]:
+        """Returns the `ModelT` of each part, each time new ones, to be changed."""
+        if quantization not in self._converted:
+            self._converted[quantization] = {
+                part: _converted(self._room / part, quantization, [*functions], self._stand_ins)
+                for part, functions in self._frozen.items()
+            }
+        return {part: one.model() for part, one in self._converted[quantization].items()}
+
+    def _make_int8(self, models: Mapping[str, Any], sources: Sequence[np.ndarray]) -> None:
+        paths = {part: self._room / f"{part}.tflite" for part in (TRANSLATE, STEPS)}
+        for part, path in paths.items():
+            write_packed(models[part], path)
+        measured = measured_ranges(paths[TRANSLATE], paths[STEPS], sources)
+        words = target_vocabulary_size(self._prepared.model.decoder)
+        int8_models([models[part] for part in self._frozen], measured, words)
+
+
 def _saved(
-    prepared: PreparedExport, lengths: Sequence[int], folder: Path
+    prepared: PreparedExport, lengths: Sequence[int], folder: Path, stand_ins: StandIns
 ) -> dict[str, dict[str, Any]]:
     """Saves the functions of each file, with their weights as constants; returns them by part."""
     with silence():
         signatures = prepared.fixed.over(_looked_up(prepared.fixed.models))
-        steps = {name: _frozen(signatures, name) for name in ("encode", "decode_step")}
+        steps = {name: _frozen(signatures, name, stand_ins) for name in ("encode", "decode_step")}
         searches = [name for name in signatures.functions if name not in steps]
-        frozen = {TRANSLATE: _searches(signatures, searches, lengths, 1), STEPS: steps}
+        frozen = {TRANSLATE: _searches(signatures, searches, lengths, stand_ins), STEPS: steps}
         if prepared.litert_batch_size > 1:
-            frozen[BATCH] = _searches(signatures, searches, lengths, prepared.litert_batch_size)
+            rows = prepared.litert_batch_size
+            frozen[BATCH] = _searches(signatures, searches, lengths, stand_ins, rows)
         for part, functions in frozen.items():
             tf.saved_model.save(tf.Module(), folder / part, signatures=functions)
     return frozen
 
 
 def _searches(
-    signatures: Signatures, names: Sequence[str], lengths: Sequence[int], rows: int
+    signatures: Signatures,
+    names: Sequence[str],
+    lengths: Sequence[int],
+    stand_ins: StandIns,
+    rows: int = 1,
 ) -> dict[str, Any]:
     """Returns each search for each source length, of so many sources at once."""
     prefix = "" if rows == 1 else f"{rows}x"
     return {
-        f"{name}_{prefix}{length}": _frozen(_in_stages(signatures, length), name, length, rows)
+        f"{name}_{prefix}{length}": _frozen(
+            _in_stages(signatures, length), name, stand_ins, length, rows
+        )
         for name in names
         for length in lengths
     }
@@ -138,9 +192,13 @@ def _in_stages(signatures: Signatures, source_length: int) -> Signatures:
 
 
 def _frozen(
-    signatures: Signatures, name: str, source_length: int | None = None, rows: int = 1
+    signatures: Signatures,
+    name: str,
+    stand_ins: StandIns,
+    source_length: int | None = None,
+    rows: int = 1,
 ) -> Any:
-    """Returns a function with its weights as constants.
+    """Returns a function with its weights, or what stands for them, as constants.
 
     Given the variables of Keras 3, the converter writes a file without weights, which fails only
     when it runs.
@@ -149,7 +207,14 @@ def _frozen(
     function = getattr(signatures, name)
     if source_length is not None:
         function = _without_bool(function)
-    concrete = tf.function(function, autograph=False).get_concrete_function(**specs)
+
+    def with_stand_ins(**tensors: Any) -> dict[str, Any]:
+        return stand_ins.called_with(lambda: function(**tensors))
+
+    concrete = tf.function(with_stand_ins, autograph=False).get_concrete_function(**specs)
+    if not concrete.captured_inputs:
+        return concrete
+    # Of variables that belong to no layer of the model.
     constant = convert_variables_to_constants_v2(concrete, lower_control_flow=False)
     wrapped = tf.function(_named(constant, concrete.structured_outputs), autograph=False)
     return wrapped.get_concrete_function(**specs)
@@ -179,7 +244,9 @@ def _named(function: Any, outputs: dict[str, Any]) -> Callable[..., Any]:
     return call
 
 
-def _converted(frozen_folder: Path, quantization: str, functions: list[str]) -> bytes:
+def _converted(
+    frozen_folder: Path, quantization: str, functions: list[str], stand_ins: StandIns
+) -> Converted:
     try:
         with silence():
             converter = tf.lite.TFLiteConverter.from_saved_model(
@@ -190,7 +257,11 @@ def _converted(frozen_folder: Path, quantization: str, functions: list[str]) -> 
                 converter.optimizations = [tf.lite.Optimize.DEFAULT]
             if quantization == "float16":
                 converter.target_spec.supported_types = [tf.float16]
-            return converter.convert()
+            # Constants after the flatbuffer are neither copied again nor bounded by its 2 GB.
+            converter._experimental_use_buffer_offset = True
+            return Converted(converter.convert(), stand_ins)
+    except Changed:
+        raise
     except Exception as error:
         if foreign := sorted(set(FOREIGN.findall(str(error)))):
             raise ValueError(f"{BUILTIN_ONLY} Received: {', '.join(foreign)}.") from error

@@ -1,13 +1,21 @@
 """Turns a traced function into a checked ONNX graph with tf2onnx."""
 
 import contextlib
+import dataclasses
+import functools
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from keras_seq2seq.exporters import silence as standard_error
 from keras_seq2seq.exporters.onnx.opsets import NEWEST_OF_TF2ONNX
+from keras_seq2seq.exporters.onnx.weights import Numbers, Weights, key_of
+from keras_seq2seq.exporters.outside_weights import OutsideWeights
 from keras_seq2seq.runtimes.onnx import NEXT_PREFIX
+
+FLOAT = np.dtype("float32")
 
 # The optimizers of tf2onnx in its order, without those for images and quantised graphs.
 OPTIMIZERS = (
@@ -38,33 +46,99 @@ def silence() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def convert(signatures: Any, function: str, opset_version: int, handlers: dict[str, Any]) -> Any:
-    """Returns one function as a checked onnx.ModelProto."""
+@dataclasses.dataclass(frozen=True)
+class Conversion:
+    """What the functions of an export have in common.
+
+    Args:
+        opset_version: Version of the ONNX operators.
+        handlers: Handlers of tf2onnx for operators that stand for native nodes.
+        outside: The large weights of the model, which are kept outside its graphs.
+        stand_ins: The numbers of each weight that is an input while a function is converted, by
+            its name; handlers add some.
+        weights: Where the numbers of the graphs' constants are found.
+    """
+
+    opset_version: int
+    handlers: dict[str, Any]
+    outside: OutsideWeights
+    stand_ins: dict[str, Numbers]
+    weights: Weights = dataclasses.field(default_factory=Weights)
+
+    def graph(self, signatures: Any, function: str) -> Any:
+        """Returns one function as a checked onnx.ModelProto; `weights` holds its numbers."""
+        from keras_seq2seq.exporters.onnx.attention import FIRST_OPSET, fuse_attention
+        from keras_seq2seq.exporters.onnx.fold import fold
+        from keras_seq2seq.exporters.onnx.simplify import simplify
+        from keras_seq2seq.version import __version__
+
+        proto = self._translated(signatures, function)
+        del proto.opset_import[1:]
+        _check_operators(proto, function)
+        self._name_weights(proto.graph)
+        fold(proto.graph, self.weights)
+        simplify(proto, self.weights)
+        _raise_opset(proto, self.opset_version)
+        # One node rounds differently from Keras, so states and steps keep Keras' own nodes.
+        if self.opset_version >= FIRST_OPSET and function.startswith("translate"):
+            fuse_attention(proto)
+            simplify(proto, self.weights)
+        _name_axes(proto.graph)
+        proto.producer_name, proto.producer_version = "keras_seq2seq", __version__
+        proto.graph.name, proto.graph.doc_string = function, ""
+        check_graph(proto)
+        return proto
+
+    def _translated(self, signatures: Any, function: str) -> Any:
+        """Traces a function with its weights as inputs, and has tf2onnx translate it."""
+        import tensorflow as tf
+
+        specs = list(signatures.specs(function).values())
+        names = list(signatures.specs(function))
+        call = _positional(getattr(signatures, function), [*names])
+        count = len(specs)
+
+        def with_weights(*tensors: Any) -> dict[str, Any]:
+            return self.outside.called_with(tensors[count:], lambda: call(*tensors[:count]))
+
+        for i, variable in enumerate(self.outside.variables):
+            names.append(self.outside.names[i])
+            specs.append(tf.TensorSpec(variable.shape, tf.float32, f"weight_{i}"))
+            read = functools.partial(self.outside.numbers, i)
+            self.stand_ins[names[-1]] = Numbers.seen(FLOAT, tuple(variable.shape), read)
+        traced = tf.function(with_weights, autograph=False).get_concrete_function(*specs)
+        handlers = {**self.handlers, "SelectV2": (_write_where, [])}
+        return _translated(traced, names, min(self.opset_version, NEWEST_OF_TF2ONNX), handlers)
+
+    def _name_weights(self, graph: Any) -> None:
+        """Makes the inputs that stand for weights constants, whose numbers are elsewhere."""
+        inputs = []
+        for value in graph.input:
+            if value.name in self.stand_ins:
+                tensor = self.weights.tensor(self.stand_ins[value.name], value.name)
+                graph.initializer.append(tensor)
+            else:
+                inputs.append(type(value).FromString(value.SerializeToString()))
+        del graph.input[:]
+        graph.input.extend(inputs)
+
+
+def check_graph(proto: Any) -> None:
+    """Checks a model whose weights are elsewhere: for that they count as inputs."""
     import onnx
-    import tensorflow as tf
 
-    from keras_seq2seq.exporters.onnx.attention import FIRST_OPSET, fuse_attention
-    from keras_seq2seq.exporters.onnx.simplify import simplify
-    from keras_seq2seq.version import __version__
-
-    specs = signatures.specs(function)
-    call = _positional(getattr(signatures, function), list(specs))
-    traced = tf.function(call, autograph=False).get_concrete_function(*specs.values())
-    handlers = {**handlers, "SelectV2": (_write_where, [])}
-    proto = _translated(traced, list(specs), min(opset_version, NEWEST_OF_TF2ONNX), handlers)
-    del proto.opset_import[1:]
-    _check_operators(proto, function)
-    simplify(proto)
-    _raise_opset(proto, opset_version)
-    # One node rounds differently from Keras, so states and steps keep Keras' own nodes.
-    if opset_version >= FIRST_OPSET and function.startswith("translate"):
-        fuse_attention(proto)
-        simplify(proto)
-    _name_axes(proto.graph)
-    proto.producer_name, proto.producer_version = "keras_seq2seq", __version__
-    proto.graph.name, proto.graph.doc_string = function, ""
-    onnx.checker.check_model(proto, full_check=True)
-    return proto
+    copy = type(proto)()
+    copy.CopyFrom(proto)
+    kept = []
+    for tensor in copy.graph.initializer:
+        if key_of(tensor):
+            value = onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+            copy.graph.input.append(value)
+        else:
+            kept.append(type(tensor).FromString(tensor.SerializeToString()))
+    del copy.graph.initializer[:]
+    copy.graph.initializer.extend(kept)
+    onnx.checker.check_model(copy, full_check=True)
 
 
 def _translated(

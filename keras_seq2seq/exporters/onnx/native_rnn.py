@@ -1,13 +1,20 @@
 """Native ONNX GRU, LSTM and RNN nodes for the recurrent layers of an encoder."""
 
 import dataclasses
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_seq2seq.exporters import outside_weights
+from keras_seq2seq.exporters.onnx.weights import Numbers
 from keras_seq2seq.models.gru import GRU
+
+# The inputs that stand for weights of recurrent layers while a function is converted.
+RNN_WEIGHT = "keras_seq2seq_rnn_{}_{}"
 
 KINDS = {
     keras.layers.SimpleRNN: "RNN",
@@ -31,9 +38,13 @@ class NativeRNNs:
     activations, go_backwards, stateful, other merge modes, subclasses) stay as they are and become
     a Loop: correct, but slower. Masks must be padding on the right; padded positions of the output
     are zero, where Keras repeats the last real one.
+
+    Args:
+        stand_ins: Gets the numbers of each weight that becomes an input of the graph, by its name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stand_ins: dict[str, Numbers] | None = None) -> None:
+        self._stand_ins = {} if stand_ins is None else stand_ins
         self._nodes: list[NativeNode] = []
         self._numbers: dict[int, int] = {}
 
@@ -61,7 +72,7 @@ class NativeRNNs:
                 "Recurrent layers must be traced for the CPU. Received: one traced for a GPU; "
                 "export with CUDA_VISIBLE_DEVICES=-1."
             )
-        self._nodes[number - 1].write(graph, placeholder)
+        self._stand_ins |= self._nodes[number - 1].write(graph, placeholder, number)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +87,7 @@ class NativeNode:
     """
 
     kind: str
-    weights: tuple[np.ndarray, np.ndarray, np.ndarray]
+    weights: dict[str, Numbers]
     attributes: dict[str, Any]
 
     @classmethod
@@ -90,11 +101,19 @@ class NativeNode:
         }
         if kind == "GRU":
             attributes["linear_before_reset"] = int(directions[0].reset_after)
-        w, r, b = (np.stack(part) for part in zip(*map(_onnx_weights, directions), strict=True))
-        return cls(kind, (w, r, b), attributes)
+        return cls(kind, _weights(kind, directions), attributes)
 
-    def write(self, graph: Any, placeholder: Any) -> None:
-        """Writes the node in place of a placeholder, with its outputs batch first."""
+    def write(self, graph: Any, placeholder: Any, number: int = 0) -> dict[str, Numbers]:
+        """Writes the node in place of a placeholder, with its outputs batch first.
+
+        Args:
+            graph: A graph of tf2onnx.
+            placeholder: The node of it that stands for this one.
+            number: Tells the layers of a model apart.
+        Returns:
+            The numbers of large weights, by the name of the input of the graph that is for them.
+        """
+        from onnx import TensorProto
         from tf2onnx.utils import make_name
 
         def add(kind: str, *inputs: str, **kwargs: Any) -> list[str]:
@@ -112,17 +131,26 @@ class NativeNode:
         graph.remove_node(placeholder.name)
 
         (by_time,) = add("Transpose", x, attr={"perm": [1, 0, 2]})
-        w, r, b = (constant(k, v) for k, v in zip("WRB", self.weights, strict=True))
-        inputs = (by_time, w, r, b, lengths, *initial)
+        names, large = [], {}
+        for label, numbers in self.weights.items():
+            if is_large(numbers):
+                names.append(RNN_WEIGHT.format(number, label))
+                large[names[-1]] = numbers
+                if names[-1] not in graph.input_names:
+                    graph.add_graph_input(names[-1], TensorProto.FLOAT, list(numbers.shape))
+            else:
+                names.append(constant(label, numbers.array()))
+        inputs = (by_time, *names, lengths, *initial)
         y, *finals = add(self.kind, *inputs, attr=self.attributes, output_count=1 + parts)
         # (length, directions, batch, units) -> (batch, length, directions * units)
         (by_row,) = add("Transpose", y, attr={"perm": [2, 0, 1, 3]})
-        size = len(self.weights[0]) * self.attributes["hidden_size"]
+        size = self.weights["W"].shape[0] * self.attributes["hidden_size"]
         flat = constant("shape", np.array([0, 0, size], "int64"))
         add("Reshape", by_row, flat, outputs=outputs[:1], shapes=shapes[:1], dtypes=dtypes[:1])
         for i, final in enumerate(finals, 1):
             # TensorFlow does not know the shape of a placeholder's cell state.
             add("Identity", final, outputs=[outputs[i]], shapes=[shapes[1]], dtypes=[dtypes[1]])
+        return large
 
 
 class PlaceholderRNN(keras.layers.Layer):
@@ -200,6 +228,11 @@ def is_covered(layer: keras.layers.Layer) -> bool:
     )
 
 
+def is_large(numbers: Numbers) -> bool:
+    """Returns True if numbers are kept outside a graph."""
+    return numbers.count >= outside_weights.SMALLEST
+
+
 def _has_native_cell(layer: keras.layers.Layer) -> bool:
     if type(layer) not in KINDS or layer.stateful:
         return False
@@ -213,8 +246,25 @@ def _directions(layer: keras.layers.Layer) -> list[Any]:
     return [layer]
 
 
-def _onnx_weights(layer: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns W (gates * units, size), R (gates * units, units) and B (2 * gates * units,)."""
+def _weights(kind: str, directions: Sequence[Any]) -> dict[str, Numbers]:
+    """Returns W, R and B of a node; large ones are read when they are needed."""
+    units, rows = directions[0].units, len(GATE_ORDER[kind]) * directions[0].units
+    shapes = {"W": (rows, directions[0].cell.kernel.shape[0]), "R": (rows, units), "B": (2 * rows,)}
+
+    def made(label: str) -> np.ndarray:
+        return np.stack([_onnx_weights(layer, label) for layer in directions])
+
+    found = {}
+    for label, shape in shapes.items():
+        read = functools.partial(made, label)
+        numbers = Numbers.seen(np.dtype("float32"), (len(directions), *shape), read)
+        # While the node is written, TensorFlow cannot read variables.
+        found[label] = numbers if is_large(numbers) else Numbers.of(numbers.array())
+    return found
+
+
+def _onnx_weights(layer: Any, label: str) -> np.ndarray:
+    """Returns W (gates * units, size), R (gates * units, units) or B (2 * gates * units,)."""
     order = GATE_ORDER[KINDS[type(layer)]]
 
     def rows(values: Any) -> np.ndarray:
@@ -222,13 +272,12 @@ def _onnx_weights(layer: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return np.concatenate([blocks[i] for i in order], axis=-1).T
 
     cell = layer.cell
-    kernel, recurrent = (
-        rows(keras.ops.convert_to_numpy(value).astype("float32"))
-        for value in (cell.kernel, cell.recurrent_kernel)
-    )
-    bias = np.zeros((2, len(kernel)), "float32")
+    if label != "B":
+        kernel = cell.kernel if label == "W" else cell.recurrent_kernel
+        return rows(keras.ops.convert_to_numpy(kernel).astype("float32", copy=False))
+    bias = np.zeros((2, len(order) * layer.units), "float32")
     if layer.use_bias:
         # A GRU with reset_after has both biases, every other layer only the input's.
         given = np.atleast_2d(keras.ops.convert_to_numpy(cell.bias))
         bias[: len(given)] = [rows(row) for row in given]
-    return kernel, recurrent, bias.reshape(-1)
+    return bias.reshape(-1)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_seq2seq.exporters.onnx.weights import key_of
 from keras_seq2seq.file_formats.onnx_graph import graphs, nodes, rename
 
 OPEN_END = 10**9  # tf2onnx writes this for a slice with an open end
@@ -53,7 +54,9 @@ class _Rules:
     def _constant(self, name: str) -> np.ndarray | None:
         from onnx import numpy_helper
 
-        return numpy_helper.to_array(self.constants[name]) if name in self.constants else None
+        tensor = self.constants.get(name)
+        # No rule reads a weight, whose numbers are elsewhere.
+        return None if tensor is None or key_of(tensor) else numpy_helper.to_array(tensor)
 
     def _whole_slice(self, node: Any) -> str | None:
         """A slice that keeps everything is its input."""

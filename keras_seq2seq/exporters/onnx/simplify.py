@@ -1,12 +1,11 @@
 """Simplifies the graphs of tf2onnx: fewer nodes, less work in loops, reproducible bytes."""
 
-import hashlib
+import math
 import re
 from typing import Any
 
-import numpy as np
-
 from keras_seq2seq.exporters.onnx.rules import apply_rules
+from keras_seq2seq.exporters.onnx.weights import Weights
 from keras_seq2seq.file_formats.onnx_graph import (
     graphs,
     inner_graphs,
@@ -17,7 +16,7 @@ from keras_seq2seq.file_formats.onnx_graph import (
 )
 
 
-def simplify(model: Any) -> None:
+def simplify(model: Any, weights: Weights | None = None) -> None:
     """Simplifies an onnx.ModelProto in place; inputs, outputs and their values stay.
 
     tf2onnx carries weights and source tensors through a Loop, which copies them at every step; here
@@ -27,6 +26,7 @@ def simplify(model: Any) -> None:
 
     Args:
         model: A model that uses only the standard operator domain.
+        weights: The numbers of its large constants; with None it has them itself.
     """
     import onnx
 
@@ -42,7 +42,7 @@ def simplify(model: Any) -> None:
         _capture_invariants(owner, loop)
         _hoist_invariants(owner, loop)
     apply_rules(graph, shapes)
-    _merge_constants(graph)
+    _merge_constants(graph, weights or Weights())
     _order_equal_outputs(graph)
     sort(graph)
     _drop_unused_constants(graph)
@@ -133,23 +133,25 @@ def known_shapes(graph: Any) -> dict[str, list[int | None]]:
     return result
 
 
-def _merge_constants(graph: Any) -> None:
-    """Stores equal constants once, and drops a matrix that is the transpose of another."""
-    from onnx import helper, numpy_helper
+def _merge_constants(graph: Any, weights: Weights) -> None:
+    """Stores equal constants once, and drops a matrix that is the transpose of another.
 
-    def fingerprint(value: np.ndarray) -> tuple[Any, ...]:
-        content = value.astype(str) if value.dtype == object else value
-        return value.dtype, value.shape, hashlib.sha256(content.tobytes()).digest()
+    Of these two the one stays of which rows are read, as in the files that only embed.
+    """
+    from onnx import helper
 
+    read_by_row = {node.input[0] for node in nodes(graph) if node.op_type == "Gather"}
     seen: dict[tuple[Any, ...], str] = {}
     merged: dict[str, str] = {}
-    for tensor in graph.initializer:
-        value = numpy_helper.to_array(tensor)
-        same = seen.setdefault(fingerprint(value), tensor.name)
+    shapes = {(tensor.data_type, tuple(tensor.dims)) for tensor in graph.initializer}
+    for tensor in sorted(graph.initializer, key=lambda one: one.name not in read_by_row):
+        same = seen.setdefault(weights.fingerprint(tensor), tensor.name)
         if same != tensor.name:
             merged[tensor.name] = merged.get(same, same)
-        elif value.ndim == 2 and value.size > value.shape[0] > 1:
-            turned = seen.get(fingerprint(value.T))
+        elif len(tensor.dims) == 2 and math.prod(tensor.dims) > tensor.dims[0] > 1:
+            if (tensor.data_type, tuple(reversed(tensor.dims))) not in shapes:
+                continue
+            turned = seen.get(weights.fingerprint(tensor, transposed=True))
             if turned not in (None, tensor.name):
                 merged[tensor.name] = f"{turned}/transposed"
                 node = helper.make_node(

@@ -1,10 +1,12 @@
 """Finds the nodes that make and read the values of an ONNX graph."""
 
 import collections
+import math
 from typing import Any
 
 import numpy as np
 
+from keras_seq2seq.exporters.onnx.weights import key_of
 from keras_seq2seq.file_formats.onnx_graph import graphs, nodes
 
 
@@ -47,11 +49,11 @@ class Values:
         """Returns the numbers of a constant; raises `Unlike` if it is none of this size."""
         from onnx import numpy_helper
 
-        if name not in self._constants:
+        tensor = self._constants.get(name)
+        # No rule reads a weight, whose numbers are elsewhere.
+        if tensor is None or key_of(tensor) or size not in (None, math.prod(tensor.dims)):
             raise Unlike
-        numbers: np.ndarray = numpy_helper.to_array(self._constants[name])
-        if size not in (None, numbers.size):
-            raise Unlike
+        numbers: np.ndarray = numpy_helper.to_array(tensor)
         return numbers
 
 

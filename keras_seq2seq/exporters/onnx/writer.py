@@ -4,16 +4,18 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from keras_seq2seq.exporters.onnx.conversion import convert, silence
+from keras_seq2seq.exporters.onnx.conversion import Conversion, silence
+from keras_seq2seq.exporters.onnx.files import SharedWeights, write_whole
 from keras_seq2seq.exporters.onnx.opsets import opset_errors
-from keras_seq2seq.exporters.onnx.placement import place_weights
 from keras_seq2seq.exporters.onnx.text import add_tokenizers
+from keras_seq2seq.exporters.onnx.weights import Numbers
+from keras_seq2seq.exporters.outside_weights import OutsideWeights
 from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.exporters.signatures import Signatures
-from keras_seq2seq.formats import check_quantizations
+from keras_seq2seq.formats import EXACT, check_quantizations
 from keras_seq2seq.installed import missing_package
 from keras_seq2seq.models.contract import TrainedModel
-from keras_seq2seq.runtimes.onnx import TEXT_FUNCTION
+from keras_seq2seq.runtimes.onnx import TEXT_FUNCTION, WEIGHTS_ENTRY
 
 FILES = {
     "encode": "encoder.onnx",
@@ -22,6 +24,8 @@ FILES = {
     "translate_beam": "translate_beam.onnx",
     "translate_text_greedy": "translate_text_greedy.onnx",
 }
+# What the files of one quantization share, unless each holds its weights.
+WEIGHTS = "weights_{}.bin"
 OTHER_PRECISIONS = {"bfloat16", "float16", "float64"}
 
 
@@ -63,40 +67,59 @@ def write_onnx(
 
     folder.mkdir(parents=True, exist_ok=True)
     with silence():
-        signatures, handlers = _native(prepared.growing, opset_version)
+        conversion, signatures = _prepared_conversion(prepared)
+        weights = conversion.weights
+        shared = {
+            quantization: SharedWeights(folder / WEIGHTS.format(quantization), weights)
+            for quantization in (() if prepared.onnx_single_files else quantizations)
+        }
+
+        def write(proto: Any, quantization: str, path: pathlib.Path) -> str:
+            if shared:
+                shared[quantization].write(proto, path)
+            else:
+                write_whole(proto, weights, path)
+            return path.name
+
         files: dict[str, dict[str, str]] = {quantization: {} for quantization in quantizations}
         described = {}
         for function in signatures.functions:
-            proto = convert(signatures, function, opset_version, handlers)
+            proto = conversion.graph(signatures, function)
             described[function] = _describe(proto.graph)
             for quantization, names in files.items():
                 path = folder / FILES[function]
                 written = proto
-                if quantization != "float32":
+                if quantization != EXACT:
                     path = path.with_stem(f"{path.stem}_{quantization}")
-                    written = quantized(proto, quantization)
-                _write(written, path)
-                names[function] = path.name
+                    written = quantized(proto, quantization, weights)
+                names[function] = write(written, quantization, path)
             if function == "translate_greedy" and prepared.text_onnx:
                 assert prepared.tokenizers is not None
                 add_tokenizers(proto, prepared.tokenizers)
-                _write(proto, folder / FILES[TEXT_FUNCTION])
+                names = files[EXACT]
+                names[TEXT_FUNCTION] = write(proto, EXACT, folder / FILES[TEXT_FUNCTION])
                 described[TEXT_FUNCTION] = _describe(proto.graph)
-                files["float32"][TEXT_FUNCTION] = FILES[TEXT_FUNCTION]
+    for quantization, one in shared.items():
+        if one.path.is_file():
+            files[quantization][WEIGHTS_ENTRY] = one.path.name
     return {"opset_version": opset_version, "files": files, "signatures": described}
 
 
-def _native(signatures: Signatures, opset_version: int) -> tuple[Signatures, dict[str, Any]]:
-    """Returns the functions with placeholders for native nodes, and what writes these nodes."""
+def _prepared_conversion(prepared: PreparedExport) -> tuple[Conversion, Signatures]:
+    """Returns what converts the functions, and these with placeholders for native nodes."""
     from keras_seq2seq.exporters.onnx.native_norm import FIRST_OPSET, NativeNorms
     from keras_seq2seq.exporters.onnx.native_rnn import NativeRNNs
 
-    rnns, norms = NativeRNNs(), NativeNorms()
+    signatures, opset_version = prepared.growing, prepared.onnx_opset
+    stand_ins: dict[str, Numbers] = {}
+    rnns, norms = NativeRNNs(stand_ins), NativeNorms()
     models = signatures.models.replaced(encoder=rnns.replace, search_encoder=rnns.replace)
     if opset_version >= FIRST_OPSET:
         # One node rounds differently from Keras, so states and steps keep Keras' own nodes.
         models = models.replaced(search_encoder=norms.replace, search_step=norms.replace)
-    return signatures.over(models), {**rnns.handlers, **norms.handlers}
+    outside = OutsideWeights(prepared.model.weights)
+    handlers = {**rnns.handlers, **norms.handlers}
+    return Conversion(opset_version, handlers, outside, stand_ins), signatures.over(models)
 
 
 def _import_tools() -> None:
@@ -116,10 +139,6 @@ def _check_precision(model: TrainedModel) -> None:
             "A model for ONNX must compute in float32; rebuild it under "
             f"keras.config.set_dtype_policy('float32') and set its weights. Received: {other}."
         )
-
-
-def _write(proto: Any, path: pathlib.Path) -> None:
-    path.write_bytes(place_weights(proto).SerializeToString(deterministic=True))
 
 
 def _describe(graph: Any) -> dict[str, list[dict[str, Any]]]:
