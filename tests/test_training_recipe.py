@@ -111,7 +111,7 @@ def test_all_faults_come_at_once():
         "A setting must read section.key=value. Received: 'training.epochs'",
         "[data] takes the keys",
         "[training] takes the keys",
-        "A section must be one of ['data', 'tokenizer', 'training', 'model']. Received: 'export'",
+        "A section must be one of ['data', 'tokenizer', 'training', 'distribution', 'model']. Rec",
         "`data.format` must be one of ('phrasebook', 'parallel', 'tsv', 'jsonl', 'parquet'",
         "`tokenizer.sampling_alpha` must be 0 to 1. Received: 2.0",
         "`tokenizer.vocabulary_size` must be at least 0. Received: -1",

@@ -24,11 +24,12 @@ def _train(arguments: argparse.Namespace) -> int:
 
     recipe = Recipe.load(arguments.recipe, arguments.set)
     # Imported after the recipe is read: its errors come at once, and Keras takes seconds.
+    from keras_seq2seq.training.processes import current_processes
     from keras_seq2seq.training.train import train
 
     folder = arguments.output_dir or pathlib.Path("runs") / arguments.recipe.stem
     report = train(recipe, folder, fine_tune=arguments.fine_tune, force=arguments.force)
-    for part in ("test", "test_beam"):
+    for part in ("test", "test_beam") if current_processes().writes else ():
         for name, value in report.get(part, {}).items():
             print(f"{part} {name}: {value}")
     print(f"run folder: {folder}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from keras_seq2seq.models.replicas import check_one_replica
+from keras_seq2seq.models.replicas import check_one_replica, check_shares
 
 
 class Fit:
@@ -32,6 +32,8 @@ class Fit:
         check_one_replica(self)
         given = inspect.signature(original).bind(*arguments, **options).arguments
         check_learning_rate(self, given.get("callbacks"))
+        for data in (given.get("x"), given.get("validation_data")):
+            check_shares(data)
         given["validation_data"] = _still(given.get("validation_data"))
         batches: Any = given.get("x")
         if isinstance(batches, list | tuple) and batches and _holds_text(batches[0]):
@@ -57,9 +59,11 @@ class Fit:
         """Evaluates as keras.Model.evaluate does; the epoch of the data stays.
 
         Raises:
-            ValueError: If there are several replicas.
+            ValueError: If there are several replicas that a strategy of TensorFlow would train, or
+                the batches do not fit the devices.
         """
         check_one_replica(self)
+        check_shares(x)
         return super().evaluate(_still(x), *arguments, **options)  # type: ignore[misc]
 
     @wraps(keras.Model.train_on_batch, assigned=())

@@ -1,4 +1,4 @@
-"""Refuses training on several replicas, whose losses are means over unequal numbers of tokens."""
+"""Refuses training on several replicas where it would be wrong, or where batches do not fit."""
 
 from typing import Any
 
@@ -33,4 +33,48 @@ def check_one_replica(model: Any) -> None:
             "keras.distribution must not be set, except on the JAX backend: it would have no "
             f"effect. Received: {type(distribution).__name__} on {backend}; call "
             "keras.distribution.set_distribution(None), or set KERAS_BACKEND=jax."
+        )
+
+
+def check_shares(data: Any) -> None:
+    """Checks that `PairBatches` fit the devices and processes of keras.distribution.
+
+    Args:
+        data: What `fit` or `evaluate` reads; anything else is left to Keras.
+    Raises:
+        ValueError: If the rows of a batch do not divide over the devices, if each process would
+            read whole batches, or if Keras would share them out once more.
+    """
+    batches = getattr(data, "batches", data)
+    distribution = keras.distribution.distribution()
+    if keras.backend.backend() != "jax" or not hasattr(batches, "rows_multiple"):
+        return
+    import jax
+
+    index, count = jax.process_index(), jax.process_count()
+    if batches.part != (index, count):
+        raise ValueError(
+            "Each process must read its own share of the batches. Received: share "
+            f"{batches.part[0]} of {batches.part[1]} in process {index} of {count}; pass "
+            f"batches.share({index}, {count})."
+        )
+    if distribution is None:
+        if count > 1:
+            raise ValueError(
+                "A training in several processes needs keras.distribution. Received: "
+                f"{count} processes without one; set keras_seq2seq.data_parallel()."
+            )
+        return
+    if count > 1 and distribution.auto_shard_dataset:
+        raise ValueError(
+            "Batches are shared out by PairBatches.share; Keras must not do it again. Received: "
+            f"{type(distribution).__name__} with auto_shard_dataset=True; pass False."
+        )
+    shares = distribution.num_model_replicas
+    rows = sorted({bucket.batch_size * batches.copies for bucket in batches.buckets})
+    if odd := [size for size in rows if size % shares]:
+        raise ValueError(
+            "The rows of each batch must divide over the devices. Received: batches of "
+            f"{', '.join(map(str, odd))} rows for {shares} shares; pass rows_multiple={shares} to "
+            "PairBatches."
         )

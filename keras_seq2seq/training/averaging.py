@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_seq2seq.seq2seq import load_model
 from keras_seq2seq.training.callbacks import save_model
+from keras_seq2seq.training.devices import local_variables
 from keras_seq2seq.training.history import read_history
 from keras_seq2seq.training.recipe import read_settings
 from keras_seq2seq.training.recipe_sections import METRICS
@@ -25,14 +26,22 @@ class KeepEpochs(keras.callbacks.Callback):
         count: int > 0. Number of epochs to keep.
         monitor: Name of the logged value that ranks the epochs; None keeps the last epochs.
         mode: "max" if a high value is good, "min" if a low one is.
+        writes: False touches no file, in a process beside the one that does.
     """
 
     remembered = ("values",)
 
     def __init__(
-        self, folder: pathlib.Path, count: int, monitor: str | None = None, mode: str = "max"
+        self,
+        folder: pathlib.Path,
+        count: int,
+        monitor: str | None = None,
+        mode: str = "max",
+        *,
+        writes: bool = True,
     ) -> None:
         super().__init__()
+        self.writes = writes
         self.folder = folder
         self.count = count
         self.monitor = monitor
@@ -45,9 +54,12 @@ class KeepEpochs(keras.callbacks.Callback):
         self.values = {**self.values, str(epoch + 1): float(value)}
         best = sorted(self.values, key=lambda name: (self.values[name], int(name)))[-self.count :]
         self.values = {name: self.values[name] for name in best}
+        if not self.writes:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         if str(epoch + 1) in best:
-            with whole_file(self.folder / weights_file(epoch + 1)) as partial:
+            path = self.folder / weights_file(epoch + 1)
+            with whole_file(path) as partial, local_variables(self.model):
                 self.model.save_weights(partial)
         # The state on the disk still needs those of `before`: after a kill it continues with them.
         self._keep_only(before | set(best))
@@ -56,7 +68,7 @@ class KeepEpochs(keras.callbacks.Callback):
         self._keep_only(set(self.values))
 
     def _keep_only(self, epochs: set[str]) -> None:
-        for path in epoch_files(self.folder):
+        for path in epoch_files(self.folder) if self.writes else ():
             if str(_epoch(path)) not in epochs:
                 path.unlink()
 

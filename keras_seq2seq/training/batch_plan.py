@@ -67,7 +67,11 @@ class LengthTable:
 
 
 def make_buckets(
-    order: np.ndarray, table: LengthTable, tokens_per_batch: int, num_shapes: int
+    order: np.ndarray,
+    table: LengthTable,
+    tokens_per_batch: int,
+    num_shapes: int,
+    rows_multiple: int = 1,
 ) -> list[Bucket]:
     """Cuts pairs into buckets of about equally many tokens.
 
@@ -76,6 +80,9 @@ def make_buckets(
         table: Of the same pairs.
         tokens_per_batch: int > 0. Maximum number of positions in a batch on the longer side.
         num_shapes: int > 0. Maximum number of buckets.
+        rows_multiple: int > 0. The pairs of a batch are a multiple of it.
+    Raises:
+        ValueError: If a batch has no room for `rows_multiple` pairs.
     """
     lengths = np.flatnonzero(table.counts)
     counts = table.counts[lengths]
@@ -90,9 +97,18 @@ def make_buckets(
         # Never shorter than the bucket before: if any two differ, the first and the last do.
         source_length = max(source_length, int(table.source[lengths[start:stop]].max()))
         target_length = max(target_length, int(table.target[lengths[start:stop]].max()))
-        rows = max(1, tokens_per_batch // max(source_length, target_length))
+        rows = tokens_per_batch // max(source_length, target_length)
+        rows = max(1, rows) if rows_multiple == 1 else rows // rows_multiple * rows_multiple
         members = order[ends[start] : ends[stop]]
         buckets.append(Bucket(members, source_length, target_length, rows))
+    if not buckets[-1].batch_size:
+        longest = max(source_length, target_length)
+        raise ValueError(
+            "`tokens_per_batch` must have room for `rows_multiple` pairs of the longest shape, so "
+            f"that each device gets some. Received: {tokens_per_batch} positions for "
+            f"{rows_multiple} pairs of {longest}; take at least {rows_multiple * longest}, or "
+            "twice as many with R-Drop."
+        )
     return buckets
 
 

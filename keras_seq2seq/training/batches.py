@@ -1,6 +1,7 @@
 """A keras.utils.PyDataset whose batches are a pure function of (seed, epoch, index)."""
 
 import contextlib
+import copy
 import functools
 import hashlib
 import warnings
@@ -53,6 +54,8 @@ class PairBatches(keras.utils.PyDataset):
         sampling_alpha: float, 0 < alpha <= 1. Draws new subword segmentations of both sides in
             each epoch (see `SubwordSampler`); None always takes the best one.
         copies: int > 0. Number of consecutive rows that each pair fills in a batch: 2 for `RDrop`.
+        rows_multiple: int > 0. The pairs of every batch, those of padding included, are a multiple
+            of it: the number of devices that share the rows under keras.distribution.
         seed: int >= 0. Seed of the order and the segmentations.
         columns: Names of the source and of the target column of mappings, such as the rows of
             csv.DictReader or of a Hugging Face dataset.
@@ -75,16 +78,21 @@ class PairBatches(keras.utils.PyDataset):
         shuffle: bool = True,
         sampling_alpha: float | None = None,
         copies: int = 1,
+        rows_multiple: int = 1,
         seed: int = 0,
         columns: Columns | None = None,
     ) -> None:
         super().__init__()
-        _check_numbers(tokens_per_batch, num_shapes, sampling_alpha, copies, seed)
+        counts = {"tokens_per_batch": tokens_per_batch, "num_shapes": num_shapes}
+        counts |= {"copies": copies, "rows_multiple": rows_multiple}
+        _check_numbers(counts, sampling_alpha, seed)
         self.tokenizers = tokenizers
         self.shuffle = shuffle
         self.seed = seed
         self.sampling_alpha = sampling_alpha
         self.copies = copies
+        self.rows_multiple = rows_multiple
+        self.part = (0, 1)
         self.position = 0
         self._begun = False
         self._num_read = 0
@@ -100,8 +108,9 @@ class PairBatches(keras.utils.PyDataset):
             sides = (tokenizers.source, tokenizers.target)
             self._samplers = [SubwordSampler(side, sampling_alpha) for side in sides]
         self.num_target_tokens = self._encoded.num_target_tokens
+        table, tokens = self._encoded.table, tokens_per_batch // copies
         self.buckets = make_buckets(
-            self._encoded.order, self._encoded.table, tokens_per_batch // copies, num_shapes
+            self._encoded.order, table, tokens, num_shapes, rows_multiple=rows_multiple
         )
         self._plan = BatchPlan(self.buckets, shuffle=shuffle, seed=seed)
 
@@ -148,6 +157,28 @@ class PairBatches(keras.utils.PyDataset):
         shapes = f"{len(self)} batches of {len(self.buckets)} shapes"
         return f"PairBatches({pairs}, {shapes}, epoch={self.epoch})"
 
+    def share(self, index: int, count: int) -> "PairBatches":
+        """Returns the same batches of which this process reads its rows alone.
+
+        The rows of all processes, one after the other, are those of the whole batch, segmentations
+        included; with `keras.distribution`, `fit` trains on the whole batch. Length, epoch and
+        fingerprint are those of the whole.
+
+        Args:
+            index: int, 0 <= index < count. Number of this process.
+            count: int > 0. Number of processes; it must divide `rows_multiple`.
+        Raises:
+            ValueError: If a number is out of its range.
+        """
+        if not 0 <= index < count or self.rows_multiple % count:
+            raise ValueError(
+                "`index` must be 0 to `count` - 1, and `count` must divide `rows_multiple`. "
+                f"Received: {index} of {count}, rows_multiple={self.rows_multiple}."
+            )
+        shared = copy.copy(self)
+        shared.part = (index, count)
+        return shared
+
     def on_epoch_begin(self) -> None:
         self._begun, self._num_read = True, 0
 
@@ -165,23 +196,27 @@ class PairBatches(keras.utils.PyDataset):
         Returns:
             ({"source_ids": int32 (rows, source_length), "target_ids": int32 (rows,
             target_length)}, labels int32 (rows, target_length)); a row of target_ids is bos + y,
-            a row of labels is y + eos.
+            a row of labels is y + eos. After `share` the rows of this process.
         """
         bucket, members = self._plan.members(epoch, index)
+        rows = bucket.batch_size // self.part[1]
+        chosen = slice(self.part[0] * rows, (self.part[0] + 1) * rows)
+        if not self._samplers:
+            members = members[chosen]
         sources, targets = (
             side.rows(members) for side in (self._encoded.source, self._encoded.target)
         )
         if self._samplers:
             draws = np.random.Generator(np.random.Philox(key=[self.seed, epoch]).jumped(index + 1))
             source, target = self._samplers
-            sources = _redraw(source, sources, bucket.source_length, draws)
-            targets = _redraw(target, targets, bucket.target_length, draws)
-        labels = targets.padded(bucket.batch_size, bucket.target_length)
+            sources = _redraw(source, sources, bucket.source_length, draws, chosen)
+            targets = _redraw(target, targets, bucket.target_length, draws, chosen)
+        labels = targets.padded(rows, bucket.target_length)
         target_ids = np.zeros_like(labels)
         target_ids[:, 1:] = np.where(labels[:, 1:] == 0, 0, labels[:, :-1])
         target_ids[: len(targets), 0] = BOS_ID
         inputs = {
-            "source_ids": sources.padded(bucket.batch_size, bucket.source_length),
+            "source_ids": sources.padded(rows, bucket.source_length),
             "target_ids": target_ids,
         }
         if self.copies == 1:
@@ -243,11 +278,8 @@ class PairBatches(keras.utils.PyDataset):
         return dataset.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(2)
 
 
-def _check_numbers(
-    tokens_per_batch: int, num_shapes: int, sampling_alpha: float | None, copies: int, seed: int
-) -> None:
-    numbers = {"tokens_per_batch": tokens_per_batch, "num_shapes": num_shapes, "copies": copies}
-    faults = [f"`{n}` must be at least 1. Received: {v}." for n, v in numbers.items() if v < 1]
+def _check_numbers(counts: dict[str, int], sampling_alpha: float | None, seed: int) -> None:
+    faults = [f"`{n}` must be at least 1. Received: {v}." for n, v in counts.items() if v < 1]
     if sampling_alpha is not None and not 0 < sampling_alpha <= 1:
         faults.append(
             f"`sampling_alpha` must be above 0 and at most 1. Received: {sampling_alpha}."
@@ -274,9 +306,14 @@ def _tell_dropped(num_given: int, num_kept: int, max_length: int, longest: int) 
 
 
 def _redraw(
-    sampler: SubwordSampler, rows: Ragged, length: int, draws: np.random.Generator
+    sampler: SubwordSampler, rows: Ragged, length: int, draws: np.random.Generator, chosen: slice
 ) -> Ragged:
-    """Returns new segmentations of rows that end in eos; keeps a row if its new one is too long."""
-    drawn = sampler.sample_rows(rows.without_last(), draws).with_last(EOS_ID)
+    """Returns new segmentations of chosen rows, which end in eos; keeps a row if it gets too long.
+
+    Numbers are drawn for all rows.
+    """
+    drawn = sampler.sample_rows(rows.without_last(), draws, chosen).with_last(EOS_ID)
     kept = np.flatnonzero(drawn.lengths > length)
-    return drawn.replaced(kept, rows.rows(kept)) if len(kept) else drawn
+    given = range(*chosen.indices(len(rows)))
+    old = rows.rows(np.array([given[i] for i in kept], "int64"))
+    return drawn.replaced(kept, old) if len(kept) else drawn

@@ -12,7 +12,9 @@ import keras
 
 from keras_seq2seq.evaluation import evaluate
 from keras_seq2seq.training.batches import PairBatches
-from keras_seq2seq.training.interruption import stopped_at_once
+from keras_seq2seq.training.devices import local_variables
+from keras_seq2seq.training.processes import Processes
+from keras_seq2seq.training.translated_shares import translate_shares
 from keras_seq2seq.whole_file import whole_file
 
 SHOWN_SAMPLES = 5
@@ -73,6 +75,7 @@ class TranslationQuality(keras.callbacks.Callback):
         size: int > 0. Maximum number of pairs to translate, spread evenly over `pairs`.
         tokenize: How BLEU splits words, as for `evaluate`.
         samples_path: File to which each evaluation appends a few translations; None writes none.
+        processes: Those of the training: each translates its share.
     Raises:
         ValueError: If `every` or `size` is not positive, or there is no pair.
     """
@@ -87,6 +90,7 @@ class TranslationQuality(keras.callbacks.Callback):
         size: int = 500,
         tokenize: str = "13a",
         samples_path: pathlib.Path | None = None,
+        processes: Processes | None = None,
     ) -> None:
         super().__init__()
         if every < 1 or size < 1 or not pairs:
@@ -99,6 +103,7 @@ class TranslationQuality(keras.callbacks.Callback):
         self.every = every
         self.tokenize = tokenize
         self.samples_path = samples_path
+        self.processes = processes or Processes()
         self.last: dict[str, float] = {}
         self.samples: list[tuple[str, str, str]] = []
 
@@ -115,14 +120,13 @@ class TranslationQuality(keras.callbacks.Callback):
             logs.update(self.last)
 
     def _evaluate(self, epoch: int) -> dict[str, float]:
-        with stopped_at_once():
-            sources = [source for source, _ in self.pairs]
-            translations = self.model.translate(sources, batch_size=64)
+        sources = [source for source, _ in self.pairs]
+        translations = translate_shares(self.model, sources, self.processes)
         references = [target for _, target in self.pairs]
         quality = evaluate(translations, references, tokenize=self.tokenize)
         shown = self.pairs[:SHOWN_SAMPLES]
         self.samples = [(*pair, text) for pair, text in zip(shown, translations, strict=False)]
-        if self.samples_path is not None:
+        if self.samples_path is not None and self.processes.writes:
             with self.samples_path.open("a", encoding="utf-8") as file:
                 print(f"epoch {epoch + 1}", file=file)
                 for source, target, found in self.samples:
@@ -136,14 +140,17 @@ class HistoryFile(keras.callbacks.CSVLogger):
 
     Args:
         path: The file; rows are added to those that it has.
+        writes: False writes nothing, in a process beside the one that does.
     """
 
-    def __init__(self, path: pathlib.Path) -> None:
-        super().__init__(str(path), append=True)
+    def __init__(self, path: pathlib.Path, *, writes: bool = True) -> None:
+        super().__init__(str(path if writes else os.devnull), append=True)
+        self.writes = writes
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         super().on_epoch_end(epoch, logs)
-        os.fsync(self.csv_file.fileno())
+        if self.writes:
+            os.fsync(self.csv_file.fileno())
 
     def close(self) -> None:
         """Closes the file, also after a training that was interrupted."""
@@ -158,13 +165,15 @@ class KeepBest(keras.callbacks.Callback):
         path: The `.keras` file.
         monitor: Name of the value in the logs.
         mode: "max" or "min".
+        writes: False saves nothing, in a process beside the one that does.
     """
 
     remembered = ("best", "best_epoch")
 
-    def __init__(self, path: pathlib.Path, monitor: str, mode: str) -> None:
+    def __init__(self, path: pathlib.Path, monitor: str, mode: str, *, writes: bool = True) -> None:
         super().__init__()
         self.path = path
+        self.writes = writes
         self.monitor = monitor
         self.sign = 1 if mode == "max" else -1
         self.best: float | None = None
@@ -176,7 +185,8 @@ class KeepBest(keras.callbacks.Callback):
             return
         if self.best is not None and self.sign * (value - self.best) <= 0:
             return
-        save_model(self.model, self.path)
+        if self.writes:
+            save_model(self.model, self.path)
         self.best, self.best_epoch = float(value), epoch + 1
 
 
@@ -190,8 +200,16 @@ class MovingAverage(keras.callbacks.SwapEMAWeights):
     def __init__(self) -> None:
         super().__init__(swap_on_epoch=True)
 
+    def _backend_swap_variables(self, optimizer: Any) -> None:
+        # Keras would fetch each weight to this host, which may not hold all of it.
+        averages = optimizer._model_variables_moving_average
+        for variable, average in zip(optimizer._trainable_variables, averages, strict=True):
+            value = variable.value
+            variable.assign(average.value)
+            average.assign(value)
+
 
 def save_model(model: keras.Model, path: pathlib.Path) -> None:
     """Saves a model; the file at `path` is never incomplete."""
-    with whole_file(path) as partial:
+    with whole_file(path) as partial, local_variables(model):
         model.save(partial)

@@ -1,16 +1,19 @@
 """What a run starts from: new tokenizers and weights, those of its folder, or another run's."""
 
+import base64
 import dataclasses
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from keras_seq2seq.seq2seq import Seq2Seq, load_model
-from keras_seq2seq.text.tokenizer import TokenizerPair
+from keras_seq2seq.text.tokenizer import Tokenizer, TokenizerPair
 from keras_seq2seq.training.corpus_parts import Pairs
 from keras_seq2seq.training.interruption import within_reach_of_signals
 from keras_seq2seq.training.prepared_pairs import PreparedPairs
+from keras_seq2seq.training.processes import Processes
 from keras_seq2seq.training.recipe import Recipe, read_settings
 from keras_seq2seq.training.recipe_tokenizers import recipe_tokenizers
 from keras_seq2seq.training.run_folder import RunFolder
@@ -24,6 +27,7 @@ def begin(
     pairs: Pairs | PreparedPairs,
     fine_tune: str | pathlib.Path | None,
     folder: RunFolder | None,
+    processes: Processes | None = None,
 ) -> tuple[TokenizerPair, Seq2Seq]:
     """Returns the tokenizers and the model that a run starts from.
 
@@ -33,6 +37,7 @@ def begin(
         fine_tune: Folder of a run whose weights and tokenizers are taken; None makes new ones.
         folder: Folder of a run that continues, with its tokenizers; the weights come from its
             state, and `fine_tune` is not needed any more. None begins.
+        processes: Those of the training; new tokenizers are trained in process 0.
     Raises:
         ValueError: If the recipe does not match the run to start from, or the pairs were prepared
             with other tokenizers.
@@ -47,9 +52,27 @@ def begin(
     elif prepared is not None:
         tokenizers = prepared.tokenizers
     else:
-        tokenizers = within_reach_of_signals(lambda: recipe_tokenizers(recipe, pairs))
+        tokenizers = _of_first(
+            processes or Processes(),
+            lambda: within_reach_of_signals(lambda: recipe_tokenizers(recipe, pairs)),
+        )
     _check_prepared(prepared, tokenizers, "--force")
     return tokenizers, _new_model(recipe, tokenizers)
+
+
+def _of_first(processes: Processes, make: Callable[[], TokenizerPair]) -> TokenizerPair:
+    """Returns tokenizers that process 0 alone makes: sums over threads differ between hosts."""
+    if not processes.several:
+        return make()
+
+    def written() -> list[str]:
+        pair = make()
+        sides = [pair.source] if pair.joint else [pair.source, pair.target]
+        return [base64.b64encode(side.to_bytes()).decode("ascii") for side in sides]
+
+    texts = processes.from_first("the tokenizers", written)
+    sides = [Tokenizer(base64.b64decode(text)) for text in texts]
+    return TokenizerPair(sides[0], sides[-1])
 
 
 def _check_prepared(prepared: PreparedPairs | None, tokenizers: TokenizerPair, option: str) -> None:

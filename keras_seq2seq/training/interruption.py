@@ -79,12 +79,12 @@ def stopped_at_once() -> Iterator[None]:
     if block is None or threading.current_thread() is not threading.main_thread():
         yield
         return
-    block.at_once = True
+    former, block.at_once = block.at_once, True
     try:
         block.check()
         yield
     finally:
-        block.at_once = False
+        block.at_once = former
 
 
 def within_reach_of_signals(work: Callable[[], Result]) -> Result:

@@ -17,12 +17,13 @@ from keras_seq2seq.training.recipe_sections import (
     FOLDER_FORMATS,
     FORMATS,
     MAX_WEIGHT,
+    SECTIONS,
     DataRecipe,
+    DistributionRecipe,
     TokenizerRecipe,
     TrainingRecipe,
 )
 
-SECTIONS = {"data": DataRecipe, "tokenizer": TokenizerRecipe, "training": TrainingRecipe}
 # Where things are, and what is done when a batch is read.
 UNPREPARED = ("data.folder", "data.languages", "data.prepared", "tokenizer.sampling_alpha")
 VOCABULARY_KEYS = ("source_vocabulary_size", "target_vocabulary_size")
@@ -42,6 +43,7 @@ class Recipe:
         model: Arguments of `Seq2SeqConfig` except the vocabulary sizes, which come from the
             tokenizer; `preset` names an architecture, which the others override.
         training: How the model is trained.
+        distribution: Which devices train.
     Raises:
         RecipeError: If values are invalid; lists every error, one per line.
     """
@@ -50,9 +52,11 @@ class Recipe:
     tokenizer: TokenizerRecipe = dataclasses.field(default_factory=TokenizerRecipe)
     model: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     training: TrainingRecipe = dataclasses.field(default_factory=TrainingRecipe)
+    distribution: DistributionRecipe = dataclasses.field(default_factory=DistributionRecipe)
 
     def __post_init__(self) -> None:
         faults = [*_value_faults(self), *_data_faults(self.data), *_model_faults(self)]
+        faults += self.distribution.faults()
         if faults:
             raise RecipeError("The recipe has errors:\n- " + "\n- ".join(faults))
 
@@ -230,7 +234,7 @@ def _toml(value: Any) -> str:
 def _value_faults(recipe: Recipe) -> list[str]:
     """Checks the type of every value, then the range or choice of those of the right type."""
     faults = []
-    for section in ("data", "tokenizer", "training"):
+    for section in SECTIONS:
         values = getattr(recipe, section)
         for field in dataclasses.fields(values):
             value, where = getattr(values, field.name), f"{section}.{field.name}"

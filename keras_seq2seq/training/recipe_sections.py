@@ -15,6 +15,7 @@ POLICIES = ("refuse", "drop")
 SCHEDULES = ("constant", "cosine", "inverse_sqrt")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 TOKENIZATIONS = ("13a", "none", "intl", "char", "zh")
+DISTRIBUTIONS = ("auto", "none", "data", "model")
 METRICS = {"bleu": "max", "chrf": "max", "exact_match": "max", "loss": "min"}
 
 
@@ -183,3 +184,42 @@ class TrainingRecipe:
     patience: int = _from_zero(0)
     jit_compile: bool = False
     steps_per_execution: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class DistributionRecipe:
+    """Which devices train, on the JAX backend (docs/scale.md).
+
+    Several processes are named by the environment variables of keras.distribution.initialize.
+
+    Args:
+        kind: "auto" and "data" give each device a share of each batch ("auto" takes the devices
+            that there are, "data" needs JAX); "model" splits the weights too; "none" is one device.
+        model_devices: int > 0. For "model": number of devices of a process that hold the weights
+            together.
+        rows_multiple: int >= 0. The pairs of a batch are a multiple of it; 0 takes the number of
+            shares at the start of the run. The same batches on 1, 2, 4 or 8 devices have 8.
+        timeout: int > 0. Seconds that processes wait for each other at the start.
+    """
+
+    kind: str = _one_of("auto", DISTRIBUTIONS)
+    model_devices: int = 1
+    rows_multiple: int = _from_zero(0)
+    timeout: int = 300
+
+    def faults(self) -> list[str]:
+        """Returns what is wrong between the values."""
+        if (self.model_devices != 1) == (self.kind == "model"):
+            return []
+        return [
+            '`distribution.model_devices` must be above 1 with distribution.kind = "model", and 1 '
+            f"without. Received: {self.model_devices} with {self.kind!r}."
+        ]
+
+
+SECTIONS: dict[str, Any] = {
+    "data": DataRecipe,
+    "tokenizer": TokenizerRecipe,
+    "training": TrainingRecipe,
+    "distribution": DistributionRecipe,
+}

@@ -12,11 +12,14 @@ from typing import Any
 import keras
 
 from keras_seq2seq.models.fit import check_learning_rate
+from keras_seq2seq.models.replicas import check_shares
+from keras_seq2seq.training.agreed_stop import AgreedStop
 from keras_seq2seq.training.batch_reading import Reading
 from keras_seq2seq.training.batches import PairBatches
 from keras_seq2seq.training.callback_memory import ForgottenState, check_callbacks
 from keras_seq2seq.training.folder_lock import locked
 from keras_seq2seq.training.interruption import Interruption
+from keras_seq2seq.training.processes import Processes, current_processes
 from keras_seq2seq.training.training_state import TrainingState, validation_fingerprints
 
 LONGEST_NAME = 255  # bytes of a file name
@@ -45,6 +48,10 @@ def resumable_fit(
     in `remembered` the attributes to keep: plain values for JSON, arrays or lists of arrays; with
     `remembered = ()` it says that there are none. A warning tells of what would be forgotten.
 
+    In several processes (`initialize_processes`) all call it alike, and process 0 alone writes the
+    state, which all read: name a place on a file system that they share. A signal to one of them
+    stops all after the same step. Callbacks of yours that write files should do so in process 0.
+
     Args:
         model: Compiled. If there is a state, the model gets its weights.
         batches: The training data.
@@ -62,6 +69,7 @@ def resumable_fit(
         The history of the epochs that this call completed.
     Raises:
         BlockingIOError: If another process trains with this state.
+        ProcessError: If the processes of the training do not do the same.
         StateError: If the state is damaged, belongs to another training, or remembers a callback
             that is not passed.
         ValueError: If a number is not positive or a callback cannot be resumed.
@@ -77,7 +85,13 @@ def resumable_fit(
     check_callbacks(callbacks)
     check_learning_rate(model, callbacks)
     path = pathlib.Path(state_path)
-    with locked(_lock(path), f"the training state {path}"):
+    processes = current_processes()
+    check_shares(batches)
+    with contextlib.ExitStack() as held:
+        if processes.several and not processes.watching:
+            held.enter_context(processes.at_work())
+        if processes.writes:
+            held.enter_context(locked(_lock(path), f"the training state {path}"))
         return _resumed_fit(
             model, batches, epochs, path, save_every, validation_data, callbacks, verbose
         )
@@ -93,11 +107,24 @@ def _resumed_fit(
     callbacks: Sequence[keras.callbacks.Callback],
     verbose: str | int,
 ) -> keras.callbacks.History:
+    processes = current_processes()
     state = TrainingState.load(path) if path.exists() else None
     kept = state.validation if state else None
     validation = validation_fingerprints(validation_data, callbacks, kept)
+    processes.agree(
+        "training",
+        {
+            "state": (state.epoch, state.batch, state.fingerprint) if state else None,
+            "batches": batches.fingerprint,
+            "validation": validation,
+            "epochs": epochs,
+            "save_every": save_every,
+        },
+    )
     interruption = Interruption()
-    keeper = _StateKeeper(path, save_every, batches, callbacks, state, interruption, validation)
+    keeper = _StateKeeper(
+        path, save_every, batches, callbacks, state, interruption, validation, processes
+    )
     if state is not None:
         state.check(model, batches.fingerprint_like(state.fingerprint), callbacks, validation)
         state.restore(model)
@@ -107,7 +134,7 @@ def _resumed_fit(
     listed = _LastingCallbacks(
         [keeper.watch, *callbacks, keeper],
         add_history=True,
-        add_progbar=verbose != 0,
+        add_progbar=verbose != 0 and processes.writes,
         model=model,
         verbose=_verbose() if verbose == "auto" else verbose,
         epochs=epochs,
@@ -218,9 +245,11 @@ class _StateKeeper(keras.callbacks.Callback):
         state: TrainingState | None,
         interruption: Interruption,
         validation: dict[str, str],
+        processes: Processes,
     ) -> None:
         super().__init__()
-        self.interruption = interruption
+        self.processes = processes
+        self.stop = AgreedStop(interruption, processes)
         self.path = path
         self.every = every
         self.batches = batches
@@ -255,20 +284,31 @@ class _StateKeeper(keras.callbacks.Callback):
         left = len(self.batches) - done
         is_last = left <= self.model.steps_per_execution
         is_due = done // self.every > self.saved // self.every or is_last
-        if left > 0 and (is_due or self.interruption.noted):
+        stops = self.stop.comes()
+        if left > 0 and (is_due or stops):
             self._save(self.epoch, done)
-            self.interruption.check()
+            self.stop.check()
 
     def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.interruption.check()
+        if self.processes.several:
+            float((logs or {}).get("loss", 0.0))  # no process runs ahead of the others
+        self.stop.comes()
+        self.stop.check()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.batches.epoch = epoch + 1
         self._save(epoch + 1, 0)
-        self.interruption.check()
+        self.stop.comes()
+        self.stop.check()
 
     def _save(self, epoch: int, batch: int) -> None:
         self.forgotten.warn()
+        if self.processes.writes:
+            self._write(epoch, batch)
+        self.processes.wait("the saved state")
+        self.saved = batch
+
+    def _write(self, epoch: int, batch: int) -> None:
         fingerprint = self.batches.fingerprint
         state = TrainingState.of(
             self.model, epoch, batch, fingerprint, self.callbacks, self.validation
@@ -277,7 +317,6 @@ class _StateKeeper(keras.callbacks.Callback):
             last = (batch or len(self.batches)) - 1
             raise _diverged("some weights are not finite", self.epoch, last)
         state.save(self.path)
-        self.saved = batch
 
 
 def _lock(path: pathlib.Path) -> pathlib.Path:

@@ -17,6 +17,9 @@ from keras_seq2seq.whole_file import whole_file
 EPOCHS = "training.epochs"
 # Names the pairs, but does not decide what they are.
 WHERE = ("format", "train", "validation", "test", "source_field", "target_field", "prepared")
+ROWS = "distribution.rows_multiple"
+# Which devices train changes no more than the rounding of sums.
+DEVICES = {f"distribution.{key}" for key in ("kind", "model_devices", "timeout")}
 LONGEST_BELOW = 200  # characters of the longest path below the folder, TensorBoard's
 
 
@@ -137,6 +140,10 @@ class RunFolder:
             raise self._incomplete(missing)
         return True
 
+    def rows_multiple(self) -> int:
+        """Returns what the pairs of the run's batches are a multiple of; earlier releases had 1."""
+        return int(read_settings(self.recipe)[ROWS]) or 1
+
     def prepare(self, *, goes_on: bool) -> None:
         """Prepares the folder for a run that continues, or empties it for a new one."""
         if goes_on:
@@ -166,9 +173,11 @@ class RunFolder:
 
     def _check_goes_on(self, recipe: Recipe, *, knows_validation: bool) -> None:
         kept, given = read_settings(self.recipe), recipe.settings
+        kept[ROWS] = self.rows_multiple()
         # The state knows which pairs it was trained and judged on; those of an earlier release
         # know the training pairs alone.
-        free = {"data.folder", "data.languages"}
+        free = {"data.folder", "data.languages", *DEVICES}
+        free |= set() if given[ROWS] else {ROWS}
         free |= {f"data.{key}" for key in WHERE} if knows_validation else set()
         changed = {
             name: value for name, value in given.items() if kept[name] != value and name not in free

@@ -61,7 +61,9 @@ class SubwordSampler:
         """
         return self.sample_rows(Ragged.of([ids]), generator).ids.tolist()
 
-    def sample_rows(self, rows: Ragged, generator: np.random.Generator) -> Ragged:
+    def sample_rows(
+        self, rows: Ragged, generator: np.random.Generator, chosen: slice = slice(None)
+    ) -> Ragged:
         """Returns random segmentations of several texts.
 
         They are those of `sample` for one text after the other.
@@ -69,16 +71,20 @@ class SubwordSampler:
         Args:
             rows: The ids of each text.
             generator: Draws one number for each word, in order.
+            chosen: The rows that are returned; numbers are drawn for the words of all.
         """
         is_start = self._starts_word[rows.ids]
         is_start[rows.edges[:-1][rows.lengths > 0]] = True
         starts = np.flatnonzero(is_start)
-        words = Ragged(rows.ids, np.append(starts, len(rows.ids)))
         dice = generator.random(len(starts))
-        with self._lock:
-            drawn = self._known.drawn(self._numbers(words), dice)
+        low, high, _ = chosen.indices(len(rows))
         # The first word of each row, and the end of the last.
-        return Ragged(drawn.ids, drawn.edges[np.searchsorted(starts, rows.edges)])
+        firsts = np.searchsorted(starts, rows.edges[low : max(low, high) + 1])
+        edges = np.append(starts, len(rows.ids))[firsts[0] : firsts[-1] + 1]
+        with self._lock:
+            numbers = self._numbers(Ragged(rows.ids, edges))
+            drawn = self._known.drawn(numbers, dice[firsts[0] : firsts[-1]])
+        return Ragged(drawn.ids, drawn.edges[firsts - firsts[0]])
 
     def _numbers(self, words: Ragged) -> np.ndarray:
         """Returns the number of each word, int64; learns the segmentations of new ones."""
@@ -86,8 +92,9 @@ class SubwordSampler:
         if known.tokens.size > MOST_TOKENS:
             # Frequent words are met first, so rare ones go.
             known.forget(len(known.numbers) // 8)
-        data = words.ids.astype("int32").tobytes()
-        edges = (words.edges * 4).tolist()
+        first = int(words.edges[0])
+        data = words.ids[first : int(words.edges[-1])].astype("int32").tobytes()
+        edges = ((words.edges - first) * 4).tolist()
         keys = [data[a:b] for a, b in itertools.pairwise(edges)]
         for key in {key for key in keys if key not in known.numbers}:
             known.add(key, *self._find_candidates(tuple(np.frombuffer(key, "int32").tolist())))

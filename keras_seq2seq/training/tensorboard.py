@@ -9,6 +9,7 @@ import keras
 from keras_seq2seq.attention_map import attention_png
 from keras_seq2seq.installed import missing_package
 from keras_seq2seq.training.callbacks import TranslationQuality
+from keras_seq2seq.training.devices import local_variables
 from keras_seq2seq.translator import Translator
 
 
@@ -22,14 +23,18 @@ class TensorBoard(keras.callbacks.Callback):
     Args:
         folder: Folder in which `train` and `validation` are created.
         quality: Callback with the translated samples; place it before this one.
+        writes: False writes nothing, in a process beside the one that does.
     Raises:
         ImportError: If tensorboard is not installed.
     """
 
     remembered = ()
 
-    def __init__(self, folder: pathlib.Path, quality: TranslationQuality) -> None:
+    def __init__(
+        self, folder: pathlib.Path, quality: TranslationQuality, *, writes: bool = True
+    ) -> None:
         super().__init__()
+        self.writes = writes
         try:
             from tensorboard.summary.writer.event_file_writer import EventFileWriter
         except ImportError:
@@ -41,6 +46,8 @@ class TensorBoard(keras.callbacks.Callback):
         self.translator: Translator | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if not self.writes:
+            return
         rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
         values = {**(logs or {}), "learning_rate": float(rate)}
         train = {n: v for n, v in values.items() if not n.startswith("val_")}
@@ -72,7 +79,8 @@ class TensorBoard(keras.callbacks.Callback):
 
         if self.translator is None:
             self.translator = Translator.from_model(self.model)
-        found = self.translator.n_best([source])[0][0]
+        with local_variables(self.model):
+            found = self.translator.n_best([source])[0][0]
         if found.attention is None or not found.source_tokens:
             return []
         picture = attention_png(found.attention, found.source_tokens, found.target_tokens)

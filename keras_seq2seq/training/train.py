@@ -1,9 +1,8 @@
 """A training run: from a recipe to a folder with the model, its history and its report."""
 
+import contextlib
 import dataclasses
-import os
 import pathlib
-import platform
 import signal
 import time
 import warnings
@@ -14,7 +13,7 @@ import keras
 from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
 from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.evaluation import evaluate
-from keras_seq2seq.installed import is_installed, missing_package, missing_packages, versions
+from keras_seq2seq.installed import is_installed, missing_package, missing_packages
 from keras_seq2seq.models.losses import RDrop
 from keras_seq2seq.models.precision import EXACT_POLICY, dtype_policy
 from keras_seq2seq.seq2seq import Seq2Seq, load_model
@@ -31,30 +30,24 @@ from keras_seq2seq.training.callbacks import (
     save_model,
 )
 from keras_seq2seq.training.corpus_parts import CorpusParts, Pairs, read_parts
+from keras_seq2seq.training.devices import choose_devices
 from keras_seq2seq.training.folder_lock import locked
 from keras_seq2seq.training.initial_model import begin
 from keras_seq2seq.training.interruption import Interruption, Terminated, stopped_at_once
 from keras_seq2seq.training.optimizer import build_optimizer
 from keras_seq2seq.training.prepared_pairs import PreparedPairs
+from keras_seq2seq.training.processes import Processes, digest, initialize_processes
 from keras_seq2seq.training.recipe import Recipe
 from keras_seq2seq.training.recipe_sections import METRICS
 from keras_seq2seq.training.resumable_fit import resumable_fit
 from keras_seq2seq.training.run_folder import RunFolder
+from keras_seq2seq.training.run_report import facts, history_summary, pair_counts
 from keras_seq2seq.training.tensorboard import TensorBoard
 from keras_seq2seq.training.training_state import TrainingState, validation_fingerprints
+from keras_seq2seq.training.translated_shares import translate_shares
 
 KEPT_SOURCES = 100
 NEEDED = ("matplotlib", "sacrebleu")
-VERSIONED = (
-    "keras_seq2seq",
-    "keras",
-    "tensorflow",
-    "jax",
-    "torch",
-    "sentencepiece",
-    "sacrebleu",
-    "numpy",
-)
 
 
 def train(
@@ -87,6 +80,7 @@ def train(
         interruption "interrupted" is True and "signal" its name, "SIGINT" or "SIGTERM".
     Raises:
         BlockingIOError: If another process trains in the folder.
+        ProcessError: If a process of the training does not come, or does not do the same.
         FileExistsError: If the folder holds a run that this recipe does not continue, and `force`
             is False.
         FileNotFoundError: If files of the run are missing, and `force` is False; or the run to
@@ -94,78 +88,151 @@ def train(
         ImportError: If a package that the run needs at its end is missing.
         StateError, TrainingDiverged: See `resumable_fit`.
         ValueError: If pairs are longer than the model takes and the recipe's policy is "refuse",
-            or the model to start from does not match the recipe.
+            or the model to start from does not match the recipe; or the devices do not allow
+            what the recipe says.
     """
     if missing := missing_packages(NEEDED):
         raise missing_package(f"A training run needs {', '.join(missing)}", "train")
     folder = RunFolder(pathlib.Path(run_folder))
     folder.check_name()
-    with locked(folder.lock, f"the run folder {folder.path}"):
-        return _train(recipe, folder, fine_tune, force)
+    keras.utils.set_random_seed(recipe.training.seed)  # or Keras would agree on one
+    processes = initialize_processes(recipe.distribution.timeout)
+    with contextlib.ExitStack() as held:
+        held.enter_context(processes.at_work())
+        if processes.writes:
+            held.enter_context(locked(folder.lock, f"the run folder {folder.path}"))
+        goes_on = folder.goes_on(recipe, force=force)
+        chosen = recipe.distribution
+        rows = folder.rows_multiple() if goes_on else chosen.rows_multiple
+        spread, rows, notice = choose_devices(chosen.kind, chosen.model_devices, rows)
+        if notice:
+            print(notice)
+        recipe = dataclasses.replace(
+            recipe, distribution=dataclasses.replace(chosen, rows_multiple=rows)
+        )
+        if spread is not None:
+            held.enter_context(spread.scope())
+        return _train(recipe, folder, fine_tune, goes_on, processes)
 
 
 def _train(
-    recipe: Recipe, folder: RunFolder, fine_tune: str | pathlib.Path | None, force: bool
+    recipe: Recipe,
+    folder: RunFolder,
+    fine_tune: str | pathlib.Path | None,
+    goes_on: bool,
+    processes: Processes,
 ) -> dict[str, Any]:
     """Trains in a folder that is locked."""
     started = time.perf_counter()
-    goes_on = folder.goes_on(recipe, force=force)
     parts = read_parts(recipe)
-    if parts.report:
+    if parts.report and processes.writes:
         print(parts.report)
     keras.utils.set_random_seed(recipe.training.seed)
     resumes = goes_on and folder.state.exists()
     with dtype_policy(recipe.training.precision):
-        tokenizers, model = begin(recipe, parts.train, fine_tune, folder if resumes else None)
-    batches = _batches(recipe, parts.train, tokenizers, shuffle=True)
-    _check_lengths(recipe, batches, "training")
-    validation = _batches(recipe, parts.validation, tokenizers, shuffle=False)
-    _check_lengths(recipe, validation, "validation")
+        kept = folder if resumes else None
+        tokenizers, model = begin(recipe, parts.train, fine_tune, kept, processes)
+    batches = _batches(recipe, parts.train, tokenizers, processes, shuffle=True)
+    _check_lengths(recipe, batches, "training", processes)
+    validation = _batches(recipe, parts.validation, tokenizers, processes, shuffle=False)
+    _check_lengths(recipe, validation, "validation", processes)
     _compile(model, recipe, len(batches))
     # The files of a run hold a model that computes in float32.
     model.dtype_policy = EXACT_POLICY
-    callbacks = _Callbacks.of(recipe, parts, batches, folder)
+    callbacks = _Callbacks.of(recipe, parts, batches, folder, processes)
     if resumes:
         state = TrainingState.load(folder.state)
         judges = validation_fingerprints(validation, callbacks.listed, state.validation)
         state.check(model, batches.fingerprint_like(state.fingerprint), callbacks.listed, judges)
+    _check_alike(recipe, batches, (goes_on, resumes), processes)
     with Interruption():
-        folder.prepare(goes_on=goes_on)
-        if not resumes:  # a state belongs to the tokenizers already there
-            tokenizers.save(folder.path)
-        folder.write_start(recipe, (source for source, _ in parts.validation[:KEPT_SOURCES]))
-        if not resumes:
-            judges = validation_fingerprints(validation, callbacks.listed)
-            state = TrainingState.of(model, 0, 0, batches.fingerprint, callbacks.listed, judges)
-            state.save(folder.state)
-        stopped_by = _fit(model, recipe, batches, validation, callbacks, folder)
-        report: dict[str, Any] = {
-            "interrupted": True,  # until the test part is done: a run that is killed in it goes on
-            "parameters": model.count_params(),
-            "pairs": _pair_counts(parts, batches),
-            "dropped_pairs": batches.num_dropped,
-            "padding_share": round(batches.padding_share, 4),
-            "steps_per_epoch": len(batches),
-            **_facts(started),
-            **_history_summary(folder),
-        }
-        folder.write_report(report)
-        stopped_by = stopped_by or _add_test(report, recipe, parts.test, folder)
+        if processes.writes:
+            folder.prepare(goes_on=goes_on)
+            if not resumes:  # a state belongs to the tokenizers already there
+                tokenizers.save(folder.path)
+            folder.write_start(recipe, (source for source, _ in parts.validation[:KEPT_SOURCES]))
+            if not resumes:
+                judges = validation_fingerprints(validation, callbacks.listed)
+                state = TrainingState.of(model, 0, 0, batches.fingerprint, callbacks.listed, judges)
+                state.save(folder.state)
+        processes.wait("the start")
+        stopped_by = _fit(model, recipe, batches, validation, callbacks, folder, processes)
+        report = processes.from_first(
+            "the report", lambda: _first_report(model, parts, batches, folder, processes, started)
+        )
+        stopped_by = stopped_by or _add_test(report, recipe, parts.test, folder, processes)
         report["interrupted"] = stopped_by is not None
         if stopped_by:
             report["signal"] = stopped_by
-        folder.write_report(report)
+        if processes.writes:
+            folder.write_report(report)
     return report
 
 
+def _first_report(
+    model: Seq2Seq,
+    parts: CorpusParts,
+    batches: PairBatches,
+    folder: RunFolder,
+    processes: Processes,
+    started: float,
+) -> dict[str, Any]:
+    """Writes the report without the test part, and returns it."""
+    report = {
+        "interrupted": True,  # until the test part is done: a run that is killed in it goes on
+        "parameters": model.count_params(),
+        "pairs": pair_counts(parts, batches),
+        "dropped_pairs": batches.num_dropped,
+        "padding_share": round(batches.padding_share, 4),
+        "steps_per_epoch": len(batches),
+        **facts(started),
+        **_devices(processes),
+        **history_summary(folder),
+    }
+    folder.write_report(report)
+    return report
+
+
+def _check_alike(
+    recipe: Recipe, batches: PairBatches, start: tuple[bool, bool], processes: Processes
+) -> None:
+    """Checks that all processes are about to train the same, before anything is written."""
+    here = {k: v for k, v in recipe.settings.items() if k not in ("data.folder", "data.prepared")}
+    processes.agree(
+        "recipe, pairs and run folder",
+        {
+            "recipe": digest(repr(sorted(here.items()))),
+            "batches": batches.fingerprint,
+            "a run that goes on, a state": start,
+        },
+    )
+
+
+def _devices(processes: Processes) -> dict[str, Any]:
+    """Returns what the report tells of several devices; of one, nothing."""
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return {}
+    return {
+        "devices": int(distribution.device_mesh.devices.size),
+        "shares": distribution.num_model_replicas,
+        "processes": processes.count,
+    }
+
+
 def _batches(
-    recipe: Recipe, pairs: Pairs | PreparedPairs, tokenizers: TokenizerPair, *, shuffle: bool
+    recipe: Recipe,
+    pairs: Pairs | PreparedPairs,
+    tokenizers: TokenizerPair,
+    processes: Processes,
+    *,
+    shuffle: bool,
 ) -> PairBatches:
     training, alpha = recipe.training, recipe.tokenizer.sampling_alpha
     with warnings.catch_warnings():
         # `_check_lengths` tells it, and names the keys of the recipe.
         warnings.filterwarnings("ignore", r"\d+ of \d+ pairs are left out")
-        return PairBatches(
+        batches = PairBatches(
             pairs,
             tokenizers,
             tokens_per_batch=training.tokens_per_batch,
@@ -174,11 +241,13 @@ def _batches(
             shuffle=shuffle,
             sampling_alpha=alpha if shuffle and alpha else None,
             copies=2 if training.r_drop else 1,
+            rows_multiple=recipe.distribution.rows_multiple,
             seed=training.seed,
         )
+    return batches.share(processes.index, processes.count)
 
 
-def _check_lengths(recipe: Recipe, batches: PairBatches, part: str) -> None:
+def _check_lengths(recipe: Recipe, batches: PairBatches, part: str, processes: Processes) -> None:
     """Tells how many pairs are too long; refuses them in the training part if the recipe does."""
     if not batches.num_dropped:
         return
@@ -191,7 +260,8 @@ def _check_lengths(recipe: Recipe, batches: PairBatches, part: str) -> None:
             f"Every training pair must fit the model. Received: {told}; raise model.max_length, or "
             'leave them out with data.policy = "drop".'
         )
-    print(f"Left out: {told}.")
+    if processes.writes:
+        print(f"Left out: {told}.")
 
 
 def _compile(model: Seq2Seq, recipe: Recipe, steps_per_epoch: int) -> None:
@@ -205,6 +275,8 @@ def _compile(model: Seq2Seq, recipe: Recipe, steps_per_epoch: int) -> None:
         steps_per_execution=training.steps_per_execution,
         **loss,
     )
+    # In all processes: on several devices new variables are spread by all of them together.
+    model.optimizer.build(model.trainable_variables)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,29 +290,36 @@ class _Callbacks:
 
     @classmethod
     def of(
-        cls, recipe: Recipe, parts: CorpusParts, batches: PairBatches, folder: RunFolder
+        cls,
+        recipe: Recipe,
+        parts: CorpusParts,
+        batches: PairBatches,
+        folder: RunFolder,
+        processes: Processes,
     ) -> "_Callbacks":
-        training = recipe.training
+        # All processes have the same callbacks; those of process 0 write.
+        training, writes = recipe.training, processes.writes
         monitor = f"val_{training.metric}"
         mode = METRICS[training.metric]
-        keep_best = KeepBest(folder.model, monitor, mode)
-        history = HistoryFile(folder.history)
+        keep_best = KeepBest(folder.model, monitor, mode, writes=writes)
+        history = HistoryFile(folder.history, writes=writes)
         quality = TranslationQuality(
             parts.validation,
             every=training.evaluate_every,
             size=training.evaluate_size,
             tokenize=training.bleu_tokenize,
             samples_path=folder.samples,
+            processes=processes,
         )
         listed = [Throughput(batches), quality, keep_best, history]
         if training.ema_momentum:
             listed.insert(0, MovingAverage())
         if is_installed("tensorboard"):
-            listed.append(TensorBoard(folder.tensorboard, quality))
+            listed.append(TensorBoard(folder.tensorboard, quality, writes=writes))
         kept = None
         if count := training.average_last or training.average_best:
             by = {"monitor": monitor, "mode": mode} if training.average_best else {}
-            kept = KeepEpochs(folder.epochs, count, **by)
+            kept = KeepEpochs(folder.epochs, count, **by, writes=writes)
             listed.append(kept)
         if training.patience:
             epochs = training.patience * training.evaluate_every
@@ -255,6 +334,7 @@ def _fit(
     validation: PairBatches,
     callbacks: _Callbacks,
     folder: RunFolder,
+    processes: Processes,
 ) -> str | None:
     """Fits the model and leaves one in the run folder; returns the signal that ended it early."""
     stopped_by = None
@@ -275,26 +355,31 @@ def _fit(
     kept = callbacks.kept
     if kept is not None and kept.paths():
         average(model, kept.paths())
+    elif callbacks.keep_best.best is not None:
+        return stopped_by
+    if processes.writes:
         save_model(model, folder.model)
-    elif callbacks.keep_best.best is None:
-        save_model(model, folder.model)
+    processes.wait("the model")
     return stopped_by
 
 
 def _add_test(
-    report: dict[str, Any], recipe: Recipe, pairs: Pairs, folder: RunFolder
+    report: dict[str, Any], recipe: Recipe, pairs: Pairs, folder: RunFolder, processes: Processes
 ) -> str | None:
     """Adds the quality on the test part; returns the signal that ended it early."""
     if not pairs:
         return None
     training = recipe.training
+    searches: dict[str, Strategy] = {"test": GREEDY}
+    if (size := training.test_beam_size) > 1:
+        searches["test_beam"] = BeamSearch(size)
+    found = {}
     try:
-        with stopped_at_once():
+        # Several processes stop at the same place: where they translate.
+        with contextlib.nullcontext() if processes.several else stopped_at_once():
             best = load_model(folder.model, compile=False)
-            found = {"test": _test(best, pairs, training.bleu_tokenize, GREEDY)}
-            if (size := training.test_beam_size) > 1:
-                search = BeamSearch(size)
-                found["test_beam"] = _test(best, pairs, training.bleu_tokenize, search)
+            for name, strategy in searches.items():
+                found[name] = _test(best, pairs, training.bleu_tokenize, strategy, processes)
     except KeyboardInterrupt as error:
         return _signal(error)
     report.update(found)
@@ -305,42 +390,9 @@ def _signal(error: KeyboardInterrupt) -> str:
     return (signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT).name
 
 
-def _pair_counts(parts: CorpusParts, batches: PairBatches) -> dict[str, int]:
-    return {
-        "train": len(batches.pairs) + batches.num_dropped,
-        "validation": len(parts.validation),
-        "test": len(parts.test),
-    }
-
-
-def _facts(started: float) -> dict[str, Any]:
-    """Returns what the report tells of the machine and of the time since `started`."""
-    return {
-        "training_seconds": round(time.perf_counter() - started, 1),
-        "threads": os.cpu_count(),
-        "machine": platform.platform(),
-        "backend": keras.backend.backend(),
-        "versions": {"python": platform.python_version(), **versions(VERSIONED)},
-    }
-
-
-def _history_summary(folder: RunFolder) -> dict[str, Any]:
-    """Returns epochs, best validation values and speed from `history.csv`; draws it."""
-    from keras_seq2seq.training.history import draw_history, read_history
-
-    history = read_history(folder.history)
-    if not history:
-        return {"epochs": 0}
-    draw_history(history, folder.picture)
-    return {
-        "epochs": len(history["epoch"]),
-        "best_val_bleu": max(history["val_bleu"]),
-        "best_val_exact_match": max(history["val_exact_match"]),
-        "tokens_per_second": round(sum(history["tokens_per_second"]) / len(history["epoch"])),
-    }
-
-
-def _test(model: Seq2Seq, pairs: Pairs, tokenize: str, strategy: Strategy) -> dict[str, Any]:
+def _test(
+    model: Seq2Seq, pairs: Pairs, tokenize: str, strategy: Strategy, processes: Processes
+) -> dict[str, Any]:
     sources, references = zip(*pairs, strict=True)
-    translations = model.translate(sources, batch_size=64, strategy=strategy)
+    translations = translate_shares(model, sources, processes, strategy=strategy)
     return evaluate(translations, references, tokenize=tokenize)

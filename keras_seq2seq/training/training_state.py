@@ -18,6 +18,7 @@ from keras_seq2seq.training.callback_memory import (
     remember,
     split_arrays,
 )
+from keras_seq2seq.training.devices import local_variables
 from keras_seq2seq.training.state_error import StateError as StateError
 from keras_seq2seq.whole_file import whole_file
 
@@ -111,14 +112,17 @@ class TrainingState:
             validation: What `validation_fingerprints` returned.
         """
         variables = _variables(model)
+        with local_variables(model):
+            values = tuple(_value(variable) for variable in variables)
+            metrics = tuple(_value(v) for v in model.metrics_variables) if batch else ()
         return cls(
             epoch=epoch,
             batch=batch,
             fingerprint=fingerprint,
             backend=keras.backend.backend(),
             names=tuple(variable.path for variable in variables),
-            variables=tuple(_value(variable) for variable in variables),
-            metrics=tuple(_value(v) for v in model.metrics_variables) if batch else (),
+            variables=values,
+            metrics=metrics,
             callbacks=remember(callbacks),
             stopped=bool(model.stop_training),
             validation=validation or {},
