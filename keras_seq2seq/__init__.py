@@ -57,9 +57,12 @@ if TYPE_CHECKING:
     from keras_seq2seq.training.corpus import stream_parallel as stream_parallel
     from keras_seq2seq.training.corpus import stream_parquet as stream_parquet
     from keras_seq2seq.training.corpus import stream_tsv as stream_tsv
+    from keras_seq2seq.training.devices import data_parallel as data_parallel
+    from keras_seq2seq.training.devices import split_weights as split_weights
     from keras_seq2seq.training.pair_stream import PairStream as PairStream
     from keras_seq2seq.training.prepare import prepare as prepare
     from keras_seq2seq.training.prepared_pairs import PreparedPairs as PreparedPairs
+    from keras_seq2seq.training.processes import initialize_processes as initialize_processes
     from keras_seq2seq.training.recipe import Recipe as Recipe
     from keras_seq2seq.training.resumable_fit import resumable_fit as resumable_fit
     from keras_seq2seq.training.subword_sampling import SubwordSampler as SubwordSampler
@@ -101,11 +104,13 @@ _HOME = {
     "build_decoder_step": "keras_seq2seq.models.decoder_step",
     "build_encoder": "keras_seq2seq.models.builders",
     "clean": "keras_seq2seq.training.cleaning",
+    "data_parallel": "keras_seq2seq.training.devices",
     "draw_attention": "keras_seq2seq.attention_map",
     "evaluate": "keras_seq2seq.evaluation",
     "export": "keras_seq2seq.exporters.export",
     "from_pairs": "keras_seq2seq.training.corpus",
     "import_pretrained": "keras_seq2seq.pretrained.import_pretrained",
+    "initialize_processes": "keras_seq2seq.training.processes",
     "inspect": "keras_seq2seq.inspection.inspect",
     "load": "keras_seq2seq.bundles.load",
     "load_model": "keras_seq2seq.seq2seq",
@@ -117,6 +122,7 @@ _HOME = {
     "read_parquet": "keras_seq2seq.training.corpus",
     "read_tsv": "keras_seq2seq.training.corpus",
     "resumable_fit": "keras_seq2seq.training.resumable_fit",
+    "split_weights": "keras_seq2seq.training.devices",
     "stream_dataset": "keras_seq2seq.training.corpus",
     "stream_jsonl": "keras_seq2seq.training.corpus",
     "stream_parallel": "keras_seq2seq.training.corpus",

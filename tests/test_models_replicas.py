@@ -1,3 +1,6 @@
+import sys
+import types
+
 import keras
 import pytest
 from conftest import last_json, run_python, tiny_model, word_pairs
@@ -72,3 +75,16 @@ def test_a_distribution_of_keras_is_refused_where_it_has_no_effect():
             tiny_model().compile()
     finally:
         keras.distribution.set_distribution(None)
+
+
+def test_several_processes_of_torch_are_refused(monkeypatch):
+    """No torch runs here: only what it is asked."""
+    distributed = types.SimpleNamespace(
+        is_available=lambda: True, is_initialized=lambda: True, get_world_size=lambda: 2
+    )
+    monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(distributed=distributed))
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    with pytest.raises(ValueError, match=r"Received: torch\.distributed with 2 processes; set KER"):
+        check_one_replica(None)
+    distributed.get_world_size = lambda: 1
+    check_one_replica(None)

@@ -1,5 +1,6 @@
 """Refuses training on several replicas where it would be wrong, or where batches do not fit."""
 
+import sys
 from typing import Any
 
 import keras
@@ -15,7 +16,8 @@ def check_one_replica(model: Any) -> None:
         model: A keras.Model.
     Raises:
         ValueError: If it was made, or this is called, under a tf.distribute strategy of several
-            replicas, or keras.distribution is set on a backend other than JAX.
+            replicas, keras.distribution is set on a backend other than JAX, or torch.distributed
+            has several processes.
     """
     backend = keras.backend.backend()
     strategy = model.distribute_strategy if backend == "tensorflow" else None
@@ -27,6 +29,12 @@ def check_one_replica(model: Any) -> None:
             "replicas; leave out its scope or give it one device. To load a model for translation "
             "alone, pass compile=False."
         )
+    if backend == "torch" and (processes := _torch_processes()) > 1:
+        raise ValueError(
+            "A Seq2Seq model trains in one process of torch: several would each train a model of "
+            "their own, or average the means of unequal numbers of tokens. Received: torch."
+            f"distributed with {processes} processes; set KERAS_BACKEND=jax (docs/scale.md)."
+        )
     distribution = keras.distribution.distribution()
     if distribution is not None and backend != "jax":
         raise ValueError(
@@ -34,6 +42,13 @@ def check_one_replica(model: Any) -> None:
             f"effect. Received: {type(distribution).__name__} on {backend}; call "
             "keras.distribution.set_distribution(None), or set KERAS_BACKEND=jax."
         )
+
+
+def _torch_processes() -> int:
+    distributed = getattr(sys.modules.get("torch"), "distributed", None)
+    if distributed is None or not distributed.is_available() or not distributed.is_initialized():
+        return 1
+    return int(distributed.get_world_size())
 
 
 def check_shares(data: Any) -> None:
