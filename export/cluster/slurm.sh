@@ -23,6 +23,7 @@ export KERAS_DISTRIBUTION_NUM_PROCESSES=$SLURM_NTASKS
 
 # --kill-on-bad-exit: nobody waits for a task that has failed.
 # The number of a task is known in it alone.
+# shellcheck disable=SC2016
 exec srun --kill-on-bad-exit=1 bash -c \
     'KERAS_DISTRIBUTION_PROCESS_ID=$SLURM_PROCID exec keras-seq2seq train "$@"' \
     train "$recipe" --output-dir "$run" "$@"

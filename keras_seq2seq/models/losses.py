@@ -1,5 +1,7 @@
 """The training loss: cross-entropy over real tokens only."""
 
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -38,6 +40,7 @@ class MaskedCrossentropy(keras.losses.Loss):
                 f"`label_smoothing` must be at least 0 and below 1. Received: {label_smoothing}."
             )
         self.label_smoothing = label_smoothing
+        self._map: Callable[..., Any] | None = None
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         if sample_weight is not None:
@@ -45,12 +48,28 @@ class MaskedCrossentropy(keras.losses.Loss):
         return super().__call__(y_true, y_pred, sample_weight)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        losses = self.token_losses(y_true, y_pred)
+        if self._map is None:
+            losses = self.token_losses(y_true, y_pred)
+        else:
+            losses = self._map(self.token_losses, y_true, y_pred)
         mask = token_mask(y_true)
         # Keras averages over all positions; the factor makes it the mean over real ones.
         total = keras.ops.cast(keras.ops.size(mask), "float32")
         real = keras.ops.maximum(keras.ops.sum(mask), 1.0)
         return losses * mask * (total / real)
+
+    @contextlib.contextmanager
+    def over(self, chunks: Callable[..., Any]) -> Iterator[None]:
+        """Takes, within the block, what a function makes of `token_losses` in place of these.
+
+        Args:
+            chunks: Takes `token_losses`, y_true and y_pred, as `OutputChunks.map`.
+        """
+        self._map = chunks
+        try:
+            yield
+        finally:
+            self._map = None
 
     def token_losses(self, y_true: Any, y_pred: Any) -> Any:
         """Returns the loss of each position, padding included, float32, shape of `y_true`."""
@@ -146,10 +165,10 @@ def token_crossentropy(labels: Any, logits: Any, label_smoothing: float = 0.0) -
         logits: float, shape (batch, target_length, vocabulary_size).
         label_smoothing: float, 0 <= label_smoothing < 1. Share of q spread evenly.
     """
-    labels = keras.ops.cast(labels, "int32")
 
     @keras.ops.custom_gradient
-    def crossentropy(logits: Any) -> Any:
+    def crossentropy(logits: Any, given: Any) -> Any:
+        labels = keras.ops.cast(given, "int32")
         highest = keras.ops.max(logits, axis=-1, keepdims=True)
         exponentials = keras.ops.exp(logits - highest)
         total = keras.ops.sum(exponentials, axis=-1, keepdims=True)
@@ -169,11 +188,13 @@ def token_crossentropy(labels: Any, logits: Any, label_smoothing: float = 0.0) -
             places = keras.ops.stack([keras.ops.arange(keras.ops.shape(rows)[0]), columns], axis=1)
             at_label = label_logits(labels, found) - (1 - label_smoothing) * upstream[..., 0]
             rows = keras.ops.scatter_update(rows, places, keras.ops.reshape(at_label, (-1,)))
-            return keras.ops.reshape(rows, keras.ops.shape(logits))
+            return keras.ops.reshape(rows, keras.ops.shape(logits)), keras.ops.zeros_like(given)
 
         return losses, gradient
 
-    return crossentropy(keras.ops.cast(logits, "float32"))
+    # An argument, not a variable from outside: JAX computes it again in the backward pass. Only
+    # floats have gradients; these hold any id exactly.
+    return crossentropy(keras.ops.cast(logits, "float32"), keras.ops.cast(labels, "float32"))
 
 
 def pass_divergence(logits: Any) -> Any:

@@ -13,7 +13,7 @@ from keras_seq2seq.models.losses import (
 )
 
 
-class _TokenMean(keras.metrics.Metric, abc.ABC):
+class TokenMean(keras.metrics.Metric, abc.ABC):
     """The mean of a per-token value over all real tokens seen since the last reset."""
 
     def __init__(self, name: str, **kwargs: Any) -> None:
@@ -22,10 +22,14 @@ class _TokenMean(keras.metrics.Metric, abc.ABC):
         self.count = self.add_weight(name="count", initializer="zeros")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        self.add(self.values(y_true, y_pred), y_true, sample_weight)
+
+    def add(self, values: Any, y_true: Any, sample_weight: Any = None) -> None:
+        """Adds the values of tokens, float32, (batch, target_length), as `values` gives them."""
         weights = token_mask(y_true)
         if sample_weight is not None:
             weights = weights * token_weights(sample_weight, y_true)
-        self.total.assign_add(keras.ops.sum(self.values(y_true, y_pred) * weights))
+        self.total.assign_add(keras.ops.sum(values * weights))
         self.count.assign_add(keras.ops.sum(weights))
 
     @abc.abstractmethod
@@ -37,7 +41,7 @@ class _TokenMean(keras.metrics.Metric, abc.ABC):
 
 
 @keras.saving.register_keras_serializable("keras_seq2seq")
-class TokenAccuracy(_TokenMean):
+class TokenAccuracy(TokenMean):
     """Computes the share of real tokens whose label has the highest logit, 0 to 1.
 
     Call arguments:
@@ -55,7 +59,7 @@ class TokenAccuracy(_TokenMean):
 
 
 @keras.saving.register_keras_serializable("keras_seq2seq")
-class Perplexity(_TokenMean):
+class Perplexity(TokenMean):
     """Computes exp of the mean cross-entropy of the real tokens, without label smoothing.
 
     At least 1; equal to the vocabulary size for a uniform guess.

@@ -8,9 +8,10 @@ from typing import Any
 import keras
 
 from keras_seq2seq.models.fit import Fit
+from keras_seq2seq.models.output_chunks import ChunkedOutput
 
 
-class TokenModel(Fit, keras.Model, abc.ABC):
+class TokenModel(ChunkedOutput, Fit, keras.Model, abc.ABC):
     """A Keras model that refuses calls of Keras which lose its meaning, and says what to call."""
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]

@@ -152,6 +152,8 @@ class TrainingRecipe:
         save_every: int > 0. Steps between two saved states; a killed run resumes from the last.
         test_beam_size: int > 0. Beam size of a second result on the test part; 1 is greedy only.
         patience: int >= 0. Evaluations without improvement before training stops; 0 never stops.
+        loss_positions: int >= 0. Target positions whose logits are computed at once, for large
+            vocabularies, on JAX (`Seq2Seq.chunk_loss`); 0 computes all.
         jit_compile: Compile with XLA.
         steps_per_execution: int > 0. Batches per call of the compiled step.
     """
@@ -182,6 +184,7 @@ class TrainingRecipe:
     save_every: int = 500
     test_beam_size: int = 1
     patience: int = _from_zero(0)
+    loss_positions: int = _from_zero(0)
     jit_compile: bool = False
     steps_per_execution: int = 1
 

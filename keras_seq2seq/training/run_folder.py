@@ -20,6 +20,7 @@ WHERE = ("format", "train", "validation", "test", "source_field", "target_field"
 ROWS = "distribution.rows_multiple"
 # Which devices train changes no more than the rounding of sums.
 DEVICES = {f"distribution.{key}" for key in ("kind", "model_devices", "timeout")}
+DEVICES.add("training.loss_positions")
 LONGEST_BELOW = 200  # characters of the longest path below the folder, TensorBoard's
 
 

@@ -110,6 +110,7 @@ def train(
         recipe = dataclasses.replace(
             recipe, distribution=dataclasses.replace(chosen, rows_multiple=rows)
         )
+        _check_alike(recipe, folder, goes_on, processes)
         if spread is not None:
             held.enter_context(spread.scope())
         return _train(recipe, folder, fine_tune, goes_on, processes)
@@ -144,7 +145,7 @@ def _train(
         state = TrainingState.load(folder.state)
         judges = validation_fingerprints(validation, callbacks.listed, state.validation)
         state.check(model, batches.fingerprint_like(state.fingerprint), callbacks.listed, judges)
-    _check_alike(recipe, batches, (goes_on, resumes), processes)
+    processes.agree("pairs", {"batches": batches.fingerprint})
     with Interruption():
         if processes.writes:
             folder.prepare(goes_on=goes_on)
@@ -193,17 +194,14 @@ def _first_report(
     return report
 
 
-def _check_alike(
-    recipe: Recipe, batches: PairBatches, start: tuple[bool, bool], processes: Processes
-) -> None:
-    """Checks that all processes are about to train the same, before anything is written."""
+def _check_alike(recipe: Recipe, folder: RunFolder, goes_on: bool, processes: Processes) -> None:
+    """Checks that all processes begin the same run; JAX would compare their weights first."""
     here = {k: v for k, v in recipe.settings.items() if k not in ("data.folder", "data.prepared")}
     processes.agree(
-        "recipe, pairs and run folder",
+        "recipe and run folder",
         {
             "recipe": digest(repr(sorted(here.items()))),
-            "batches": batches.fingerprint,
-            "a run that goes on, a state": start,
+            "a run that goes on, a state": (goes_on, folder.state.exists()),
         },
     )
 
@@ -275,6 +273,8 @@ def _compile(model: Seq2Seq, recipe: Recipe, steps_per_epoch: int) -> None:
         steps_per_execution=training.steps_per_execution,
         **loss,
     )
+    if training.loss_positions:
+        model.chunk_loss(training.loss_positions)
     # In all processes: on several devices new variables are spread by all of them together.
     model.optimizer.build(model.trainable_variables)
 
