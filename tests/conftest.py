@@ -71,7 +71,12 @@ SLOW = {
         "test_pretrained_run",
         "test_pretrained_marian_engine",
     ),
-    *("test_training_devices", "test_training_channel", "test_training_processes"),
+    *(
+        "test_training_devices",
+        "test_models_output_chunks",
+        "test_training_channel",
+        "test_training_processes",
+    ),
     *("test_models_replicas", "test_training_batch_reading", "test_training_callback_memory"),
     *("test_verification_parity", "test_verification_quality_gate", "test_verification_report"),
 }

@@ -80,6 +80,8 @@ def main():
     options = parser.parse_args()
     arguments = [str(options.recipe.resolve()), "--output-dir", str(options.run.resolve())]
     arguments += [part for setting in options.set for part in ("--set", setting)]
+    # Ray would give its workers the lowest priority but four; of a cluster its own start decides.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     ray.init()
     for _ in range(options.retries + 1):
         status = train_once(arguments, options)

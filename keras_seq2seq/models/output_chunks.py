@@ -87,6 +87,7 @@ class ChunkedOutput:
 
     _chunks: OutputChunks | None = None
     _in_step = False
+    _other_metrics = ""
     loss: Any
     metrics: list[Any]
 
@@ -103,13 +104,10 @@ class ChunkedOutput:
                 metrics are not `TokenAccuracy` and `Perplexity` or some of them, or the decoder has
                 an output layer of its own kind.
         """
-        given = self.get_compile_config() or {}  # type: ignore[attr-defined]
-        metrics = keras.saving.deserialize_keras_object(given.get("metrics")) or []
-        odd = [one for one in keras.tree.flatten(metrics) if not isinstance(one, TokenMean)]
-        if odd or given.get("weighted_metrics"):
+        if self._other_metrics:
             raise ValueError(
                 "The loss by chunks knows the metrics TokenAccuracy and Perplexity alone, without "
-                f"weights. Received: {odd or given['weighted_metrics']}."
+                f"weights. Received: {self._other_metrics}."
             )
         if keras.backend.backend() != "jax" or not isinstance(self.loss, MaskedCrossentropy):
             raise ValueError(
@@ -121,6 +119,11 @@ class ChunkedOutput:
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Configures training: keras.Model.compile; the loss is whole again."""
         self._chunks = None
+        metrics = keras.tree.flatten(kwargs.get("metrics"))
+        odd = [one for one in metrics if one is not None and not isinstance(one, TokenMean)]
+        odd += keras.tree.flatten(kwargs.get("weighted_metrics") or [])
+        # Not the metrics themselves: Keras would count them twice.
+        self._other_metrics = ", ".join(str(getattr(one, "name", one)) for one in odd)
         super().compile(*args, **kwargs)  # type: ignore[misc]
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None, **kwargs: Any) -> Any:
