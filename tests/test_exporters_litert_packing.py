@@ -5,6 +5,8 @@ from exported_models import exported, litert_runtime, same_hypotheses, source_ba
 from keras_seq2seq.exporters.litert.outside_data import OutsideData
 from keras_seq2seq.exporters.litert.packing import ALIGNMENT, packed, unpacked, write_packed
 from keras_seq2seq.file_formats.litert_schema import litert_schema
+from keras_seq2seq.inspection.inspect import inspect
+from keras_seq2seq.inspection.litert_callers import LITERT_JS, SWIFT
 
 
 @pytest.fixture(scope="module", params=["float32", "dynamic_int8"])
@@ -69,6 +71,10 @@ def test_what_a_flatbuffer_cannot_hold_lies_after_it(tmp_path, monkeypatch):
     state, again = (runtime.encode(source_ids) for runtime in (first, second))
     for name in state:
         np.testing.assert_array_equal(state[name], again[name])
+    found = inspect(tmp_path / "model_float32.tflite")
+    refusing = [caller.name for caller in found.callers if not caller.takes]
+    assert refusing == [SWIFT, LITERT_JS]
+    assert found.requirements[0].oldest == "2.14.0"
 
 
 def test_constants_are_aligned(content):

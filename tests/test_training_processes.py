@@ -113,7 +113,7 @@ def test_split_weights_train_as_whole_ones(recipe, runs):
     settings = (*TRANSFORMER, 'distribution.kind="model"', "distribution.model_devices=2")
     split = found(train(recipe, runs / "split", settings, count=2, devices=2))
     assert (split["devices"], split["shares"]) == (4, 2)
-    # Adam makes much of gradients that are nothing but rounding, such as of the biases of keys.
+    # Adam makes much of gradients that are hardly more than rounding, as those of keys' biases.
     check_equal(runs / "whole", runs / "split", 5e-4)
     assert one["test"]["sentences"] == split["test"]["sentences"]
     shards = split["shards"]

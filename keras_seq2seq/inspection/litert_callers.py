@@ -39,12 +39,18 @@ def callers(
     first = next((one for one, graph in model.signatures if graph == 0), model.main)
     foreign = [f"{o.name} is no builtin operator" for o in operators if o.domain != BUILTIN]
     newer = list(_newer_operators(operators))
+    after = ["its weights lie after the flatbuffer"] if model.has_data_after else []
     unsigned = [] if signatures else ["it has no signatures"]
     why_not = {
         INTERPRETER: [*foreign, *unsigned],
-        SWIFT: [*foreign, *newer, *_other_dtypes(offered, OF_SWIFT)],
+        SWIFT: [*foreign, *newer, *after, *_other_dtypes(offered, OF_SWIFT)],
         COMPILED_MODEL: [*foreign, *_open_shapes(offered)],
-        LITERT_JS: [*foreign, *_other_dtypes(offered, OF_JAVASCRIPT), *_open_shapes(offered)],
+        LITERT_JS: [
+            *foreign,
+            *after,
+            *_other_dtypes(offered, OF_JAVASCRIPT),
+            *_open_shapes(offered),
+        ],
         WITHOUT_SIGNATURES: [*foreign, *_open_shapes([first])],
     }
     since = {

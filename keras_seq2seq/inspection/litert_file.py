@@ -18,6 +18,8 @@ from keras_seq2seq.inspection.not_finite import not_finite_problems
 RUNTIME = "TensorFlow Lite (LiteRT)"
 # TensorFlow's guide "Signatures in TensorFlow Lite": converters write them from 2.7.0 on.
 SIGNATURES_SINCE = "2.7.0"
+# The oldest that was seen to read constants after the flatbuffer; 2.7.0 ends there.
+DATA_AFTER_SINCE = "2.14.0"
 
 
 def inspect_litert(path: Path) -> Inspection:
@@ -33,6 +35,8 @@ def inspect_litert(path: Path) -> Inspection:
     signatures = tuple(signature for signature, _ in model.signatures)
     operators = counted(collections.Counter(key for graph in model.operators for key in graph))
     stated = model.metadata.get(VERSION_METADATA, b"").rstrip(b"\0").decode("ascii", "replace")
+    if stated and model.has_data_after:
+        stated = max(stated, DATA_AFTER_SINCE, key=_numbers)
     requirement = _requirement(stated, len(signatures))
     return Inspection(
         path=str(path),

@@ -41,7 +41,7 @@ def write_packed(model: Any, path: pathlib.Path) -> None:
     """Writes a model as a .tflite file, its large weights read one after the other.
 
     Where it would be larger than a flatbuffer can be, these are stored after the flatbuffer, which
-    runtimes from TensorFlow 2.15 on read.
+    tflite-runtime 2.14 and ai-edge-litert read, and TensorFlow Lite C 2.17.1 does not.
     """
     with path.open("wb") as file:
         file.writelines(_pieces(model))
