@@ -39,6 +39,7 @@ from keras_seq2seq import BeamSearch, Seq2Seq, Shortlist, TokenizerPair
 from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.evaluation import evaluate
 from keras_seq2seq.phrasebook import generate
+from keras_seq2seq.runtimes.onnx import WEIGHTS_ENTRY
 from keras_seq2seq.text.lines import read_pairs
 
 WORKER = pathlib.Path(__file__).parent / "systems" / "translate_worker.py"
@@ -213,7 +214,8 @@ def _prepared(
             names = bundle.files(runtime, quantization)
             if runtime in PART_OF:
                 files = bundle.manifest["artefacts"][runtime]["files"][quantization]
-                names = [f"{runtime}/{files[PART_OF[runtime] or function]}"]
+                wanted = (PART_OF[runtime] or function, WEIGHTS_ENTRY)
+                names = [f"{runtime}/{files[part]}" for part in wanted if part in files]
             size = sum(bundle.manifest["files"][name]["bytes"] for name in names) / 1e6
             job = {"folder": str(folder), "runtime": runtime, "quantization": quantization}
             name = f"{prefix}{runtime} {quantization}"
