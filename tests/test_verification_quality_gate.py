@@ -102,8 +102,8 @@ def test_figures_of_what_is_accepted_are_in_the_manifest(translating_model, eval
 def with_broken_scales(function):
     """Returns the quantiser with the scales of its weights shuffled and turned round."""
 
-    def broken(model, quantization):
-        result = function(model, quantization)
+    def broken(*given):
+        result = function(*given)
         for tensor in result.graph.initializer:
             value = numpy_helper.to_array(tensor)
             if tensor.data_type == onnx.TensorProto.FLOAT and value.ndim == 1 and value.size > 8:
