@@ -64,6 +64,7 @@ def said():
     return last_json(run_python(SCRIPT, KERAS_BACKEND="jax", JAX_PLATFORMS="cpu"))
 
 
+@pytest.mark.long
 @needs_jax
 @pytest.mark.parametrize("kind", ["gru", "tied"])
 def test_loss_gradients_and_metrics_are_those_of_all_positions(said, kind):
@@ -76,6 +77,7 @@ def test_loss_gradients_and_metrics_are_those_of_all_positions(said, kind):
     assert chunked["logits"] == whole["logits"] == [4, 7, 17]
 
 
+@pytest.mark.long
 @needs_jax
 def test_not_all_logits_are_there_at_once(said):
     whole, chunked = said["bytes"]
@@ -83,6 +85,7 @@ def test_not_all_logits_are_there_at_once(said):
     assert whole > logits > 2 * chunked
 
 
+@pytest.mark.long
 @needs_jax
 def test_other_metrics_are_refused(said):
     assert "knows the metrics TokenAccuracy and Perplexity alone" in said["refused"]

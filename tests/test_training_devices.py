@@ -56,6 +56,7 @@ def said():
     return last_json(run_python(SCRIPT, KERAS_BACKEND="jax", JAX_PLATFORMS="cpu", **flags))
 
 
+@pytest.mark.long
 @needs_jax
 @pytest.mark.parametrize(
     ("name", "expected"),
