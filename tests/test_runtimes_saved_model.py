@@ -25,7 +25,8 @@ def runtime_of(name):
 @pytest.mark.parametrize("name", GRID)
 def test_every_signature_equals_keras(name):
     keras, saved = exported(name).keras, runtime_of(name)
-    for source_ids in SOURCES:
+    longest = exported(name).model.config.longest_source
+    for source_ids in (ids for ids in SOURCES if longest is None or ids.shape[1] <= longest):
         expected, received = keras.encode(source_ids), saved.encode(source_ids)
         same_arrays(received, expected)
         for token in (2, 9):

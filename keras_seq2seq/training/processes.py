@@ -132,6 +132,8 @@ class Processes:
             if other.get(name) != found[0].get(name)
         ]
         if faults:
+            # All end by this error: none is to be ended by another before it has tidied up.
+            self._failing = True
             raise ValueError(
                 f"All processes must have the same {what}. Received: {'; '.join(faults)}. Give all "
                 "of them the same files and folders, such as those of a shared file system."
