@@ -88,6 +88,16 @@ def test_a_weight_of_another_shape_was_computed_from(small):
         made.found(np.full(1280, 1025, "float32"), (80, 16), 1.0)
 
 
+def test_what_looks_computed_from_weights_needs_their_numbers():
+    made, ones = stand_ins((160, 128)), np.ones(160 * 128, "float32")
+    joined = np.concatenate([1025 * ones, 1027 * ones])
+    for numbers in (1025 * 128**0.5 * ones, np.tanh(ones), joined):
+        with pytest.raises(Changed):
+            made.found(numbers, (numbers.size // 128, 128), 1.0)
+    for numbers in (0 * ones, np.arange(ones.size, dtype="float32"), ones[:99]):
+        assert made.found(numbers, (numbers.size,), 1.0) is None
+
+
 @pytest.mark.parametrize("rows", [64, 300])
 def test_int8_numbers_are_those_of_the_converter(rows, tmp_path):
     ties = np.random.default_rng(rows).integers(-254, 255, (60, 48)).astype("float32") / 2

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import attr_value_pb2, tensor_pb2, types_pb2
 
-from keras_seq2seq.exporters.outside_weights import OutsideWeights
+from keras_seq2seq.exporters.outside_weights import SMALLEST, OutsideWeights
 from keras_seq2seq.file_formats.litert_schema import litert_schema
 
 # Odd numbers of one power of two, exact in half precision: a sum or a product of one with a small
@@ -20,6 +20,8 @@ LARGEST_INT8 = 127
 # The least number that the largest of a row counts as.
 SMALLEST_RANGE = 5e-7
 NEAR = 0.01
+# Trained weights have more values than this among so many numbers.
+FEW, SAMPLE = 16, 1 << 16
 
 
 class Changed(Exception):
@@ -81,11 +83,10 @@ class StandIns:
         Raises:
             Changed: If the constant was computed from one.
         """
-        if numbers.size < 2 or not _is_one_number(numbers):
-            return None
-        value = float(numbers[0]) * scale
-        index, rest = divmod(round(value) - FIRST, 2)
-        if abs(value - round(value)) > NEAR or rest or not 0 <= index < len(self.outside.variables):
+        index = self._number(numbers, scale)
+        if index is None:
+            if self.outside.variables and _has_few_values(numbers):
+                raise Changed
             return None
         given = tuple(self.outside.variables[index].shape)
         if shape not in (given, given[::-1]):
@@ -97,6 +98,16 @@ class StandIns:
         if (numbers[given[0]] != 0) is is_turned:
             raise Changed
         return Found(index, bool(is_turned))
+
+    def _number(self, numbers: np.ndarray, scale: float) -> int | None:
+        """Returns which weight the numbers tell of, if they are those of a stand-in."""
+        if numbers.size < 2 or not _is_one_number(numbers):
+            return None
+        value = float(numbers[0]) * scale
+        index, rest = divmod(round(value) - FIRST, 2)
+        if abs(value - round(value)) > NEAR or rest or not 0 <= index < len(self.outside.variables):
+            return None
+        return index
 
     def _constant(self, index: int) -> tf.Tensor:
         shape = tuple(self.outside.variables[index].shape)
@@ -116,6 +127,14 @@ class StandIns:
         name = self.outside.names[index].replace(":", "_")
         made = graph.create_op("Const", [], [tf.float32], attrs=attributes, name=name)
         return made.outputs[0]
+
+
+def _has_few_values(numbers: np.ndarray) -> bool:
+    """Returns True for a large constant that looks computed from stand-ins: scaled, or joined."""
+    if numbers.size < SMALLEST:
+        return False
+    values = np.unique(numbers[:: max(1, numbers.size // SAMPLE)])
+    return values.size <= FEW and bool(values.any())
 
 
 def _is_one_number(numbers: np.ndarray) -> bool:
