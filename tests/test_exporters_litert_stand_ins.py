@@ -2,7 +2,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from exported_models import TRANSFORMER, tiny_model
+from exported_models import (
+    CONFIGS,
+    TRANSFORMER,
+    litert_runtime,
+    same_hypotheses,
+    source_batch,
+    tiny_model,
+)
 from nasty_weights import nasty
 
 from keras_seq2seq.exporters import outside_weights
@@ -12,6 +19,7 @@ from keras_seq2seq.exporters.litert.writer import _converted, write_litert
 from keras_seq2seq.exporters.outside_weights import OutsideWeights
 from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.exporters.silence import silence
+from keras_seq2seq.runtimes.keras import KerasRuntime
 
 QUANTIZATIONS = ("float32", "float16", "dynamic_int8")
 SIZES = {
@@ -135,3 +143,14 @@ def test_a_layer_that_computes_with_its_weights_needs_their_numbers(small, tmp_p
         tf.saved_model.save(tf.Module(), tmp_path, signatures={"call": traced})
     with pytest.raises(Changed):
         _converted(tmp_path, "float32", ["call"], given)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["transformer", "gru_general"])
+def test_weights_of_real_size_say_what_keras_says(name, tmp_path):
+    large = {"embedding_dim": 128, "units": 128}
+    model = tiny_model(**{**CONFIGS[name], **large})
+    write_litert(PreparedExport(model, 6, max_source_length=8), tmp_path)
+    source_ids = source_batch(1, 6)
+    found = litert_runtime(tmp_path).search(source_ids)
+    same_hypotheses(found, KerasRuntime(model, 6).search(source_ids), atol=1e-3)
