@@ -56,8 +56,7 @@ class PositionEncoding(TwoForms):
         self.check_length(embeddings.shape[1])
         positions = ops.arange(ops.shape(embeddings)[1], dtype="int32")[None, :]
         positions = positions if start is None else positions + start
-        embeddings = embeddings * self._scale(embeddings) if self.scaled else embeddings
-        return embeddings + self._encodings(positions, embeddings)
+        return self._sum(embeddings, self._addends(positions, embeddings))
 
     def check_length(self, length: int | None) -> None:
         """Checks that there is a position for each token; None, a length that varies, passes.
@@ -75,19 +74,19 @@ class PositionEncoding(TwoForms):
 
     def step(self, embeddings: Any, start: Any) -> Any:
         # The table is the same at every step, so it is computed once, before a search.
-        table = self._encodings(ops.arange(self.max_length, dtype="int32"), embeddings)
+        table = self._addends(ops.arange(self.max_length, dtype="int32"), embeddings)
+        return self._sum(embeddings, ops.take(table, start[:, 0], axis=0))
+
+    def _sum(self, embeddings: Any, addends: Any) -> Any:
         if not self.scaled:
-            return embeddings + ops.take(table, start[:, 0], axis=0)
-        # The sum comes before the scaling: otherwise LiteRT would store a second, scaled table of
-        # embeddings.
-        scale = self._scale(embeddings)
-        return (embeddings + ops.take(table / scale, start[:, 0], axis=0)) * scale
+            return embeddings + addends
+        # The product stands between two sums: the LiteRT converter would fold its factor into the
+        # table of embeddings or into the matrix that follows, and a file would hold these twice.
+        scale = embeddings.shape[-1] ** 0.5
+        return (embeddings + addends / scale) * scale + addends
 
-    def _scale(self, embeddings: Any) -> float:
-        return embeddings.shape[-1] ** 0.5
-
-    def _encodings(self, positions: Any, embeddings: Any) -> Any:
-        """Returns what is added to embeddings at positions (...), shape (..., size)."""
+    def _addends(self, positions: Any, embeddings: Any) -> Any:
+        """Returns the encodings of positions (...), shape (..., size); half of each if scaled."""
         size = embeddings.shape[-1]
         if self.kind == "learned":
             encodings = ops.take(self.table, ops.minimum(positions, self.max_length - 1), axis=0)
@@ -98,7 +97,8 @@ class PositionEncoding(TwoForms):
             rates = ops.exp(ops.arange(half, dtype="float32") * (-math.log(10_000) / steps))
             angles = ops.cast(positions, "float32")[..., None] * rates
             encodings = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)[..., :size]
-        return ops.cast(encodings, embeddings.dtype)
+        encodings = ops.cast(encodings, embeddings.dtype)
+        return encodings / 2 if self.scaled else encodings
 
     def compute_output_shape(self, embeddings_shape: Any, start_shape: Any = None) -> Any:
         return embeddings_shape

@@ -20,8 +20,11 @@ LARGEST_INT8 = 127
 # The least number that the largest of a row counts as.
 SMALLEST_RANGE = 5e-7
 NEAR = 0.01
-# Trained weights have more values than this among so many numbers.
-FEW, SAMPLE = 16, 1 << 16
+# Of neighbours in a matrix that the converter computed from stand-ins, so many are equal.
+MOSTLY = 0.99
+# A bias that the converter summed from stand-ins has such numbers. What lies beyond is a mask,
+# which in half precision is the lowest number.
+SUMMED, MASK, HALF_MASK = 5e3, 1e8, 6.5e4
 
 
 class Changed(Exception):
@@ -85,7 +88,7 @@ class StandIns:
         """
         index = self._number(numbers, scale)
         if index is None:
-            if self.outside.variables and _has_few_values(numbers):
+            if self.outside.variables and _looks_computed(numbers, shape, scale):
                 raise Changed
             return None
         given = tuple(self.outside.variables[index].shape)
@@ -129,12 +132,17 @@ class StandIns:
         return made.outputs[0]
 
 
-def _has_few_values(numbers: np.ndarray) -> bool:
-    """Returns True for a large constant that looks computed from stand-ins: scaled, or joined."""
+def _looks_computed(numbers: np.ndarray, shape: tuple[int, ...], scale: float) -> bool:
+    """Returns True for what no weight looks like: the converter computed it from stand-ins."""
     if numbers.size < SMALLEST:
-        return False
-    values = np.unique(numbers[:: max(1, numbers.size // SAMPLE)])
-    return values.size <= FEW and bool(values.any())
+        sizes = np.abs(numbers.astype("float64")) * scale
+        beyond = HALF_MASK if numbers.dtype == "float16" else MASK
+        return numbers.size > 1 and bool(((sizes > SUMMED) & (sizes < beyond)).any())
+    rows = numbers.reshape(-1, shape[-1])
+    # Scaled, joined, or with a factor for each row or each column.
+    neighbours = (rows[:, 1:], rows[:, :-1]), (rows[1:], rows[:-1])
+    equal = max((one == other).mean() for one, other in neighbours if one.size)
+    return bool(equal > MOSTLY and numbers.any())
 
 
 def _is_one_number(numbers: np.ndarray) -> bool:
