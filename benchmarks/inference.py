@@ -44,6 +44,8 @@ from keras_seq2seq.text.lines import read_pairs
 
 WORKER = pathlib.Path(__file__).parent / "systems" / "translate_worker.py"
 BATCH_SIZES = (1, 32)
+# The caches of more rows are read from further away.
+LITERT_ROWS = 8
 PARTS = 5
 REFERENCE = "CTranslate2"
 # The one file that translates a sentence; None takes that of the search.
@@ -203,7 +205,7 @@ def _prepared(
             warnings.simplefilter("ignore")  # parity is another benchmark's business
             formats = ("onnx", "litert") if prefix else ("saved_model", "litert", "onnx")
             options = {"formats": formats, "beam": beam, "shortlist": shortlist}
-            options["litert_batch_size"] = max(BATCH_SIZES)
+            options["litert_batch_size"] = LITERT_ROWS
             if prefix == OPSET_23:
                 options |= {"formats": ("onnx",), "onnx_opset": 23}
             keras_seq2seq.export(each, folder, **options, verbose=False)

@@ -94,7 +94,7 @@ def export(
             LiteRT files, whose lengths are fixed; longer sources are searched on the host. None
             takes `max_length` or the configuration's, whichever is longer.
         litert_batch_size: int > 0. Above 1, LiteRT files `batch_<quantization>.tflite` are written
-            besides, which translate so many sources at once, for servers; 32 is a good number.
+            besides, which translate so many sources at once, for servers; 8 is a good number.
             The other files take one source at a time.
         onnx_opset: int, 15 to 18, or 23. Version of the operators in ONNX files: 17 is read by
             onnxruntime 1.12 and later, 23 by 1.23 and later. With 23 each attention in the search
