@@ -1,5 +1,6 @@
 """What the tests share: a tiny language, tiny models with real outputs, a subprocess runner."""
 
+import gc
 import importlib.util
 import json
 import os
@@ -197,6 +198,14 @@ def word_tokenizers(joint=False):
 
     pairs = word_pairs(300)
     return TokenizerPair.train(pairs, joint=joint, source_level="word", target_level="word")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def what_a_file_leaves():
+    """Keeps graphs that a file of tests leaves from being looked through by all that follow."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
