@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from exported_models import CONFIGS, VOCABULARY_SIZE, source_batch, tiny_model
 
-from keras_seq2seq.decoding.graph.search_model import search_models, short_step
+from keras_seq2seq.decoding.graph.search_model import for_source_length, search_models, short_step
 from keras_seq2seq.decoding.graph.staged_step import StagedStep
 from keras_seq2seq.decoding.graph.translate import translate
 from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
@@ -33,6 +33,26 @@ def test_stages_change_no_translation(name, strategy, lengths):
     tokens = np.array(expected["target_ids"])
     reached = np.count_nonzero(tokens, -1).max()
     assert max(lengths) < reached, "no row enters the last stage"
+    assert set(found) == set(expected)
+    for part, tensor in expected.items():
+        np.testing.assert_allclose(found[part], tensor, rtol=1e-5, atol=1e-5, err_msg=part)
+
+
+@pytest.mark.parametrize(
+    ("name", "strategy"), [("transformer", BEAM), ("transformer_post_shared", GREEDY)]
+)
+def test_sources_grow_with_the_caches(name, strategy):
+    encoder, step = searching(name)
+    last = for_source_length(step, 12)
+    assert {id(w) for w in last.weights} == {id(w) for w in step.weights}
+    given = {"max_length": MAX_LENGTH, "strategy": strategy, "vocabulary_size": VOCABULARY_SIZE}
+    sources = keras.ops.convert_to_tensor(source_batch(6, 7))
+    expected = translate(encoder, step, sources, **given)
+    short_steps = {5: short_step(encoder, step, 5)}
+    found = translate(encoder, last, sources, short_steps=short_steps, **given)
+    attention = found.pop("attention")
+    np.testing.assert_allclose(attention[..., :7], expected.pop("attention"), 1e-5, 1e-5)
+    assert attention.shape[-1] == 12 and not np.any(attention[..., 7:])
     assert set(found) == set(expected)
     for part, tensor in expected.items():
         np.testing.assert_allclose(found[part], tensor, rtol=1e-5, atol=1e-5, err_msg=part)

@@ -50,8 +50,9 @@ def test_translate_equals_keras_and_the_host_search(name):
         if not litert.holds(source_ids):  # beyond learned positions
             continue
         received = litert.search(source_ids)
-        same_hypotheses(received, keras.search(source_ids))
-        same_hypotheses(received, searched_on_host(litert, source_ids))
+        # The large weights of these models make rounding errors large too.
+        same_hypotheses(received, keras.search(source_ids), 5e-5, 5e-5)
+        same_hypotheses(received, searched_on_host(litert, source_ids), 5e-5, 5e-5)
         found += received[0]
     # Fails if the weights of the test are so small that every source reads the same.
     assert len({hypothesis.ids for hypothesis in found}) > 3

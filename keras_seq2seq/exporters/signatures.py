@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_seq2seq.decoding.graph.beam import BeamSizes
-from keras_seq2seq.decoding.graph.search_model import search_models, short_step
+from keras_seq2seq.decoding.graph.search_model import for_source_length, search_models, short_step
 from keras_seq2seq.decoding.graph.translate import forced_log_probs, step_log_probs, translate
 from keras_seq2seq.decoding.hypothesis import FORBIDDEN
 from keras_seq2seq.decoding.shortlist import Shortlist
@@ -104,13 +104,23 @@ class Signatures:
         """Returns the same functions over other models."""
         return Signatures(models, self.max_length, self.beam, dynamic=self.dynamic)
 
-    def with_short_caches(self, *lengths: int) -> "Signatures":
-        """Returns the same functions, searching for their first tokens over shorter caches."""
+    def with_short_caches(self, *lengths: int, source_length: int | None = None) -> "Signatures":
+        """Returns the same functions, searching for their first tokens over shorter caches.
+
+        Args:
+            *lengths: How many tokens these hold.
+            source_length: int > 0. Tokens to which sources are padded for the last tokens, where
+                all functions then have the same loop; None leaves them as they are.
+        """
         given = self.models.search_encoder, self.models.search_step
         steps = {n: short_step(*given, n) for n in lengths if n < self.max_length}
         found = {length: step for length, step in steps.items() if step is not None}
         options: dict[str, Any] = {"dynamic": self.dynamic, "short_steps": found}
-        return Signatures(self.models, self.max_length, self.beam, **options)
+        models = self.models
+        if found and source_length is not None:
+            last = for_source_length(models.search_step, source_length)
+            models = dataclasses.replace(models, search_step=last)
+        return Signatures(models, self.max_length, self.beam, **options)
 
     @property
     def functions(self) -> tuple[str, ...]:

@@ -86,18 +86,17 @@ def _in_fixed_shapes(
 ) -> Tensors:
     """Takes all steps of all rows, in one loop for each length of the caches."""
 
-    def run(
-        i: Tensor, search: Tensors, state: Tensors, until: int | None
-    ) -> tuple[Tensor, Tensors, Tensors]:
+    def run(until: int | None = None) -> tuple[Tensor, Tensors, Tensors]:
         begun = _counting(begin(search, source))
         return ops.while_loop(_going(until), begun, (i, search, state))
 
     if isinstance(step, StagedStep):
         *firsts, last = step.lengths
         for length in firsts:
-            i, search, state = run(i, search, step.fitted(state, length), length)
-        state = step.fitted(state, last)
-    return run(i, search, state, None)[1]
+            state = step.fitted(state, length)
+            i, search, state = run(length)
+        search, state, source = (step.fitted(given, last) for given in (search, state, source))
+    return run()[1]
 
 
 def _counting(

@@ -7,8 +7,10 @@ import keras
 from keras_seq2seq.decoding.graph.shortlist_layers import with_shortlist
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.models.caches import ALIGNED, GROWING, Cache
+from keras_seq2seq.models.contract import source_names
 from keras_seq2seq.models.multi_head_attention import CachedSelfAttention, EmptyCache
 from keras_seq2seq.models.precision import dtype_policy
+from keras_seq2seq.models.tensor import Shape, Tensor
 from keras_seq2seq.models.two_forms import OneToken
 
 CloneLayer = Callable[[keras.layers.Layer], keras.layers.Layer]
@@ -60,6 +62,29 @@ def short_step(
     with dtype_policy(search_step.dtype_policy):
         return keras.models.clone_model(
             search_step, input_tensors=inputs, clone_function=_with_cache(ALIGNED)
+        )
+
+
+def for_source_length(search_step: keras.Model, length: int) -> keras.Model:
+    """Returns the decoder step of a search, over the same layers, for sources of one length.
+
+    Args:
+        search_step: What `search_models` returned.
+        length: int > 0. Tokens of a source, end of sentence and padding included.
+    """
+
+    def shape(name: str, tensor: Tensor) -> Shape:
+        sizes = tensor.shape[1:]
+        is_source = name in source_names(search_step)
+        return tuple(length if is_source and size is None else size for size in sizes)
+
+    inputs = {
+        name: keras.Input(shape(name, tensor), dtype=tensor.dtype, name=name)
+        for name, tensor in search_step.input.items()
+    }
+    with dtype_policy(search_step.dtype_policy):
+        return keras.models.clone_model(
+            search_step, input_tensors=inputs, clone_function=lambda layer: layer
         )
 
 

@@ -1,4 +1,4 @@
-"""A decoder step whose fixed caches begin short and grow between the loops of a search."""
+"""A decoder step whose fixed inputs begin short and grow between the loops of a search."""
 
 from collections.abc import Callable, Mapping
 
@@ -9,6 +9,8 @@ from keras_seq2seq.models.tensor import Shape, Tensor, Tensors
 ops = keras.ops
 # Takes the decoder, ids and the state; returns log-probabilities and the new state.
 Take = Callable[[keras.Model, Tensor, Tensors], tuple[Tensor, Tensors]]
+# What a search keeps for each token of the source, along the last axis.
+OVER_SOURCE = ("attention", "coverage", "history")
 
 
 class StagedStep:
@@ -36,12 +38,23 @@ class StagedStep:
         shapes = {name: tensor.shape for name, tensor in state.items()}
         raise ValueError(f"No decoder has caches of these lengths. Received: {shapes}.")
 
-    def fitted(self, state: Tensors, length: int) -> Tensors:
-        """Returns a state with caches for `length` tokens, cut or with zeros added."""
+    def fitted(self, tensors: Tensors, length: int) -> Tensors:
+        """Returns tensors as the decoder over caches for `length` tokens takes them.
+
+        They are cut, or zeros are added. If its sources have a fixed length, what the search keeps
+        for each token of the source gets it too.
+        """
         inputs = self._models[length].input
+        # The target_ids of a search are those that it has found.
+        names = set(tensors) & set(inputs) - {"target_ids"}
+        shapes = {name: inputs[name].shape for name in names}
+        if "source_mask" in inputs:
+            width = inputs["source_mask"].shape[-1]
+            kept = [name for name in OVER_SOURCE if name in tensors]
+            shapes |= {n: (*[None] * (len(tensors[n].shape) - 1), width) for n in kept}
         return {
-            name: _resized(tensor, inputs[name].shape) if name in inputs else tensor
-            for name, tensor in state.items()
+            name: _resized(tensor, shapes[name]) if name in shapes else tensor
+            for name, tensor in tensors.items()
         }
 
 

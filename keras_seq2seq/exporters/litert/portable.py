@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_seq2seq.exporters.litert.half_constants import with_safe_halves
 from keras_seq2seq.exporters.litert.rewriter import Rewriter
+from keras_seq2seq.exporters.litert.shared_graphs import move_graphs
 from keras_seq2seq.file_formats.litert_schema import litert_schema
 
 # Callers that know no signatures get the first subgraph.
@@ -46,21 +47,7 @@ def _put_first(model: Any) -> None:
         return
     graphs = model.subgraphs
     graphs[0], graphs[first] = graphs[first], graphs[0]
-    moved = {0: first, first: 0}
-    for holder in _holders_of_indices(model):
-        for field, index in vars(holder).items():
-            if field.lower().endswith("subgraphindex"):
-                setattr(holder, field, moved.get(index, index))
-
-
-def _holders_of_indices(model: Any) -> list[Any]:
-    options = [
-        operator.builtinOptions
-        for graph in model.subgraphs
-        for operator in graph.operators
-        if operator.builtinOptions is not None
-    ]
-    return [*model.signatureDefs, *options]
+    move_graphs(model, {0: first, first: 0})
 
 
 def _gather_int8(model: Any) -> None:

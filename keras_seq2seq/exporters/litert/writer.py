@@ -20,6 +20,7 @@ from keras_seq2seq.exporters.litert.fast_operators import fast_operators
 from keras_seq2seq.exporters.litert.int8 import int8_models
 from keras_seq2seq.exporters.litert.packing import write_packed
 from keras_seq2seq.exporters.litert.portable import portable
+from keras_seq2seq.exporters.litert.shared_graphs import share_graphs
 from keras_seq2seq.exporters.litert.source_lengths import first_cache_length, source_lengths
 from keras_seq2seq.exporters.litert.stand_ins import Changed, StandIns
 from keras_seq2seq.exporters.outside_weights import OutsideWeights
@@ -123,7 +124,7 @@ class _Files:
             if quantization == "int8":
                 self._make_int8(models, sources)
             for part, name in names.items():
-                model = compact(portable(fast_operators(models[part])))
+                model = compact(portable(fast_operators(share_graphs(models[part]))))
                 check_builtin_only(model, folder / name)
                 write_packed(model, folder / name)
 
@@ -173,7 +174,7 @@ def _searches(
     prefix = "" if rows == 1 else f"{rows}x"
     return {
         f"{name}_{prefix}{length}": _frozen(
-            _in_stages(signatures, length), name, stand_ins, length, rows
+            _in_stages(signatures, length, max(lengths)), name, stand_ins, length, rows
         )
         for name in names
         for length in lengths
@@ -186,9 +187,13 @@ def _looked_up(models: ExportedModels) -> ExportedModels:
     return models.replaced(**dict.fromkeys(names, with_embedding_lookup))
 
 
-def _in_stages(signatures: Signatures, source_length: int) -> Signatures:
+def _in_stages(signatures: Signatures, source_length: int, longest: int) -> Signatures:
     first = first_cache_length(source_length, signatures.max_length)
-    return signatures if first is None else signatures.with_short_caches(first)
+    if first is None:
+        return signatures
+    # With a shortlist a loop reads more columns for longer sources, so that none is like another.
+    has_columns = "candidates" in signatures.models.search_encoder.output
+    return signatures.with_short_caches(first, source_length=None if has_columns else longest)
 
 
 def _frozen(
@@ -206,7 +211,7 @@ def _frozen(
     specs = signatures.specs(name, batch_size=rows, source_length=source_length)
     function = getattr(signatures, name)
     if source_length is not None:
-        function = _without_bool(function)
+        function = _plain_outputs(function, source_length)
 
     def with_stand_ins(**tensors: Any) -> dict[str, Any]:
         return stand_ins.called_with(lambda: function(**tensors))
@@ -220,11 +225,18 @@ def _frozen(
     return wrapped.get_concrete_function(**specs)
 
 
-def _without_bool(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """Returns a function with int32 in place of bool, which LiteRT in a browser cannot hand out."""
+def _plain_outputs(
+    function: Callable[..., dict[str, Any]], source_length: int
+) -> Callable[..., dict[str, Any]]:
+    """Returns a search with attention to its own source, and int32 in place of bool.
+
+    LiteRT in a browser cannot hand out bool.
+    """
 
     def call(**tensors: Any) -> dict[str, Any]:
         outputs = function(**tensors)
+        if "attention" in outputs:
+            outputs["attention"] = outputs["attention"][..., :source_length]
         return {n: tf.cast(t, tf.int32) if t.dtype == tf.bool else t for n, t in outputs.items()}
 
     return call
