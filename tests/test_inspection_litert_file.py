@@ -2,6 +2,7 @@
 
 import functools
 import re
+import struct
 
 import numpy as np
 import pytest
@@ -150,6 +151,20 @@ def test_sizes_that_lie_are_refused(tmp_path):
     path = tmp_path / "liar.tflite"
     path.write_bytes(changed("float32", change))
     with pytest.raises(ValueError, match=r"sizes that agree.*liar.*has 12288 bytes for shape"):
+        keras_seq2seq.inspect(path)
+
+
+def test_a_buffer_beyond_the_file_is_refused_though_nothing_reads_it(tmp_path):
+    content = bytearray(
+        changed("float32", lambda m: m.buffers.append(schema_py_generated.BufferT()))
+    )
+    table = schema_py_generated.Model.GetRootAs(content)._tab
+    buffers = table.Offset(4 + 2 * 4)  # the fifth field of the schema's Model
+    last = table.Vector(buffers) + 4 * (table.VectorLen(buffers) - 1)
+    struct.pack_into("<I", content, last, 0x7FFFF000)
+    path = tmp_path / "beyond.tflite"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"A LiteRT file must be complete.*beyond\.tflite"):
         keras_seq2seq.inspect(path)
 
 

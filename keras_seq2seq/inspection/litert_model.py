@@ -76,12 +76,9 @@ class LiteRTModel:
         self.signatures = [self._signature(definition) for definition in definitions]
         self.main = self._main()
         self.tensors = tuple(self._stored())
-
-    @property
-    def has_data_after(self) -> bool:
-        """True if constants are stored after the flatbuffer, as beyond 2 GB."""
-        buffers = self._each(self._model.Buffers, self._model.BuffersLength())
-        return any(buffer.Offset() > 1 for buffer in buffers)
+        buffers = self._each(model.Buffers, model.BuffersLength())
+        # Constants are stored after the flatbuffer, as beyond 2 GB.
+        self.has_data_after = any(buffer.Offset() > 1 for buffer in buffers)
 
     def _main(self) -> Signature:
         """Returns the inputs and outputs of the first graph, for a file without signatures."""
