@@ -1,6 +1,7 @@
 """The code of the pages runs as a reader runs it: block after block, in an empty folder."""
 
 import contextlib
+import json
 import os
 import runpy
 import socket
@@ -8,13 +9,29 @@ import subprocess
 import sys
 
 import pytest
+from conftest import ROOT
 from docs_pages import DOCS, blocks
 
-# The pages whose blocks of Python are one script each.
-SCRIPTS = [
-    *("script", "watching", "resuming", "fine_tuning", "freezing", "quantising"),
-    "architectures",
-]
+# The pages whose blocks of Python are one script each, and what makes it shorter, if anything does.
+SCRIPTS = {
+    "script": {},
+    "watching": {},
+    "resuming": {},
+    "fine_tuning": {},
+    "freezing": {},
+    "quantising": {},
+    "architectures": {},
+    "../README": {
+        "size=100_000": "size=1_000",
+        "1400": "500",
+        'export(model, "bundle"': 'export(model, "bundle", formats=("litert",)',
+    },
+    "quickstart": {
+        '"training/phrasebook_en_fr.toml"': f'"{ROOT}/training/phrasebook_en_fr.toml", SHORT',
+        'bundle", sentences=': 'bundle", formats=("litert",), sentences=',
+    },
+}
+SHORT = ["data.size=1000", "tokenizer.vocabulary_size=500", "training.epochs=1"]
 # What makes the tutorial shorter; everything else is run as it stands.
 SHORTER = {"size=20_000": "size=3_000"}
 START = """
@@ -30,10 +47,37 @@ trap '[ -z "${server:-}" ] || kill $server' EXIT
 def test_the_blocks_of_a_page_are_a_script(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code = [b.code for b in blocks(DOCS / f"{name}.md") if b.language == "python"]
-    assert code
-    script = tmp_path / f"{name}.py"
-    script.write_text("\n".join(code), "utf-8")
-    runpy.run_path(str(script))
+    text = "\n".join(code)
+    assert text
+    for long, short in SCRIPTS[name].items():
+        assert long in text
+        text = text.replace(long, short)
+    script = tmp_path / "script.py"
+    script.write_text(text, "utf-8")
+    runpy.run_path(str(script), {"SHORT": SHORT})
+
+
+@pytest.mark.long
+def test_the_notebook_goes_through(tmp_path, monkeypatch):
+    import matplotlib
+
+    matplotlib.use("agg")
+    monkeypatch.chdir(tmp_path)
+    cells = json.loads((ROOT / "training" / "tutorial.ipynb").read_text("utf-8"))["cells"]
+    assert not any(cell.get("outputs") for cell in cells)
+    text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    for long, short in {
+        "size=20_000": "size=1_000",
+        "=800": "=500",
+        "epochs=4": "epochs=1",
+    }.items():
+        assert long in text
+        text = text.replace(long, short)
+    script = tmp_path / "script.py"
+    script.write_text(text, "utf-8")
+    found = runpy.run_path(str(script))
+    assert found["parity"].passed
+    assert (tmp_path / "attention.png").stat().st_size > 5_000
 
 
 def tutorial(port):

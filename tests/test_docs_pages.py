@@ -126,15 +126,16 @@ def test_commands_are_found():
     assert {words[0] for words in found} > {"train", "export", "translate", "serve", "init"}
 
 
-@pytest.mark.parametrize("path", ALL, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_python_blocks_compile_and_name_what_there_is(path):
+# The changelog tells of names that are gone.
+@pytest.mark.parametrize("path", [path for path in ALL if path.name != "CHANGELOG.md"])
+def test_python_compiles_and_names_what_there_is(path):
+    package = ROOT / "keras_seq2seq"
+    inside = {entry.stem for entry in package.iterdir()}
+    named = re.findall(r"(?<![\w/])keras_seq2seq\.([A-Za-z_]\w*)", path.read_text("utf-8"))
+    assert set(named) - {*keras_seq2seq.__all__, *inside} == set()
     for block in blocks(path):
         if block.language == "python":
-            for node in ast.walk(ast.parse(block.code)):
-                owner = getattr(node, "value", None)
-                if isinstance(node, ast.Attribute) and getattr(owner, "id", "") == "keras_seq2seq":
-                    is_known = node.attr in (*keras_seq2seq.__all__, "phrasebook", "bulk")
-                    assert is_known, f"{path.name}:{block.line}"
+            ast.parse(block.code)
 
 
 def messages():
