@@ -84,10 +84,8 @@ docs: .venv/docs $(if $(shell command -v npm),.venv/mermaid.min.js)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 .venv/mermaid.min.js: .venv/docs
-	cd .venv && npm pack --silent --ignore-scripts mermaid@12.3.0 > /dev/null
-	tar -xzf .venv/mermaid-12.3.0.tgz -C .venv --strip-components 2 package/dist/mermaid.min.js
-	rm .venv/mermaid-12.3.0.tgz
-	touch $@
+	-cd .venv && npm pack --silent --ignore-scripts mermaid@11.17.2 > /dev/null \
+	  && tar -xzf mermaid-11.17.2.tgz --strip-components 2 package/dist/mermaid.min.js && rm mermaid-11.17.2.tgz && touch mermaid.min.js
 
 clean:
 	rm -rf .venv .venv-latest .venv-mobile build dist runs *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage

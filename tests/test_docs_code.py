@@ -31,7 +31,7 @@ SCRIPTS = {
         'bundle", sentences=': 'bundle", formats=("litert",), sentences=',
     },
 }
-SHORT = ["data.size=1000", "tokenizer.vocabulary_size=500", "training.epochs=1"]
+SHORT = ["data.size=1000", "tokenizer.vocabulary_size=900", "training.epochs=1"]
 # What makes the tutorial shorter; everything else is run as it stands.
 SHORTER = {"size=20_000": "size=3_000"}
 START = """
