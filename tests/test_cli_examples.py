@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from keras_seq2seq.cli.examples import EXAMPLES
+from keras_seq2seq.cli.examples import EXAMPLES, FIRST
 from keras_seq2seq.cli.main import build_parser, main
 
 LINES = [line for lines in EXAMPLES.values() for line in lines]
@@ -17,6 +17,16 @@ def test_examples_parse(line):
     program, *arguments = words[: min(ends, default=len(words))]
     assert program == "keras-seq2seq"
     build_parser().parse_args(arguments)
+
+
+def test_the_help_of_all_shows_the_way_from_pairs_to_translations(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    told = capsys.readouterr().out
+    places = [told.index(f"\n  {line}\n") for line in FIRST]
+    assert places == sorted(places)
+    assert told.index("Exit status: 0 done") > places[-1]
+    assert max(map(len, told.splitlines())) <= 100
 
 
 def test_every_command_has_examples_of_its_own(capsys):

@@ -1,6 +1,8 @@
 """Examples of each command, which its --help ends with."""
 
 import argparse
+import textwrap
+from collections.abc import Sequence
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "clean": (
@@ -55,6 +57,14 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
 }
 
+# From pairs to translations, for `keras-seq2seq --help`.
+FIRST = (
+    EXAMPLES["init"][0],
+    EXAMPLES["train"][0],
+    EXAMPLES["export"][0],
+    EXAMPLES["translate"][0],
+)
+
 
 class HelpFormatter(argparse.HelpFormatter):
     """Wraps descriptions as usual, and keeps the lines of the examples."""
@@ -65,7 +75,9 @@ class HelpFormatter(argparse.HelpFormatter):
         return super()._fill_text(text, width, indent)
 
 
-def add_examples(name: str, parser: argparse.ArgumentParser) -> None:
-    """Gives a command the examples that its --help ends with."""
+def add_examples(parser: argparse.ArgumentParser, examples: Sequence[str], rest: str = "") -> None:
+    """Gives a parser the examples that its --help ends with, and a text after them."""
     parser.formatter_class = HelpFormatter
-    parser.epilog = "\n  ".join(("examples:", *EXAMPLES[name]))
+    parser.epilog = "\n  ".join(("examples:", *examples))
+    if rest:
+        parser.epilog += "\n\n" + textwrap.fill(rest, 79)

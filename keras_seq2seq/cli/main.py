@@ -10,7 +10,7 @@ from keras_seq2seq.cli import signals, streams
 from keras_seq2seq.cli.bundle_commands import add_evaluate, add_inspect, add_verify
 from keras_seq2seq.cli.clean import add_clean
 from keras_seq2seq.cli.completion import add_completion
-from keras_seq2seq.cli.examples import add_examples
+from keras_seq2seq.cli.examples import EXAMPLES, FIRST, add_examples
 from keras_seq2seq.cli.export import add_export
 from keras_seq2seq.cli.import_pretrained import add_import
 from keras_seq2seq.cli.init import add_init
@@ -92,8 +92,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog=PROGRAM,
         description="Train sequence-to-sequence models in Keras and ship them everywhere.",
-        epilog=STATUS,
     )
+    add_examples(parser, FIRST, STATUS)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
@@ -103,7 +103,7 @@ def build_parser() -> argparse.ArgumentParser:
         add(commands)
     for name, command in commands.choices.items():
         command.set_defaults(parser=command)
-        add_examples(name, command)
+        add_examples(command, EXAMPLES[name])
     return parser
 
 
