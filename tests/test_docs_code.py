@@ -120,10 +120,10 @@ def test_the_tutorial_goes_through(tmp_path):
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
     (tmp_path / "bin").mkdir()
-    command = tmp_path / "bin" / "keras-seq2seq"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m keras_seq2seq.cli "$@"\n')
-    command.chmod(0o755)
-    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    for name, options in {"python": "", "keras-seq2seq": "-m keras_seq2seq.cli"}.items():
+        command = tmp_path / "bin" / name
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" {options} "$@"\n')
+        command.chmod(0o755)
     work = tmp_path / "my_model"
     work.mkdir()
     root = str(DOCS.parent)
