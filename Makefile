@@ -7,7 +7,7 @@ export CUDA_VISIBLE_DEVICES ?= -1
 WITH_OTHERS := --ignore-glob 'tests/test_export_web*' --ignore tests/test_export_mobile.py
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile $(WITH_OTHERS)
 
-.PHONY: quickstart test test-long test-quick test-web test-runtimes test-mobile test-mobile-soak test-wheel test-latest soak soak-bulk lint types bench clean
+.PHONY: quickstart test test-long test-quick test-web test-runtimes test-mobile test-mobile-soak test-wheel test-latest soak soak-bulk lint types bench docs clean
 
 quickstart: .venv/all
 	$(BIN)/python training/quickstart.py
@@ -77,12 +77,22 @@ PART ?= $(basename $(notdir $(wildcard benchmarks/*.py)))
 bench: .venv/dev $(if $(filter training inference,$(PART)),.venv/bench)
 	set -e; for part in $(PART); do $(BIN)/python benchmarks/$$part.py; done
 
+# The site of docs/, into build/docs: open build/docs/index.html. Dead links and missing names end it.
+# The script that draws diagrams comes from the npm registry; without npm, browsers fetch it from a public server.
+docs: .venv/docs $(if $(shell command -v npm),.venv/mermaid.min.js)
+	$(BIN)/python docs/site/assemble.py build/pages
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+.venv/mermaid.min.js: .venv/docs
+	-cd .venv && npm pack --silent --ignore-scripts mermaid@11.17.2 > /dev/null \
+	  && tar -xzf mermaid-11.17.2.tgz --strip-components 2 package/dist/mermaid.min.js && rm mermaid-11.17.2.tgz && touch mermaid.min.js
+
 clean:
 	rm -rf .venv .venv-latest .venv-mobile build dist runs *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What is installed is marked by a file: editing setup.cfg installs again.
-.venv/all .venv/dev .venv/bench: setup.cfg pyproject.toml
+.venv/all .venv/dev .venv/bench .venv/docs: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(@F)]'
 	touch $@

@@ -44,6 +44,11 @@ if TYPE_CHECKING:
     from keras_seq2seq.text.tokenizer import Tokenizer as Tokenizer
     from keras_seq2seq.text.tokenizer import TokenizerPair as TokenizerPair
     from keras_seq2seq.training.batches import PairBatches as PairBatches
+    from keras_seq2seq.training.callbacks import EarlyStopping as EarlyStopping
+    from keras_seq2seq.training.callbacks import KeepBest as KeepBest
+    from keras_seq2seq.training.callbacks import MovingAverage as MovingAverage
+    from keras_seq2seq.training.callbacks import Throughput as Throughput
+    from keras_seq2seq.training.callbacks import TranslationQuality as TranslationQuality
     from keras_seq2seq.training.cleaning import clean as clean
     from keras_seq2seq.training.cleaning_rules import CleaningRules as CleaningRules
     from keras_seq2seq.training.corpus import from_pairs as from_pairs
@@ -65,7 +70,9 @@ if TYPE_CHECKING:
     from keras_seq2seq.training.processes import initialize_processes as initialize_processes
     from keras_seq2seq.training.recipe import Recipe as Recipe
     from keras_seq2seq.training.resumable_fit import resumable_fit as resumable_fit
+    from keras_seq2seq.training.schedules import InverseSquareRoot as InverseSquareRoot
     from keras_seq2seq.training.subword_sampling import SubwordSampler as SubwordSampler
+    from keras_seq2seq.training.tensorboard import TensorBoard as TensorBoard
     from keras_seq2seq.training.train import train as train
     from keras_seq2seq.translation import Translation as Translation
     from keras_seq2seq.translator import Translator as Translator
@@ -76,10 +83,14 @@ _HOME = {
     "BeamSearch": "keras_seq2seq.decoding.strategies",
     "Bundle": "keras_seq2seq.bundles.bundle",
     "CleaningRules": "keras_seq2seq.training.cleaning_rules",
+    "EarlyStopping": "keras_seq2seq.training.callbacks",
     "Gate": "keras_seq2seq.verification.quality_gate",
     "Greedy": "keras_seq2seq.decoding.strategies",
     "Inspection": "keras_seq2seq.inspection.inspection",
+    "InverseSquareRoot": "keras_seq2seq.training.schedules",
+    "KeepBest": "keras_seq2seq.training.callbacks",
     "MaskedCrossentropy": "keras_seq2seq.models.losses",
+    "MovingAverage": "keras_seq2seq.training.callbacks",
     "PairBatches": "keras_seq2seq.training.batches",
     "PairStream": "keras_seq2seq.training.pair_stream",
     "Perplexity": "keras_seq2seq.models.metrics",
@@ -94,10 +105,13 @@ _HOME = {
     "Shortlist": "keras_seq2seq.decoding.shortlist",
     "Strategy": "keras_seq2seq.decoding.strategy",
     "SubwordSampler": "keras_seq2seq.training.subword_sampling",
+    "TensorBoard": "keras_seq2seq.training.tensorboard",
+    "Throughput": "keras_seq2seq.training.callbacks",
     "TokenAccuracy": "keras_seq2seq.models.metrics",
     "Tokenizer": "keras_seq2seq.text.tokenizer",
     "TokenizerPair": "keras_seq2seq.text.tokenizer",
     "Translation": "keras_seq2seq.translation",
+    "TranslationQuality": "keras_seq2seq.training.callbacks",
     "TranslationQueue": "keras_seq2seq.serving.translation_queue",
     "Translator": "keras_seq2seq.translator",
     "build_decoder": "keras_seq2seq.models.builders",

@@ -37,6 +37,7 @@ needs_jax = pytest.mark.skipif(
 SLOW = {
     *("test_bad_input", "test_beam_in_files", "test_bundles_bundle", "test_bundles_manifest"),
     *("test_cli_bundle", "test_cli_main", "test_cli_signals", "test_cli_streams"),
+    "test_cli_prompt",
     *("test_cli_tensorflow_start", "test_decoding_shortlist", "test_export_mobile"),
     *("test_export_bulk", "test_export_web", "test_cli_serve", "test_serving_tensorflow_rest"),
     "test_documentation",

@@ -128,6 +128,11 @@ def test_keep_best_without_a_value_keeps_nothing(tmp_path, values):
     assert not any(tmp_path.iterdir())
 
 
+def test_keep_best_refuses_another_mode(tmp_path):
+    with pytest.raises(ValueError, match='`mode` must be "max" or "min". Received: \'auto\''):
+        KeepBest(tmp_path / "model.keras", "val_loss", "auto")
+
+
 def test_a_failing_save_leaves_the_old_file_whole(tmp_path):
     callback = keep(tmp_path / "model.keras", [1])
     callback.set_model(Saved(1, fails=True))

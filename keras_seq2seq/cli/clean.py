@@ -4,11 +4,10 @@ import argparse
 import dataclasses
 import pathlib
 
+from keras_seq2seq.cli.corpus_format import INPUTS, corpus_format
 from keras_seq2seq.cli.messages import say, say_json
 from keras_seq2seq.cli.options import Commands, check_used
 from keras_seq2seq.training.cleaning_rules import RULES, CleaningRules
-
-INPUTS = ("parallel", "tsv", "jsonl", "parquet", "dataset")
 
 
 def add_clean(commands: Commands) -> None:
@@ -104,7 +103,7 @@ def _clean(arguments: argparse.Namespace) -> int:
     rules = CleaningRules(**{name: getattr(arguments, name) for name in fields})
     if arguments.output is not None:
         check_pair_files(arguments.output, force=arguments.force)
-    form = _format(arguments)
+    form = corpus_format(arguments.input, arguments.format, "input")
     if form != "tsv":
         check_used(arguments, ["columns"], "--format tsv")
     if form in ("parallel", "tsv"):
@@ -127,19 +126,3 @@ def _clean(arguments: argparse.Namespace) -> int:
     else:
         say(f"read: {stream.report}\n{cleaned.report}")
     return 0
-
-
-def _format(arguments: argparse.Namespace) -> str:
-    """Returns the format of the input, from its number of files and its name if none is given."""
-    paths, form = arguments.input, arguments.format
-    if form is None and len(paths) == 2:
-        form = "parallel"
-    elif form is None:
-        form = pathlib.Path(paths[0].name.removesuffix(".gz")).suffix.removeprefix(".")
-    wanted = 2 if form == "parallel" else 1
-    if form not in INPUTS or len(paths) != wanted:
-        raise ValueError(
-            "`input` must be two files, or one that ends in .tsv, .jsonl or .parquet. "
-            f"Received: {len(paths)}, {paths[0]} ...; say with --format what it is."
-        )
-    return str(form)

@@ -9,8 +9,11 @@ from typing import NoReturn
 from keras_seq2seq.cli import signals, streams
 from keras_seq2seq.cli.bundle_commands import add_evaluate, add_inspect, add_verify
 from keras_seq2seq.cli.clean import add_clean
+from keras_seq2seq.cli.completion import add_completion
+from keras_seq2seq.cli.examples import EXAMPLES, FIRST, add_examples
 from keras_seq2seq.cli.export import add_export
 from keras_seq2seq.cli.import_pretrained import add_import
+from keras_seq2seq.cli.init import add_init
 from keras_seq2seq.cli.messages import PROGRAM, about, tell, told_warnings
 from keras_seq2seq.cli.prepare import add_prepare
 from keras_seq2seq.cli.serve import add_serve
@@ -89,17 +92,18 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog=PROGRAM,
         description="Train sequence-to-sequence models in Keras and ship them everywhere.",
-        epilog=STATUS,
     )
+    add_examples(parser, FIRST, STATUS)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
-        *(add_clean, add_prepare, add_train, add_average, add_translate, add_evaluate),
-        *(add_serve, add_import, add_export, add_verify, add_inspect),
+        *(add_clean, add_init, add_prepare, add_train, add_average, add_translate, add_evaluate),
+        *(add_serve, add_import, add_export, add_verify, add_inspect, add_completion),
     ):
         add(commands)
-    for command in commands.choices.values():
+    for name, command in commands.choices.items():
         command.set_defaults(parser=command)
+        add_examples(command, EXAMPLES[name])
     return parser
 
 

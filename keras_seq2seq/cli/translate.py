@@ -20,6 +20,7 @@ from keras_seq2seq.cli.options import (
 )
 from keras_seq2seq.cli.output_file import OutputFile
 from keras_seq2seq.cli.output_lines import OutputLines
+from keras_seq2seq.cli.prompt import asked, is_typed
 from keras_seq2seq.cli.read_ahead import groups
 from keras_seq2seq.cli.resumed import SHARE_OF_QUANTISED, skip_translated
 from keras_seq2seq.cli.streams import standard_input
@@ -35,7 +36,8 @@ def add_translate(commands: Commands) -> None:
     parser = commands.add_parser(
         "translate",
         help="translate standard input, line by line",
-        description="Translates standard input: one line of output for each line. Both are UTF-8.",
+        description="Translates standard input: one line of output for each line. Both are UTF-8. "
+        "In a terminal it asks for sentences.",
     )
     parser.add_argument("bundle", type=pathlib.Path, help="exported folder")
     _add_output(parser)
@@ -89,15 +91,16 @@ def _translate(arguments: argparse.Namespace) -> int:
     lines = standard_input()
     opened = translator(arguments)
     texts = InputTexts("standard input", arguments.errors)
-    bar = sys.stderr.isatty() and not (arguments.output is None and sys.stdout.isatty())
+    typed = is_typed(lines)
+    shown = sys.stderr.isatty() and not (arguments.output is None and sys.stdout.isatty())
     try:
-        with _output(arguments) as output, progress(None, "lines", bar) as advance:
+        with _output(arguments) as output, progress(None, "lines", shown and not typed) as advance:
             if isinstance(output, OutputFile) and output.lines:
                 share = 1.0 if arguments.quantization == EXACT else SHARE_OF_QUANTISED
                 again = functools.partial(_translated, opened, arguments)
                 skip_translated(output, lines, texts, again, share)
                 advance(output.lines)
-            for group in groups(lines, arguments.window):
+            for group in asked(lines) if typed else groups(lines, arguments.window):
                 sources = [texts.text(line) for line in group]
                 output.write(_translated(opened, arguments, sources, output.lines))
                 advance(len(group))

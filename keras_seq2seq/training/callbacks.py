@@ -18,8 +18,9 @@ from keras_seq2seq.training.translated_shares import translate_shares
 from keras_seq2seq.whole_file import whole_file
 
 SHOWN_SAMPLES = 5
-# Every callback of Keras resumes with a training; scripts for release 0.1.0 import the name here.
 EarlyStopping = keras.callbacks.EarlyStopping
+"""Keras' own `EarlyStopping`, here so that the name is found: in `resumable_fit` its count and its
+best weights continue after a kill, as those of every callback of Keras do."""
 
 
 class Throughput(keras.callbacks.Callback):
@@ -78,6 +79,9 @@ class TranslationQuality(keras.callbacks.Callback):
         processes: Those of the training: each translates its share.
     Raises:
         ValueError: If `every` or `size` is not positive, or there is no pair.
+    Example:
+        quality = keras_seq2seq.TranslationQuality(validation_pairs, size=200)
+        model.fit(batches, epochs=20, callbacks=[quality, keras_seq2seq.KeepBest("best.keras")])
     """
 
     remembered = ("last",)
@@ -89,7 +93,7 @@ class TranslationQuality(keras.callbacks.Callback):
         every: int = 1,
         size: int = 500,
         tokenize: str = "13a",
-        samples_path: pathlib.Path | None = None,
+        samples_path: str | os.PathLike[str] | None = None,
         processes: Processes | None = None,
     ) -> None:
         super().__init__()
@@ -102,7 +106,7 @@ class TranslationQuality(keras.callbacks.Callback):
         self.pairs = [pairs[i * len(pairs) // shown] for i in range(shown)]
         self.every = every
         self.tokenize = tokenize
-        self.samples_path = samples_path
+        self.samples_path = None if samples_path is None else pathlib.Path(samples_path)
         self.processes = processes or Processes()
         self.last: dict[str, float] = {}
         self.samples: list[tuple[str, str, str]] = []
@@ -161,18 +165,32 @@ class HistoryFile(keras.callbacks.CSVLogger):
 class KeepBest(keras.callbacks.Callback):
     """Saves the model whenever a logged value is the best so far; the file is never incomplete.
 
+    An epoch without the value, or with NaN, is passed over.
+
     Args:
         path: The `.keras` file.
-        monitor: Name of the value in the logs.
+        monitor: Name of the value in the logs; "val_bleu" takes a `TranslationQuality`
+            before this callback.
         mode: "max" or "min".
         writes: False saves nothing, in a process beside the one that does.
+    Raises:
+        ValueError: If `mode` is another one.
     """
 
     remembered = ("best", "best_epoch")
 
-    def __init__(self, path: pathlib.Path, monitor: str, mode: str, *, writes: bool = True) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        monitor: str = "val_bleu",
+        mode: str = "max",
+        *,
+        writes: bool = True,
+    ) -> None:
         super().__init__()
-        self.path = path
+        if mode not in ("max", "min"):
+            raise ValueError(f'`mode` must be "max" or "min". Received: {mode!r}.')
+        self.path = pathlib.Path(path)
         self.writes = writes
         self.monitor = monitor
         self.sign = 1 if mode == "max" else -1
@@ -194,7 +212,8 @@ class MovingAverage(keras.callbacks.SwapEMAWeights):
     """keras.callbacks.SwapEMAWeights at the end of epochs.
 
     After an epoch the model has the moving average, for evaluation and saving; the next epoch
-    trains the plain weights again. Place it before the callbacks that read the model.
+    trains the plain weights again. Place it before the callbacks that read the model. The
+    optimizer of the model needs `use_ema=True`.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """Logs a training for TensorBoard: curves, translations and attention."""
 
-import pathlib
+import os
 import time
 from typing import Any
 
@@ -31,7 +31,11 @@ class TensorBoard(keras.callbacks.Callback):
     remembered = ()
 
     def __init__(
-        self, folder: pathlib.Path, quality: TranslationQuality, *, writes: bool = True
+        self,
+        folder: str | os.PathLike[str],
+        quality: TranslationQuality,
+        *,
+        writes: bool = True,
     ) -> None:
         super().__init__()
         self.writes = writes
@@ -40,7 +44,7 @@ class TensorBoard(keras.callbacks.Callback):
         except ImportError:
             raise missing_package("TensorBoard's files need tensorboard", "train") from None
         self.quality = quality
-        self.open = lambda part: EventFileWriter(str(folder / part))
+        self.open = lambda part: EventFileWriter(os.path.join(folder, part))
         self.writers: dict[str, Any] = {}
         self.shown: Any = None
         self.translator: Translator | None = None
