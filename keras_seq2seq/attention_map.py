@@ -70,6 +70,10 @@ def attention_png(
             f"Received: weights of shape {weights.shape}, tokens for {shape}."
         )
     shares, sources, targets = word_attention(weights, source_tokens, target_tokens)
+    if not shares.size:
+        figure = new_figure(width or 5, 1)
+        figure.text(0.5, 0.5, "There is no word to draw.", ha="center", va="center")
+        return png(figure)
     size = _size(sources, targets, width)
     figure = new_figure(*size)
     fonts = fonts_for("".join([*sources, *targets]))

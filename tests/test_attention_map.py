@@ -11,6 +11,8 @@ TARGET = ["▁Ils", "▁dor", "ment", ".", "</s>"]
 
 
 def weights(rows, columns):
+    if not columns:
+        return np.zeros((rows, 0), "float32")
     return np.random.default_rng(0).dirichlet(np.ones(columns), rows).astype("float32")
 
 
@@ -43,3 +45,8 @@ def test_dollars_are_no_formula_and_a_small_picture_is_as_wide_as_asked():
         drawn = weights(len(names), len(names))
         assert attention_png(drawn, names, names).startswith(PNG_START)
         assert size_of(attention_png(drawn, names, names, width=4))[0] == 640
+
+
+@pytest.mark.parametrize(("source", "target"), [(["</s>"], []), ([], []), (["</s>"], ["</s>"])])
+def test_a_text_without_words_has_a_picture_too(source, target):
+    assert attention_png(weights(len(target), len(source)), source, target).startswith(PNG_START)
