@@ -197,6 +197,17 @@ def test_the_smallest_weights_can_be_asked_for(kit, bundles):
     assert [row[0]["text"] for row in found[str(folder)]["greedy smallest"]] == expected
 
 
+def test_a_text_that_is_longer_than_the_learned_positions_is_refused(kit, bundles, tmp_path):
+    folder = bundles["transformer"]
+    model = json.loads((folder / "manifest.json").read_text("utf-8"))["model"]
+    learned = {**model, "positions": "learned", "max_length": 8}
+    copy = changed_copy(folder, tmp_path / "learned", model=learned)
+    asked = {"greedy": ["the dog"], "steps": ["dog " * 40]}
+    found = run_driver(kit, "node", {folder: asked, copy: asked})
+    assert found[str(folder)]["steps"][0] and found[str(copy)]["greedy"][0]
+    assert "A text must have at most 8 tokens" in found[str(copy)]["steps"]
+
+
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_lines_become_lines(kit, bundles, runtime):
     lines = [b"the dog", b"", b"a \xff\xfe bird", "zebra ☂".encode(), b"the\0dog"]

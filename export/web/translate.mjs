@@ -96,7 +96,8 @@ export class Translator {
    * @param {number} [options.batchSize] Most texts of one call of the runtime.
    * @returns {Promise<Hypothesis[][]>} For each text its hypotheses, the best first: one of "greedy"
    *     and "steps", at most `num_hypotheses` of "beam".
-   * @throws {Error} If the batch size is not positive or the model gives NaN.
+   * @throws {Error} If the batch size is not positive, a text has more tokens than the model has positions
+   *     for, or the model gives NaN.
    */
   async translate(texts, { batchSize = 32 } = {}) {
     if (!(batchSize >= 1)) throw new Error(`batchSize must be at least 1. Received: ${batchSize}.`);
@@ -113,10 +114,18 @@ export class Translator {
    *
    * @param {number[][]} sources Source ids, each row ended by eos.
    * @returns {Promise<Hypothesis[][]>} As `translate`.
-   * @throws {Error} If the model gives NaN.
+   * @throws {Error} If there are more than the model has positions for, or the model gives NaN.
    */
   async translateIds(sources) {
     if (!sources.length) return [];
+    const { encoder, positions, max_length: longest } = this.#manifest.model ?? {};
+    const length = Math.max(...sources.map((ids) => ids.length));
+    if (encoder === "transformer" && positions === "learned" && length > longest) {
+      throw new Error(
+        `A text must have at most ${longest} tokens, end of sentence included: the model has learned no ` +
+          `further positions. Received: ${length}; split it into sentences.`,
+      );
+    }
     const source_ids = this.#matrix(sources);
     if (this.#search === "steps") return this.#greedyOverSteps(sources, source_ids);
     const outputs = await this.#run(SEARCHES[this.#search][0], { source_ids });

@@ -45,7 +45,8 @@ export declare class Translator {
      * @param {number} [options.batchSize] Most texts of one call of the runtime.
      * @returns {Promise<Hypothesis[][]>} For each text its hypotheses, the best first: one of "greedy"
      *     and "steps", at most `num_hypotheses` of "beam".
-     * @throws {Error} If the batch size is not positive or the model gives NaN.
+     * @throws {Error} If the batch size is not positive, a text has more tokens than the model has positions
+     *     for, or the model gives NaN.
      */
     translate(texts: string[], { batchSize }?: {
         batchSize?: number;
@@ -55,7 +56,7 @@ export declare class Translator {
      *
      * @param {number[][]} sources Source ids, each row ended by eos.
      * @returns {Promise<Hypothesis[][]>} As `translate`.
-     * @throws {Error} If the model gives NaN.
+     * @throws {Error} If there are more than the model has positions for, or the model gives NaN.
      */
     translateIds(sources: number[][]): Promise<Hypothesis[][]>;
     /** Frees the memory of the model, which the runtime does not collect. */
