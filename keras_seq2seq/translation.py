@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from keras_seq2seq.decoding.hypothesis import Hypothesis
+from keras_seq2seq.text.pieces import words
 from keras_seq2seq.text.tokenizer import TokenizerPair
 from keras_seq2seq.text.vocabulary import EOS_ID
 
-WORD_START = "\u2581"
 DIGITS = 6
 
 
@@ -104,21 +104,6 @@ def translations(
         target_tokens = tuple(tokenizers.target.pieces(ids))
         result.append(Translation(text, found, source_tokens, target_tokens))
     return result
-
-
-def words(tokens: Sequence[str]) -> list[list[int]]:
-    """Returns, for each word, the indices of its tokens.
-
-    Example:
-        >>> words(["▁They", "▁are", "▁watch", "ing", "."])
-        [[0], [1], [2, 3, 4]]
-    """
-    found: list[list[int]] = []
-    for place, token in enumerate(tokens):
-        if token.startswith(WORD_START) or not found:
-            found.append([])
-        found[-1].append(place)
-    return found
 
 
 def _rounded(values: np.ndarray) -> list[Any]:

@@ -40,6 +40,7 @@ SLOW = {
     "test_cli_prompt",
     *("test_cli_tensorflow_start", "test_decoding_shortlist", "test_export_mobile"),
     *("test_export_bulk", "test_export_web", "test_cli_serve", "test_serving_tensorflow_rest"),
+    *("test_export_web_page", "test_export_web_serve"),
     "test_documentation",
     *(
         "test_exporters_litert_int8",

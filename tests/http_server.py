@@ -1,11 +1,13 @@
-"""The application of `serve` on a free port, in this process, and a client for it."""
+"""The application of `serve` on a free port, in this process or its own, and a client for it."""
 
 import contextlib
 import http.client
 import json
+import re
 import threading
 
 import uvicorn
+from command_line import default_signals, released_bundle, started
 
 from keras_seq2seq.serving.app import build_app
 from keras_seq2seq.serving.server import bound
@@ -63,3 +65,21 @@ def served(service, **options):
         finally:
             server.should_exit = True
             thread.join(SOON)
+
+
+@contextlib.contextmanager
+def serving(*options):
+    """Yields the process of a server that is ready, a client, and what it said."""
+    process = started("serve", released_bundle(), "--port", "0", *options, prepared=default_signals)
+    try:
+        told = ""
+        for line in process.stderr:
+            told += line.decode()
+            if found := re.search(r" at http://127\.0\.0\.1:(\d+): ", told):
+                break
+        else:
+            raise AssertionError(told)
+        yield process, Client(int(found[1])), told
+    finally:
+        process.kill()
+        process.communicate()

@@ -1,42 +1,22 @@
 """The command serve, as a process that is asked, asked to stop, and gone."""
 
-import contextlib
-import re
 import signal
 import socket
 import threading
 import time
 
 import pytest
-from command_line import default_signals, released_bundle, started
+from command_line import released_bundle
 
 from keras_seq2seq.cli import serve
 from keras_seq2seq.cli.main import main
 
 pytest.importorskip("fastapi", reason="needs the extra serve")
-from http_server import SOON, Client
+from http_server import SOON, serving
 
 from keras_seq2seq import Bundle, load
 
 TEXTS = ["the dog", "a cat sees the old bird here"]
-
-
-@contextlib.contextmanager
-def serving(*options):
-    """Yields the process of a server that is ready, a client, and what it said."""
-    process = started("serve", released_bundle(), "--port", "0", *options, prepared=default_signals)
-    try:
-        told = ""
-        for line in process.stderr:
-            told += line.decode()
-            if found := re.search(r" at http://127\.0\.0\.1:(\d+): ", told):
-                break
-        else:
-            raise AssertionError(told)
-        yield process, Client(int(found[1])), told
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def libre(text):

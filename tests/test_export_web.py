@@ -104,6 +104,7 @@ def same(received, expected):
     ]
     for one, other in zip(received, expected, strict=True):
         assert one["score"] == pytest.approx(other.score, abs=1e-4)
+        assert one["confidence"] == pytest.approx(other.confidence, abs=1e-4)
         assert one["ranking"] == pytest.approx(other.hypothesis.ranking, abs=1e-4)
 
 
@@ -134,6 +135,10 @@ def test_every_search_gives_the_ids_and_the_texts_of_python(kit, bundles, runtim
             assert len(received) == len(texts)
             for row, wanted in zip(received, expected, strict=True):
                 same(row, wanted)
+            for row, wanted in zip(received[: len(TEXTS)], expected, strict=False):
+                for one, other in zip(row, wanted, strict=True):
+                    assert [tuple(pair) for pair in one["alignment"]["pairs"]] == other.alignment
+                    assert " ".join(one["alignment"]["target"]) == one["text"]
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -178,6 +183,29 @@ def test_what_is_no_whole_bundle_is_refused(kit, bundles, tmp_path):
         assert message in found[str(path)]["greedy"]
     found = run_driver(kit, "node", {folder: {"beam": []}})
     assert "must be one that the bundle has, of greedy,steps" in found[str(folder)]["beam"]
+
+
+def test_the_smallest_weights_can_be_asked_for(kit, bundles):
+    folder = bundles["gru"]
+    found = run_driver(kit, "node", {folder: {"greedy smallest": TEXTS}})
+    bundle = keras_seq2seq.Bundle.open(folder)
+    sizes = {
+        name: bundle.size("onnx", name) for name in bundle.manifest["artefacts"]["onnx"]["files"]
+    }
+    translator = keras_seq2seq.load(folder, "onnx", quantization=min(sizes, key=sizes.get))
+    expected = [best.text for best, *_ in translator.n_best(TEXTS, batch_size=1)]
+    assert [row[0]["text"] for row in found[str(folder)]["greedy smallest"]] == expected
+
+
+def test_a_text_that_is_longer_than_the_learned_positions_is_refused(kit, bundles, tmp_path):
+    folder = bundles["transformer"]
+    model = json.loads((folder / "manifest.json").read_text("utf-8"))["model"]
+    learned = {**model, "positions": "learned", "max_length": 8}
+    copy = changed_copy(folder, tmp_path / "learned", model=learned)
+    asked = {"greedy": ["the dog"], "steps": ["dog " * 40]}
+    found = run_driver(kit, "node", {folder: asked, copy: asked})
+    assert found[str(folder)]["steps"][0] and found[str(copy)]["greedy"][0]
+    assert "A text must have at most 8 tokens" in found[str(copy)]["steps"]
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

@@ -4,12 +4,11 @@ import json
 import pathlib
 import shutil
 import sys
-import urllib.parse
 
 import pytest
 from conftest import HOSTILE, TEXTS
-from kit_models import KIT_MODELS, kit_models
-from web_kit import MARKS, installed_kit
+from kit_models import KIT_MODELS
+from web_kit import BEAM, MARKS, browser_bundles, installed_kit
 
 import keras_seq2seq
 
@@ -19,7 +18,6 @@ from browser import run_in_browser
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [*MARKS, pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")]
-BEAM = keras_seq2seq.BeamSearch(3, 2)
 QUANTIZATIONS = ("float32", "dynamic_int8")
 # Translates the texts one by one, so that an error is that of its text.
 SCRIPT = """
@@ -43,40 +41,10 @@ for (const [name, { bundle, texts, ...options }] of Object.entries(job)) {
 return found;
 """
 
-# Opens the page of the kit and reads what it lists.
-PAGE_SCRIPT = """
-const frame = document.createElement("iframe");
-frame.src = job.page;
-document.body.append(frame);
-for (;;) {
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  const items = [...(frame.contentDocument?.querySelectorAll("li") ?? [])];
-  const status = frame.contentDocument?.querySelector("[role=status]")?.textContent ?? "Loading";
-  if (items.length || !/^$|Loading|Ready/.test(status)) {
-    return { items: items.map((item) => item.textContent), status };
-  }
-}
-"""
-
 
 @pytest.fixture(scope="module")
-def bundles(tmp_path_factory, subword_tokenizers):
-    """A bundle of each model; that of the GRU has a beam search inside."""
-    folders = {}
-    for name, model in kit_models(subword_tokenizers):
-        folders[name] = tmp_path_factory.mktemp("bundles") / name
-        parity = keras_seq2seq.export(
-            model,
-            folders[name],
-            formats=["onnx", "litert"],
-            quantization="dynamic_int8",
-            beam=BEAM if name == "gru" else None,
-            sentences=TEXTS,
-            max_source_length=24,
-            verbose=False,
-        )
-        assert parity.passed, str(parity)
-    return folders
+def bundles(subword_tokenizers):
+    return browser_bundles(subword_tokenizers)
 
 
 @pytest.fixture(scope="module")
@@ -132,16 +100,6 @@ def test_quantised_files_say_what_they_say_in_python(found, bundles, name):
 def test_what_the_bundle_lacks_is_named(found):
     message = "The search must be one that the bundle has, of greedy. Received: beam"
     assert message in found["transformer float32 beam"]
-
-
-@pytest.mark.parametrize("runtime", [{}, {"runtime": "litert"}], ids=["onnx", "litert"])
-def test_the_page_translates(bundles, runtime):
-    texts = ["the red dog", "zebra ☂", "a bird"]
-    asked = {"bundle": "/gru/", "search": "beam", "text": "\n".join(texts), **runtime}
-    page = f"/index.html?{urllib.parse.urlencode(asked)}"
-    received = run_in_browser(CHROMIUM, installed_kit(), PAGE_SCRIPT, {"page": page}, bundles)
-    expected = keras_seq2seq.load(bundles["gru"], "onnx", strategy=BEAM).translate(texts)
-    assert received == {"items": expected, "status": ""}
 
 
 def test_bundles_that_no_browser_runs_are_refused(bundles, tmp_path):

@@ -12,7 +12,16 @@ CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 # From the ground up: a room imports itself and those before it, and nothing else.
 ROOMS = (
     *("version", "installed", "whole_file", "progress", "formats", "file_formats"),
-    *("text", "evaluation", "attention_map", "phrasebook", "models", "decoding", "runtimes"),
+    *(
+        "text",
+        "evaluation",
+        "pictures",
+        "attention_map",
+        "phrasebook",
+        "models",
+        "decoding",
+        "runtimes",
+    ),
     *("translation", "translator", "seq2seq", "bundles", "verification", "exporters"),
     *("training", "pretrained", "inspection", "bulk", "serving", "cli", "root"),
 )

@@ -6,7 +6,8 @@ from conftest import TEXTS
 
 from keras_seq2seq import BeamSearch, Translator
 from keras_seq2seq.decoding.hypothesis import Hypothesis
-from keras_seq2seq.translation import Translation, words
+from keras_seq2seq.text.pieces import words
+from keras_seq2seq.translation import Translation
 
 SOURCE = ("▁the", "▁dog", "s", "</s>")
 TARGET = ("▁l", "es", "▁chien", "s", "</s>")

@@ -1,21 +1,36 @@
 // A bundle, by path in Node or by URL anywhere: its manifest, and its files, each checked when it is read.
 
+import { reader } from "./bundle_reader.mjs";
+
 export const FORMAT_VERSIONS = [3, 4];
+const SMALLEST = "smallest";
 const TITLES = { onnx: "ONNX", litert: "LiteRT" };
+
+/**
+ * How much of the files of a bundle was read.
+ *
+ * @typedef {object} Progress
+ * @property {number} loaded Bytes.
+ * @property {number} total Bytes of the files that are needed.
+ */
 
 /**
  * Reads the manifest of a bundle.
  *
  * @param {string|URL} location Folder (Node), or URL of the folder.
  * @param {"onnx"|"litert"} format Of which files to run.
+ * @param {object} [options]
+ * @param {boolean} [options.keep] Whether a browser keeps the files, by their SHA-256, and reads what it
+ *     kept. Then a bundle that was read once needs no network. Elsewhere it is ignored.
+ * @param {(read: Progress) => void} [options.onProgress] Called while files are read.
  * @returns {Promise<Bundle>}
  * @throws {Error} If it has no manifest of this format version, or no files of the format.
  */
-export async function openBundle(location, format) {
-  const read = reader(location);
+export async function openBundle(location, format, { keep = false, onProgress } = {}) {
+  const files = await reader(location, keep);
   let manifest;
   try {
-    manifest = JSON.parse(new TextDecoder().decode(await read("manifest.json")));
+    manifest = JSON.parse(new TextDecoder().decode(await files.manifest()));
   } catch (error) {
     throw new Error(
       `A bundle must hold a manifest.json. Received: ${location}: ${error.message}; ` +
@@ -35,7 +50,8 @@ export async function openBundle(location, format) {
         `export it with --formats ${format}.`,
     );
   }
-  return new Bundle(manifest, read, format);
+  await files.forgetAllBut(Object.values(manifest.files).map(({ sha256 }) => sha256));
+  return new Bundle(manifest, files, format, onProgress);
 }
 
 /**
@@ -43,12 +59,42 @@ export async function openBundle(location, format) {
  * and the files that it lists.
  */
 export class Bundle {
-  #read;
+  #files;
+  #onProgress;
+  #loaded = 0;
+  #total = 0;
 
-  constructor(manifest, read, format) {
+  constructor(manifest, files, format, onProgress) {
     this.manifest = manifest;
     this.artefact = manifest.artefacts[format];
-    this.#read = read;
+    this.#files = files;
+    this.#onProgress = onProgress;
+  }
+
+  /**
+   * Tells which files will be read besides the tokenizers, for `onProgress`.
+   *
+   * @param {(string|undefined)[]} names
+   */
+  expect(names) {
+    const { source, target } = this.manifest.tokenizer;
+    const read = [...new Set([source, target, ...names.filter((name) => name !== undefined)])];
+    this.#total = read.reduce((sum, name) => sum + (this.manifest.files[name]?.bytes ?? 0), 0);
+  }
+
+  /**
+   * Returns which weights to take.
+   *
+   * @param {string} asked One that the bundle has, or "smallest".
+   * @returns {string}
+   */
+  quantization(asked) {
+    if (asked !== SMALLEST) return asked;
+    const sizes = Object.keys(this.artefact.files).map((name) => {
+      const files = Object.values(this.filesOf(name));
+      return [name, files.reduce((sum, file) => sum + (this.manifest.files[file]?.bytes ?? 0), 0)];
+    });
+    return sizes.sort(([, a], [, b]) => a - b)[0][0];
   }
 
   /**
@@ -96,7 +142,10 @@ export class Bundle {
     if (!entry || !isInside(name)) {
       throw new Error(`A file must be listed in the manifest and lie in the bundle. Received: ${name}.`);
     }
-    const bytes = await this.#read(name);
+    const bytes = await this.#files.read(name, entry.sha256, (count) => {
+      this.#loaded += count;
+      this.#onProgress?.({ loaded: this.#loaded, total: Math.max(this.#total, this.#loaded) });
+    });
     if (bytes.length !== entry.bytes) {
       throw new Error(`${name} must have ${entry.bytes} bytes. Received: ${bytes.length}; copy it again.`);
     }
@@ -104,25 +153,9 @@ export class Bundle {
     if (sha256 !== null && sha256 !== entry.sha256) {
       throw new Error(`${name} must have the SHA-256 ${entry.sha256}. Received: ${sha256}; copy it again.`);
     }
+    if (sha256 !== null) await this.#files.keep(name, sha256, bytes);
     return bytes;
   }
-}
-
-/** Returns a function that reads a file of the folder, name -> Uint8Array. */
-function reader(location) {
-  if (location instanceof URL || /^[a-z]+:\/\//i.test(location)) {
-    const folder = new URL(location);
-    if (!folder.pathname.endsWith("/")) folder.pathname += "/";
-    return async (name) => {
-      const response = await fetch(new URL(name.split("/").map(encodeURIComponent).join("/"), folder));
-      if (!response.ok) throw new Error(`${response.url}: ${response.status} ${response.statusText}`);
-      return new Uint8Array(await response.arrayBuffer());
-    };
-  }
-  return async (name) => {
-    const { readFile } = await import("node:fs/promises");
-    return new Uint8Array(await readFile(`${location}/${name}`));
-  };
 }
 
 function isInside(name) {

@@ -21,17 +21,23 @@ const TRANSLATE = "translate";
  * Opens a bundle for translating.
  *
  * @param {string|URL} location URL of the folder.
- * @param {object} litert The module @litertjs/core, after `loadLiteRt`.
+ * @param {any} litert The module @litertjs/core, after `loadLiteRt`, or a promise of it: the bundle is read
+ *     meanwhile.
  * @param {object} [options]
  * @param {"greedy"|"beam"} [options.search] "beam" is there if the bundle was exported with one.
- * @param {string} [options.quantization] Which file: "float32", or another that the bundle holds.
+ * @param {string} [options.quantization] Which file: "float32", another that the bundle holds, or "smallest".
  * @param {object} [options.compileOptions] For `loadAndCompile`; it runs on the CPU, unless told.
+ * @param {boolean} [options.keep] Whether the browser keeps the files, so that it needs no network next time.
+ * @param {(read: import("./bundle.mjs").Progress) => void} [options.onProgress] Called while files are read.
  * @returns {Promise<LiteRTTranslator>}
  * @throws {Error} If it is no whole bundle, or lacks the file or the search.
  */
 export async function openLiteRTTranslator(location, litert, options = {}) {
-  const { search = "greedy", quantization = "float32", compileOptions = {} } = options;
-  const bundle = await openBundle(location, "litert");
+  // An error of the bundle comes first; then nobody waits for the runtime.
+  Promise.resolve(litert).catch(() => {});
+  const { search = "greedy", compileOptions = {}, keep, onProgress } = options;
+  const bundle = await openBundle(location, "litert", { keep, onProgress });
+  const quantization = bundle.quantization(options.quantization ?? "float32");
   const { source_lengths: lengths, signatures } = bundle.artefact;
   if (!lengths) {
     throw new Error(
@@ -43,28 +49,33 @@ export async function openLiteRTTranslator(location, litert, options = {}) {
     Object.hasOwn(signatures, signature(name, lengths[0])),
   );
   bundle.checkSearch(search, written);
+  const file = bundle.filesOf(quantization)[TRANSLATE];
+  bundle.expect([file]);
   const tokenizers = await openTokenizers(bundle);
-  const bytes = await bundle.file(bundle.filesOf(quantization)[TRANSLATE]);
-  const model = await litert.loadAndCompile(bytes, { accelerator: "wasm", ...compileOptions });
-  return new LiteRTTranslator(bundle, litert, model, tokenizers, search);
+  const bytes = await bundle.file(file);
+  const { loadAndCompile, Tensor } = await litert;
+  const model = await loadAndCompile(bytes, { accelerator: "wasm", ...compileOptions });
+  return new LiteRTTranslator(bundle, Tensor, model, tokenizers, { search, quantization });
 }
 
 /** What `openLiteRTTranslator` returns. */
 export class LiteRTTranslator {
   #special;
   #lengths;
-  #litert;
+  #Tensor;
   #model;
   #tokenizers;
   #search;
 
-  constructor({ manifest, artefact }, litert, model, tokenizers, search) {
+  constructor({ manifest, artefact }, Tensor, model, tokenizers, { search, quantization }) {
     this.#special = manifest.special_ids;
     this.#lengths = artefact.source_lengths.toSorted((a, b) => a - b);
-    this.#litert = litert;
+    this.#Tensor = Tensor;
     this.#model = model;
     this.#tokenizers = tokenizers;
     this.#search = search;
+    /** What was opened: the manifest of the bundle, the search, and which weights. */
+    this.opened = { manifest, search, quantization };
   }
 
   /**
@@ -98,11 +109,11 @@ export class LiteRTTranslator {
     }
     const data = new Int32Array(length).fill(this.#special.pad);
     data.set(ids);
-    const source_ids = new this.#litert.Tensor(data, [1, length]);
+    const source_ids = new this.#Tensor(data, [1, length]);
     try {
       const outputs = await this.#model.run(signature(this.#search, length), { source_ids });
       const read = Object.entries(outputs).map(([name, tensor]) => [name, content(tensor)]);
-      return hypotheses(Object.fromEntries(read), 1, this.#special, this.#tokenizers.target)[0];
+      return hypotheses(Object.fromEntries(read), [ids], this.#special, this.#tokenizers)[0];
     } finally {
       source_ids.delete();
     }

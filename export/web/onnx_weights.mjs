@@ -1,6 +1,8 @@
 // Puts the weights that several ONNX files share into one of them: runtimes that are given bytes, not a path,
 // find no weights elsewhere that belong to the body of a loop.
 
+import { BYTES, fields, varint } from "./protobuf.mjs";
+
 // The fields of onnx.proto that lead to tensors, by the message that has them.
 const INSIDE = {
   model: { 7: "graph" },
@@ -11,7 +13,6 @@ const INSIDE = {
 const RAW_DATA = 9;
 const EXTERNAL_DATA = 13;
 const DATA_LOCATION = 14;
-const BYTES = 2; // the wire type of messages, texts and bytes
 
 /**
  * Returns an ONNX file that holds its weights.
@@ -66,40 +67,6 @@ function tensor(bytes, weights) {
   const offset = Number(place.offset);
   const data = weights.subarray(offset, offset + Number(place.length));
   return [...kept, varint((RAW_DATA << 3) | BYTES), varint(data.length), data];
-}
-
-/** Yields the fields of a message: number, wire type, where its content lies, and all its bytes. */
-function* fields(bytes) {
-  let at = 0;
-  const read = () => {
-    let value = 0;
-    for (let factor = 1; ; factor *= 128) {
-      const byte = bytes[at++];
-      value += (byte & 127) * factor;
-      if (byte < 128) return value;
-    }
-  };
-  while (at < bytes.length) {
-    const first = at;
-    const tag = read();
-    const [number, wire] = [Math.floor(tag / 8), tag % 8];
-    let start = at;
-    if (wire === BYTES) {
-      const length = read();
-      start = at;
-      at += length;
-    } else if (wire === 0) read();
-    else if (wire === 1) at += 8;
-    else if (wire === 5) at += 4;
-    else throw new Error(`An ONNX file must be a protobuf message. Received: wire type ${wire}.`);
-    yield { number, wire, start, end: at, whole: bytes.subarray(first, at) };
-  }
-}
-
-function varint(number) {
-  const bytes = [];
-  for (; number > 127; number = Math.floor(number / 128)) bytes.push((number % 128) + 128);
-  return Uint8Array.from([...bytes, number]);
 }
 
 function size(parts) {

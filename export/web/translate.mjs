@@ -27,49 +27,65 @@ const NEXT_PREFIX = "next_";
  * Opens a bundle for translating.
  *
  * @param {string|URL} location Folder (Node), or URL of the folder.
- * @param {object} ort The module onnxruntime-node or onnxruntime-web.
+ * @param {any} ort The module onnxruntime-node or onnxruntime-web, or a promise of it: the bundle is read
+ *     meanwhile.
  * @param {object} [options]
  * @param {"greedy"|"beam"|"steps"} [options.search] A search inside a file, or "steps": greedy in
  *     JavaScript over encoder and decoder step. "beam" is there if the bundle was exported with one.
- * @param {string} [options.quantization] Which files: "float32", or another that the bundle holds.
+ * @param {string} [options.quantization] Which files: "float32", another that the bundle holds, or
+ *     "smallest".
  * @param {object} [options.sessionOptions] For `ort.InferenceSession.create`.
+ * @param {boolean} [options.keep] Whether a browser keeps the files, so that it needs no network next time.
+ * @param {(read: import("./bundle.mjs").Progress) => void} [options.onProgress] Called while files are read.
  * @returns {Promise<Translator>}
  * @throws {Error} If it is no whole bundle or lacks the files of the search.
  */
 export async function openTranslator(location, ort, options = {}) {
-  const { search = "greedy", quantization = "float32", sessionOptions = {} } = options;
-  const bundle = await openBundle(location, "onnx");
+  // An error of the bundle comes first; then nobody waits for the runtime.
+  Promise.resolve(ort).catch(() => {});
+  const { search = "greedy", sessionOptions = {}, keep, onProgress } = options;
+  const bundle = await openBundle(location, "onnx", { keep, onProgress });
+  const quantization = bundle.quantization(options.quantization ?? "float32");
   const files = bundle.filesOf(quantization);
-  bundle.checkSearch(
-    search,
-    Object.keys(SEARCHES).filter((name) => SEARCHES[name].every((f) => f in files)),
-  );
+  bundle.checkSearch(search, searchesOf(files));
+  bundle.expect([...SEARCHES[search].map((name) => files[name]), files.weights]);
   const tokenizers = await openTokenizers(bundle);
-  const sessions = {};
   // What the files of a quantization share, unless each holds its weights.
   const weights = "weights" in files ? await bundle.file(files.weights) : undefined;
+  const read = {};
   for (const name of SEARCHES[search]) {
     const file = await bundle.file(files[name]);
-    const bytes = weights ? withWeights(file, weights) : file;
-    sessions[name] = await ort.InferenceSession.create(bytes, sessionOptions);
+    read[name] = weights ? withWeights(file, weights) : file;
   }
-  return new Translator(bundle.manifest, ort, sessions, tokenizers, search);
+  const { InferenceSession, Tensor } = await ort;
+  const sessions = {};
+  for (const [name, bytes] of Object.entries(read)) {
+    sessions[name] = await InferenceSession.create(bytes, sessionOptions);
+  }
+  return new Translator(bundle.manifest, Tensor, sessions, tokenizers, { search, quantization });
+}
+
+/** Returns the searches for which there are all files. */
+function searchesOf(files) {
+  return Object.keys(SEARCHES).filter((name) => SEARCHES[name].every((file) => file in files));
 }
 
 /** What `openTranslator` returns. */
 export class Translator {
   #manifest;
-  #ort;
+  #Tensor;
   #sessions;
   #tokenizers;
   #search;
 
-  constructor(manifest, ort, sessions, tokenizers, search) {
+  constructor(manifest, Tensor, sessions, tokenizers, { search, quantization }) {
     this.#manifest = manifest;
-    this.#ort = ort;
+    this.#Tensor = Tensor;
     this.#sessions = sessions;
     this.#tokenizers = tokenizers;
     this.#search = search;
+    /** What was opened: the manifest of the bundle, the search, and which weights. */
+    this.opened = { manifest, search, quantization };
   }
 
   /**
@@ -80,7 +96,8 @@ export class Translator {
    * @param {number} [options.batchSize] Most texts of one call of the runtime.
    * @returns {Promise<Hypothesis[][]>} For each text its hypotheses, the best first: one of "greedy"
    *     and "steps", at most `num_hypotheses` of "beam".
-   * @throws {Error} If the batch size is not positive or the model gives NaN.
+   * @throws {Error} If the batch size is not positive, a text has more tokens than the model has positions
+   *     for, or the model gives NaN.
    */
   async translate(texts, { batchSize = 32 } = {}) {
     if (!(batchSize >= 1)) throw new Error(`batchSize must be at least 1. Received: ${batchSize}.`);
@@ -97,15 +114,23 @@ export class Translator {
    *
    * @param {number[][]} sources Source ids, each row ended by eos.
    * @returns {Promise<Hypothesis[][]>} As `translate`.
-   * @throws {Error} If the model gives NaN.
+   * @throws {Error} If there are more than the model has positions for, or the model gives NaN.
    */
   async translateIds(sources) {
     if (!sources.length) return [];
+    const { encoder, positions, max_length: longest } = this.#manifest.model ?? {};
+    const length = Math.max(...sources.map((ids) => ids.length));
+    if (encoder === "transformer" && positions === "learned" && length > longest) {
+      throw new Error(
+        `A text must have at most ${longest} tokens, end of sentence included: the model has learned no ` +
+          `further positions. Received: ${length}; split it into sentences.`,
+      );
+    }
     const source_ids = this.#matrix(sources);
     if (this.#search === "steps") return this.#greedyOverSteps(sources, source_ids);
     const outputs = await this.#run(SEARCHES[this.#search][0], { source_ids });
     const { special_ids: special } = this.#manifest;
-    return hypotheses(outputs, sources.length, special, this.#tokenizers.target);
+    return hypotheses(outputs, sources, special, this.#tokenizers);
   }
 
   /** Returns rows of ids as an int32 tensor, padded on the right. */
@@ -113,7 +138,7 @@ export class Translator {
     const length = Math.max(...rows.map((row) => row.length));
     const data = new Int32Array(rows.length * length).fill(this.#manifest.special_ids.pad);
     rows.forEach((row, i) => data.set(row, i * length));
-    return new this.#ort.Tensor("int32", data, [rows.length, length]);
+    return new this.#Tensor("int32", data, [rows.length, length]);
   }
 
   /** Runs one function on those of the tensors that it takes. */
@@ -122,12 +147,21 @@ export class Translator {
     return session.run(Object.fromEntries(session.inputNames.map((input) => [input, tensors[input]])));
   }
 
+  /** Frees the memory of the model, which the runtime does not collect. */
+  async close() {
+    for (const session of Object.values(this.#sessions)) await session.release();
+  }
+
   /** The greedy search of docs/bundle.md over encoder and decoder step. */
   async #greedyOverSteps(sources, source_ids) {
     const { states, source_tensors, limits, special_ids: special } = this.#manifest;
+    const attends = this.#sessions.decode_step.outputNames.includes("attention");
     const rows = sources.map((ids) => ({
+      source: ids,
       ids: [],
       score: 0,
+      ranking: null,
+      attention: attends ? [] : null,
       finished: ids.every((id) => id === special.eos || id === special.pad),
     }));
     let last = rows.map(() => special.bos);
@@ -138,6 +172,10 @@ export class Translator {
       const { data, dims } = outputs.log_probs;
       last = rows.map((row, i) => {
         if (row.finished) return special.pad;
+        if (attends) {
+          const { data: weights, dims: shape } = outputs.attention;
+          row.attention.push(weights.slice(i * shape[1], (i + 1) * shape[1]));
+        }
         const logProbs = data.subarray(i * dims[1], (i + 1) * dims[1]);
         const best = highest(logProbs, [special.pad, special.bos]);
         row.score = Math.fround(row.score + logProbs[best]);
@@ -149,8 +187,7 @@ export class Translator {
       const next = states.map((name) => [name, outputs[NEXT_PREFIX + name]]);
       state = Object.fromEntries([...kept, ...next]);
     }
-    const { target } = this.#tokenizers;
-    return rows.map(({ ids, score, finished }) => [hypothesis(target, ids, score, finished, null)]);
+    return rows.map((row) => [hypothesis(row, this.#tokenizers)]);
   }
 }
 

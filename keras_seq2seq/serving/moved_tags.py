@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_seq2seq.serving.html_tokens import Element
-from keras_seq2seq.translation import Translation, words
+from keras_seq2seq.text.pieces import words
+from keras_seq2seq.translation import Translation
 
 Stack = tuple[Element, ...]
 NONE: Stack = ()

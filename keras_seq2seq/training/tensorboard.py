@@ -12,13 +12,18 @@ from keras_seq2seq.training.callbacks import TranslationQuality
 from keras_seq2seq.training.devices import local_variables
 from keras_seq2seq.translator import Translator
 
+# TensorBoard shows a picture 330 points wide, unless it is told to show its real size.
+WIDTH = 4.0  # inches
+SHORT = 10  # words
+
 
 class TensorBoard(keras.callbacks.Callback):
     """Writes files for TensorBoard, without TensorFlow.
 
     After each epoch it writes every logged value and the learning rate: validation values go to
     `validation/` without the prefix `val_`, the others to `train/`. After each evaluation by
-    translation it writes the samples as text and the attention of the first one as a picture.
+    translation it writes the samples as text and the attention of the first short one as a
+    picture.
 
     Args:
         folder: Folder in which `train` and `validation` are created.
@@ -61,7 +66,8 @@ class TensorBoard(keras.callbacks.Callback):
         samples = self.quality.samples
         if samples and samples is not self.shown:
             self.shown = samples
-            self._write("validation", epoch, [_table(samples), *self._attention(samples[0][0])])
+            picture = self._attention(_short([source for source, *_ in samples]))
+            self._write("validation", epoch, [_table(samples), *picture])
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         for writer in self.writers.values():
@@ -87,9 +93,16 @@ class TensorBoard(keras.callbacks.Callback):
             found = self.translator.n_best([source])[0][0]
         if found.attention is None or not found.source_tokens:
             return []
-        picture = attention_png(found.attention, found.source_tokens, found.target_tokens)
+        tokens = found.source_tokens, found.target_tokens
+        picture = attention_png(found.attention, *tokens, width=WIDTH)
         image = summary_pb2.Summary.Image(encoded_image_string=picture, colorspace=4)
         return [summary_pb2.Summary.Value(tag="attention", image=image)]
+
+
+def _short(texts: list[str]) -> str:
+    """Returns the first text of at most `SHORT` words, or the one of the fewest."""
+    few = (text for text in texts if len(text.split()) <= SHORT)
+    return next(few, min(texts, key=lambda text: len(text.split())))
 
 
 def _scalar(name: str, value: float) -> Any:

@@ -41,8 +41,9 @@ def markdown(manifest: dict[str, Any], *, plotted: bool) -> str:
         manifest: Content of `manifest.json`.
         plotted: Whether there is a `report.png` next to it.
     """
+    shown = "Size, latency and quality" if metric(manifest) else "Size and latency"
     picture = (
-        f"![Size, latency and quality of each artefact]({PLOT_FILE})"
+        f"![{shown} of each artefact]({PLOT_FILE})"
         if plotted
         else f"There is no plot: it needs matplotlib, {how_to_install('train')}."
     )

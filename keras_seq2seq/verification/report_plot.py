@@ -1,14 +1,23 @@
-"""The picture of a report: size against latency, the quality as label and colour."""
+"""The picture of a report: size against latency, a colour for each format, the quality as label."""
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
-from keras_seq2seq.installed import missing_package
+from keras_seq2seq.pictures.figure import COLOURS, new_figure, png
 from keras_seq2seq.verification.report_rows import ReportRow
 
-NOT_MEASURED = "0.6"  # grey
-LINE = 15  # points between two labels that would overlap
+FORMAT_COLOURS = {
+    "keras": "black",
+    "saved_model": "vermilion",
+    "litert": "blue",
+    "onnx": "green",
+}
+MARKERS = {"float32": "o", "float16": "s", "dynamic_int8": "^", "int8": "D"}
+OTHER = "purple", "P"  # of another format, of another quantization
+POINT = 9  # points across
+# Where a label may stand beside its point: dx and dy in points, and which end of it is there.
+SIDES, ROWS = ((9, "left"), (-9, "right")), (0, 13, -13, 26, -26, 39, -39)
+PLACES = [(x, y, align) for y in ROWS for x, align in SIDES]
 
 
 def plot_png(rows: Sequence[ReportRow], metric: str | None) -> bytes:
@@ -20,40 +29,33 @@ def plot_png(rows: Sequence[ReportRow], metric: str | None) -> bytes:
     Raises:
         ImportError: If matplotlib is not installed.
     """
-    try:
-        from matplotlib import colormaps
-        from matplotlib.cm import ScalarMappable
-        from matplotlib.colors import Normalize
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise missing_package("Plots need matplotlib", "train") from None
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = new_figure(8.5, 5.5)
     axes = figure.subplots()
     _set_axes(axes)
     timed = [row for row in rows if row.latency_ms is not None]
-    scores = [row.score for row in timed if row.score is not None]
-    # With a single score the colours still need a range.
-    norm = Normalize(min(scores, default=0) - 0.1, max(scores, default=0) + 0.1)
-    colours = colormaps["viridis"]
     for row in timed:
-        colour = NOT_MEASURED if row.score is None else colours(norm(row.score))
-        marker = "X" if row.refused else "o"
+        colour, marker = _look(row)
+        face = "white" if row.refused else colour
         place = row.bytes / 1e6, row.latency_ms or 0.0
-        axes.scatter(*place, s=70, color=[colour], marker=marker)
-    if scores:
-        shown = ScalarMappable(norm, colours)
-        figure.colorbar(shown, ax=axes, label=f"{metric} (grey: not measured; cross: refused)")
-    _label(figure, axes, timed, metric)
-    picture = io.BytesIO()
-    figure.savefig(picture, dpi=100, format="png")
-    return picture.getvalue()
+        axes.plot(*place, marker, markersize=POINT, markerfacecolor=face, markeredgecolor=colour)
+    if timed:
+        _legends(figure, axes, timed)
+    if any(row.score is not None for row in timed):
+        axes.set_title(f"number at a point: {metric}", loc="left", fontsize=9)
+    _label(figure, axes, timed)
+    return png(figure, dpi=100)
+
+
+def _look(row: ReportRow) -> tuple[str, str]:
+    colour = FORMAT_COLOURS.get(row.runtime, OTHER[0])
+    return COLOURS[colour], MARKERS.get(row.quantization, OTHER[1])
 
 
 def _set_axes(axes: Any) -> None:
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     axes.set(xscale="log", yscale="log", xlabel="size, MB", ylabel="median ms a sentence")
-    axes.margins(0.3)
+    axes.margins(0.15)
     axes.grid(which="major", color="0.9")
     axes.set_axisbelow(True)
     for axis in (axes.xaxis, axes.yaxis):
@@ -62,26 +64,46 @@ def _set_axes(axes: Any) -> None:
         axis.set_minor_formatter(NullFormatter())
 
 
-def _label(figure: Any, axes: Any, rows: Sequence[ReportRow], metric: str | None) -> None:
-    """Writes a name next to each point, from the lowest up; one that would overlap moves up."""
+def _legends(figure: Any, axes: Any, rows: Sequence[ReportRow]) -> None:
+    """Tells, beside the axes, what the colours, the shapes and an empty point mean."""
+    from matplotlib.lines import Line2D
+
+    def handle(label: str, colour: str, marker: str, face: str = "") -> Any:
+        look: dict[str, Any] = {"markerfacecolor": face or colour, "markeredgecolor": colour}
+        return Line2D([], [], linestyle="", marker=marker, markersize=POINT, label=label, **look)
+
+    grey = "0.35"
+    formats = {row.runtime: handle(row.runtime, _look(row)[0], "o") for row in rows}
+    shapes = {row.quantization: handle(row.quantization, grey, _look(row)[1]) for row in rows}
+    handles = [*formats.values(), *shapes.values()]
+    if any(row.refused for row in rows):
+        handles.append(handle("refused", grey, "o", "white"))
+    figure.legend(handles=handles, loc="outside right upper", frameon=False)
+
+
+def _label(figure: Any, axes: Any, rows: Sequence[ReportRow]) -> None:
+    """Writes weights and score beside each point, where no other label or point is."""
     figure.draw_without_rendering()
-    right = axes.get_window_extent().x1
-    drawn: list[Any] = []
-    for row in sorted(rows, key=lambda row: row.latency_ms or 0):
-        text = f"{row.runtime} {row.quantization}"
-        if row.score is not None:
-            text += f", {row.score:.1f} {metric}"
-        label = axes.annotate(
-            text,
-            (row.bytes / 1e6, row.latency_ms),
-            (8, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-        )
-        if label.get_window_extent().x1 > right:
-            label.set(position=(-8, 0), ha="right")
-        while any(label.get_window_extent().overlaps(other) for other in drawn):
-            x, y = label.get_position()
-            label.set_position((x, y + LINE))
-        drawn.append(label.get_window_extent())
+    inside = axes.get_window_extent()
+    half = POINT * figure.dpi / 72 / 2
+    points = [axes.transData.transform((row.bytes / 1e6, row.latency_ms or 0)) for row in rows]
+    taken = [_box(x - half, y - half, x + half, y + half) for x, y in points]
+    for row, own in zip(rows, list(taken), strict=True):
+        text = row.quantization if row.score is None else f"{row.quantization} {row.score:.1f}"
+        place = row.bytes / 1e6, row.latency_ms
+        label = axes.annotate(text, place, PLACES[0][:2], textcoords="offset points", va="center")
+        label.set(fontsize=9, color=_look(row)[0])
+        others = [box for box in taken if box is not own]
+        for x, y, align in PLACES:
+            label.set(position=(x, y), ha=align)
+            extent = label.get_window_extent()
+            within = inside.x0 <= extent.x0 and extent.x1 <= inside.x1
+            if within and not any(extent.overlaps(box) for box in others):
+                break
+        taken.append(label.get_window_extent())
+
+
+def _box(x0: float, y0: float, x1: float, y1: float) -> Any:
+    from matplotlib.transforms import Bbox
+
+    return Bbox.from_extents(x0, y0, x1, y1)

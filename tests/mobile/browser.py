@@ -12,6 +12,12 @@ import urllib.parse
 from typing import Any
 
 PAGE = "/driver.html"
+# Where the kit has the packages that a script imports.
+IMPORTS = {
+    "onnxruntime-web": "./node_modules/onnxruntime-web/dist/ort.wasm.min.mjs",
+    "@litertjs/core": "./node_modules/@litertjs/core/dist/index.js",
+    "@litertjs/wasm-utils": "./node_modules/@litertjs/wasm-utils/dist/index.js",
+}
 # Each script gets `job` and gives its answer with `return`.
 DRIVER = """<!doctype html>
 <script type="importmap">{imports}</script>
@@ -44,7 +50,7 @@ def run_in_browser(
 
     Args:
         chromium: The program.
-        kit: A copy of export/web with its packages; the page sees it as "/", by its import map.
+        kit: A copy of export/web with its packages; the page sees it as "/".
         script: The body of an async function of `job`.
         job: What JSON can say.
         folders: Other folders that the page sees, by the first part of their paths.
@@ -54,7 +60,7 @@ def run_in_browser(
         queue.Empty: If it does not answer in time.
     """
     answers: queue.Queue[Any] = queue.Queue()
-    page = DRIVER.format(imports=import_map(kit), script=script)
+    page = DRIVER.format(imports=json.dumps({"imports": IMPORTS}), script=script)
     pages = {PAGE: page.encode(), "/job": json.dumps(job).encode()}
     handler = type("Handler", (_Handler,), {"pages": pages, "answers": answers})
     handler.folders = {"": kit, **folders}
@@ -78,12 +84,6 @@ def run_in_browser(
     if "error" in answer:
         raise ScriptError(answer["error"])
     return answer["found"]
-
-
-def import_map(kit: pathlib.Path) -> str:
-    """Returns the import map of the page of the kit, so that there is one."""
-    page = (kit / "index.html").read_text("utf-8")
-    return page.partition('<script type="importmap">')[2].partition("</script>")[0]
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
