@@ -119,8 +119,11 @@ def test_what_looks_like_weights_is_kept():
     for numbers in (matrix, 0 * matrix, matrix[0], mask, pruned, steps.astype("int8")):
         dtype = "int8" if numbers.dtype == "int8" else "float32"
         assert made.found(numbers.astype(dtype).ravel(), numbers.shape, 1.0) is None
-    halves = mask.clip(-65504).astype("float16")
-    assert made.found(halves.ravel(), mask.shape, 1.0) is None
+    for shape in ((9, 9), (1, 32_000)):
+        forbidden = np.where(np.arange(np.prod(shape)) < 5, -1e9, 0).reshape(shape)
+        halves = forbidden.clip(-65504).astype("float16")
+        for numbers in (forbidden.astype("float32"), halves):
+            assert made.found(numbers.ravel(), shape, 1.0) is None
 
 
 @pytest.mark.parametrize("rows", [64, 300])

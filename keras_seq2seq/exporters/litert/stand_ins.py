@@ -134,15 +134,15 @@ class StandIns:
 
 def _looks_computed(numbers: np.ndarray, shape: tuple[int, ...], scale: float) -> bool:
     """Returns True for what no weight looks like: the converter computed it from stand-ins."""
+    beyond = HALF_MASK if numbers.dtype == "float16" else MASK
     if numbers.size < SMALLEST:
         sizes = np.abs(numbers.astype("float64")) * scale
-        beyond = HALF_MASK if numbers.dtype == "float16" else MASK
         return numbers.size > 1 and bool(((sizes > SUMMED) & (sizes < beyond)).any())
     rows = numbers.reshape(-1, shape[-1])
     # Scaled, joined, or with a factor for each row or each column.
     neighbours = (rows[:, 1:], rows[:, :-1]), (rows[1:], rows[:-1])
     equal = max((one == other).mean() for one, other in neighbours if one.size)
-    return bool(equal > MOSTLY and numbers.any())
+    return bool(equal > MOSTLY and ((numbers != 0) & (np.abs(numbers) < beyond)).any())
 
 
 def _is_one_number(numbers: np.ndarray) -> bool:
