@@ -46,18 +46,26 @@ def main() -> int:
             max_length=128,
             sampling_alpha=alpha,
         )
-        rates = [f"{tokens_a_second(batches, epoch):,.0f}" for epoch in range(options.epochs)]
+        found = [tokens_and_seconds(batches, epoch) for epoch in range(options.epochs)]
+        rates = [f"{tokens / seconds:,.0f}" for tokens, seconds in found]
         print(f"| {alpha or 'off'} | " + " | ".join(rates) + " |", flush=True)
+    if options.epochs > 1:
+        words = sum(len(sampler._known.numbers) for sampler in batches._samplers)
+        (tokens, first), (_, second) = found[:2]
+        print(
+            f"{words:,} different words in {tokens:,} tokens; {(first - second) / words * 1e6:.0f} "
+            "microseconds for each new word"
+        )
     return 0
 
 
-def tokens_a_second(batches: PairBatches, epoch: int) -> float:
-    """Returns the real tokens of an epoch for each second of CPU time."""
+def tokens_and_seconds(batches: PairBatches, epoch: int) -> tuple[int, float]:
+    """Returns the real tokens of an epoch and the CPU time that they took."""
     started, tokens = time.process_time(), 0
     for index in range(len(batches)):
         inputs, labels = batches.batch(epoch, index)
-        tokens += np.count_nonzero(inputs["source_ids"]) + np.count_nonzero(labels)
-    return tokens / (time.process_time() - started)
+        tokens += int(np.count_nonzero(inputs["source_ids"]) + np.count_nonzero(labels))
+    return tokens, time.process_time() - started
 
 
 if __name__ == "__main__":

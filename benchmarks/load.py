@@ -215,11 +215,15 @@ def main() -> int:
     parser.add_argument("--runtimes", nargs="+", default=["onnx", "saved_model"])
     parser.add_argument("--clients", nargs="+", type=int, default=[1, 16, 64])
     parser.add_argument("--seconds", type=float, default=10, help="default: %(default)s")
+    parser.add_argument("--greedy", action="store_true", help="not with the beam of the bundle")
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--c-api", action="store_true", help="only the SavedModel in the C API")
     only.add_argument("--overload", action="store_true", help="only the queue that is too short")
+    only.add_argument("--servers", action="store_true", help="only `serve` under load")
     parser.add_argument("--options", nargs=argparse.REMAINDER, default=[], help="of serve")
     given = parser.parse_args()
+    if given.greedy:
+        given.options += ["--beam-size", "1"]
     with tempfile.TemporaryDirectory() as folder:
         if given.bundle is None:
             given.bundle = pathlib.Path(folder) / "bundle"
@@ -234,7 +238,8 @@ def main() -> int:
 
 def load_test(given: argparse.Namespace) -> int:
     texts = (given.bundle / "verify.txt").read_text("utf-8").splitlines()
-    wanted = load(given.bundle, "onnx", strategy=Bundle.open(given.bundle).beam).translate(texts)
+    beam = None if given.greedy else Bundle.open(given.bundle).beam
+    wanted = load(given.bundle, "onnx", strategy=beam).translate(texts)
     if given.c_api:
         return int(through_the_c_api(given, texts, wanted) > 0)
     if given.overload:
@@ -242,6 +247,8 @@ def load_test(given: argparse.Namespace) -> int:
     titles = ("server", "clients", "requests/s", "p50 ms", "p99 ms", "CPU ms a request", "wrong")
     print(f"| {' | '.join(titles)} |\n{'|---' * len(titles)}|")
     wrong = measured(given, texts, wanted)
+    if given.servers:
+        return int(wrong > 0)
     # A process of its own, without what the clients have loaded.
     clients = ["--clients", *map(str, given.clients), "--seconds", str(given.seconds)]
     command = [sys.executable, __file__, "--c-api", "--bundle", str(given.bundle), *clients]

@@ -23,7 +23,13 @@ def recorded(monkeypatch):
     def train(recipe, folder, *, fine_tune, force):
         calls.append((recipe, folder, fine_tune, force))
         test = {"bleu": 12.5, "sentences": 3}
-        return {"interrupted": False, "test": test, "test_beam": {"bleu": 13.0}}
+        seconds = {"steps": 9.0, "test": 1.0}
+        return {
+            "interrupted": False,
+            "test": test,
+            "test_beam": {"bleu": 13.0},
+            "seconds": seconds,
+        }
 
     monkeypatch.setattr(run_module, "train", train)
     return calls
@@ -41,6 +47,7 @@ def test_train_passes_everything_on(recipe_path, recorded, tmp_path, capsys):
         "test bleu: 12.5",
         "test sentences: 3",
         "test_beam bleu: 13.0",
+        "time: 10 s, of it steps 90 %, test 10 %",
         f"run folder: {folder}",
     ]
 
@@ -54,7 +61,7 @@ def test_the_run_folder_is_named_after_the_recipe(recipe_path, recorded, capsys)
 
 @pytest.mark.parametrize(("signal", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_an_interrupted_training_ends_as_its_signal(recipe_path, monkeypatch, signal, status):
-    report = {"interrupted": True, "signal": signal}
+    report = {"interrupted": True, "signal": signal, "seconds": {"other": 0.0}}
     monkeypatch.setattr(run_module, "train", lambda *_, **__: report)
     assert main(["train", str(recipe_path)]) == status
 

@@ -11,6 +11,7 @@ from grid import grid
 from nasty_weights import nasty
 
 import keras_seq2seq
+from keras_seq2seq.bulk.frames import translate_frames
 from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.decoding.strategies import BeamSearch
 from keras_seq2seq.exporters.litert import writer
@@ -27,7 +28,10 @@ from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.exporters.silence import silence
 from keras_seq2seq.file_formats.litert_schema import litert_schema
 from keras_seq2seq.inspection.litert_model import LiteRTModel
+from keras_seq2seq.runtimes.litert import LiteRTRuntime
+from keras_seq2seq.serving.translation_queue import TranslationQueue
 from keras_seq2seq.text.tokenizer import TokenizerPair, pad_batch
+from keras_seq2seq.translator import Translator
 
 WORDS, LENGTH, LONGEST_SOURCE, ROWS = 40, 24, 9, 5
 # Products of fewer than 1,024 weights stay float, in dynamic int8 too.
@@ -180,6 +184,31 @@ def test_a_batch_says_what_its_sources_say_one_by_one(written):
             same_hypotheses(together.search(batch), expected)
     with pytest.raises(ValueError, match=r"translate 5 sources at a time.*Received: .* \(6, 3\)"):
         together.search(np.full((ROWS + 1, 3), 3, "int32"))
+
+
+@pytest.mark.parametrize("written", ["transformer"], indirect=True)
+def test_servers_and_bulk_jobs_search_in_the_batches_of_the_file(written, monkeypatch):
+    pair, searched = number_tokenizers(), []
+    alone, together = (
+        Translator(litert_runtime(written[1], batch_size=rows), pair, max_length=LENGTH)
+        for rows in (1, ROWS)
+    )
+    plain = LiteRTRuntime._of_length
+
+    def of_length(self, file, prefix, source_ids):
+        searched.append((prefix, len(source_ids)))
+        return plain(self, file, prefix, source_ids)
+
+    texts = [pair.source.decode(ids) for ids in sources(ROWS - 1, seed=ROWS)]
+    wanted = alone.translate(texts)
+    monkeypatch.setattr(LiteRTRuntime, "_of_length", of_length)
+    with TranslationQueue(together, max_wait_ms=500) as queue:
+        futures = queue.submit_all(texts)
+        assert [future.result(60)[0].text for future in futures] == wanted
+    (frame,) = translate_frames([{"text": texts}], together)
+    assert list(frame["translation"]) == wanted
+    # The last row of each is an empty source that nobody sees.
+    assert searched == [(f"translate_greedy_{ROWS}x", ROWS)] * 2
 
 
 @pytest.mark.long

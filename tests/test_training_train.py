@@ -62,6 +62,9 @@ def test_the_report_tells_of_the_run(finished):
     assert report["interrupted"] is False
     assert (report["epochs"], report["dropped_pairs"]) == (2, 0)
     assert report["tokens_per_second"] > 0
+    parts = {"other", "steps", "batches", "saving", "validation", "translating", "test"}
+    assert set(report["seconds"]) == parts
+    assert report["training_seconds"] <= sum(report["seconds"].values()) + 1
     assert 0 <= report["padding_share"] < 1
     assert report["backend"] == keras.backend.backend()
     assert {"python", "keras", "keras_seq2seq", "sacrebleu"} <= set(report["versions"])

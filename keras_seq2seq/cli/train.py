@@ -25,13 +25,16 @@ def _train(arguments: argparse.Namespace) -> int:
     recipe = Recipe.load(arguments.recipe, arguments.set)
     # Imported after the recipe is read: its errors come at once, and Keras takes seconds.
     from keras_seq2seq.training.processes import current_processes
+    from keras_seq2seq.training.time_spent import told
     from keras_seq2seq.training.train import train
 
     folder = arguments.output_dir or pathlib.Path("runs") / arguments.recipe.stem
     report = train(recipe, folder, fine_tune=arguments.fine_tune, force=arguments.force)
-    for part in ("test", "test_beam") if current_processes().writes else ():
-        for name, value in report.get(part, {}).items():
-            print(f"{part} {name}: {value}")
+    if current_processes().writes:
+        for part in ("test", "test_beam"):
+            for name, value in report.get(part, {}).items():
+                print(f"{part} {name}: {value}")
+        print(f"time: {told(report['seconds'])}")
     print(f"run folder: {folder}")
     # As a shell tells of a process that a signal ended: 130 for Ctrl-C, 143 for SIGTERM.
     return 128 + signal.Signals[report["signal"]] if report["interrupted"] else 0

@@ -52,22 +52,31 @@ def _torch_processes() -> int:
 
 
 def check_shares(data: Any) -> None:
-    """Checks that `PairBatches` fit the devices and processes of keras.distribution.
+    """Checks that what is read fits the devices and processes of keras.distribution.
 
     Args:
-        data: What `fit` or `evaluate` reads; anything else is left to Keras.
+        data: What `fit` or `evaluate` reads; None is nothing. Other data than `PairBatches` are
+            for one process, and Keras checks that they fit its devices.
     Raises:
         ValueError: If the rows of a batch do not divide over the devices, if each process would
             read whole batches, or if Keras would share them out once more.
     """
     batches = getattr(data, "batches", data)
     distribution = keras.distribution.distribution()
-    if keras.backend.backend() != "jax" or not hasattr(batches, "rows_multiple"):
+    if keras.backend.backend() != "jax" or data is None:
         return
     import jax
 
     index, count = jax.process_index(), jax.process_count()
-    if batches.part != (index, count):
+    is_ours = hasattr(batches, "rows_multiple")
+    if count > 1 and not is_ours:
+        raise ValueError(
+            "In several processes `fit` and `evaluate` read PairBatches, of which each process has "
+            f"its share. Received: {type(data).__name__} in {count} processes, each of which might "
+            "read all rows; pass PairBatches(...).share(index, count). Data that you have shared "
+            "out yourself go through keras.Model.fit(model, data), without validation_data."
+        )
+    if is_ours and batches.part != (index, count):
         raise ValueError(
             "Each process must read its own share of the batches. Received: share "
             f"{batches.part[0]} of {batches.part[1]} in process {index} of {count}; pass "
@@ -79,6 +88,8 @@ def check_shares(data: Any) -> None:
                 "A training in several processes needs keras.distribution. Received: "
                 f"{count} processes without one; set keras_seq2seq.data_parallel()."
             )
+        return
+    if not is_ours:
         return
     if count > 1 and distribution.auto_shard_dataset:
         raise ValueError(

@@ -84,8 +84,7 @@ class Tokenizer:
                 "nmt_nfkc" (Unicode NFKC, and controls and zero-width characters become spaces or
                 vanish: "m³" reads "m3", "1½" reads "11⁄2"), "nfkc" (NFKC alone), either with "_cf"
                 (also folds case), or "identity" (nothing but runs of spaces changes).
-            num_threads: int > 0. A different number changes the order of sums, and so gives a
-                slightly different model.
+            num_threads: int > 0. Another number sums in another order: a slightly different model.
             max_sentences: int > 0. Of more texts, so many are drawn and kept in memory, each text
                 with the same chance. SentencePiece needs about 1 kB for each.
             seed: int >= 0. Seed of that draw.
@@ -175,6 +174,14 @@ class Tokenizer:
         Raises:
             ValueError: If the model is not of the level "subword".
         """
+        score = self.scores.__getitem__
+        return [(tuple(ids), sum(map(score, ids))) for ids in self._n_best(text, size)]
+
+    def word_segmentations(self, words: Iterable[list[int]], size: int) -> list[list[list[int]]]:
+        """Returns the ids of `segmentations` of texts that are given by the ids of `encode`."""
+        return [self._n_best(self._processor.decode(ids), size) for ids in words]
+
+    def _n_best(self, text: Text, size: int) -> list[list[int]]:
         try:
             found = self._processor.nbest_encode(clean_text(text), nbest_size=size, out_type=int)
         except RuntimeError as error:
@@ -182,14 +189,13 @@ class Tokenizer:
                 'Alternative segmentations need a model of the level "subword". '
                 f"Received: {self} ({error})."
             ) from None
-        score = self._scores.__getitem__
-        if found and any(score(token_id) == 0 for token_id in found[0]):
+        if found and not all(map(self.scores.__getitem__, found[0])):
             found = found[:1]
-        return [(tuple(ids), sum(map(score, ids))) for ids in found if ids]
+        return [ids for ids in found if ids]
 
     @functools.cached_property
-    def _scores(self) -> list[float]:
-        """The log-probability of each id, up to a constant."""
+    def scores(self) -> list[float]:
+        """The log-probability of each id, up to a constant; 0 if it has none."""
         return list(map(self._processor.get_score, range(self.vocabulary_size)))
 
     @overload

@@ -14,6 +14,7 @@ from keras_seq2seq.training.history import read_history
 from keras_seq2seq.training.recipe import read_settings
 from keras_seq2seq.training.recipe_sections import METRICS
 from keras_seq2seq.training.run_folder import RunFolder
+from keras_seq2seq.training.time_spent import SAVING, spent_on
 from keras_seq2seq.training.training_state import WEIGHTS_SUFFIX, weights_file
 from keras_seq2seq.whole_file import whole_file
 
@@ -59,7 +60,7 @@ class KeepEpochs(keras.callbacks.Callback):
         self.folder.mkdir(parents=True, exist_ok=True)
         if str(epoch + 1) in best:
             path = self.folder / weights_file(epoch + 1)
-            with whole_file(path) as partial, local_variables(self.model):
+            with spent_on(SAVING), whole_file(path) as partial, local_variables(self.model):
                 self.model.save_weights(partial)
         # The state on the disk still needs those of `before`: after a kill it continues with them.
         self._keep_only(before | set(best))

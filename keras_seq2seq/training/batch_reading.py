@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 import keras
 
+from keras_seq2seq.training.time_spent import BATCHES, spent_on
+
 # Keras on TensorFlow reads so many batches before a `fit`, to see which axes vary.
 LOOKS = 2
 
@@ -61,8 +63,10 @@ class Reading(keras.utils.PyDataset):
         # The first two batches of an epoch differ in shape; the first two that are read may not.
         if self._looks:
             self._looks -= 1
+        else:
+            index += self.first
+        with spent_on(BATCHES):
             return self.batches[index]
-        return self.batches[self.first + index]
 
 
 class _Epochs(keras.callbacks.Callback):

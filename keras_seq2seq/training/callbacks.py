@@ -14,6 +14,7 @@ from keras_seq2seq.evaluation import evaluate
 from keras_seq2seq.training.batches import PairBatches
 from keras_seq2seq.training.devices import local_variables
 from keras_seq2seq.training.processes import Processes
+from keras_seq2seq.training.time_spent import SAVING, TRANSLATING, spent_on
 from keras_seq2seq.training.translated_shares import translate_shares
 from keras_seq2seq.whole_file import whole_file
 
@@ -119,7 +120,8 @@ class TranslationQuality(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if (epoch + 1) % self.every == 0 or not self.last:
-            self.last = self._evaluate(epoch)
+            with spent_on(TRANSLATING):
+                self.last = self._evaluate(epoch)
         if logs is not None:
             logs.update(self.last)
 
@@ -230,5 +232,5 @@ class MovingAverage(keras.callbacks.SwapEMAWeights):
 
 def save_model(model: keras.Model, path: pathlib.Path) -> None:
     """Saves a model; the file at `path` is never incomplete."""
-    with whole_file(path) as partial, local_variables(model):
+    with spent_on(SAVING), whole_file(path) as partial, local_variables(model):
         model.save(partial)

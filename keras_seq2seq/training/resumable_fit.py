@@ -20,6 +20,7 @@ from keras_seq2seq.training.callback_memory import ForgottenState, check_callbac
 from keras_seq2seq.training.folder_lock import locked
 from keras_seq2seq.training.interruption import Interruption
 from keras_seq2seq.training.processes import Processes, current_processes
+from keras_seq2seq.training.time_spent import SAVING, VALIDATION, current_time_spent, spent_on
 from keras_seq2seq.training.training_state import TrainingState, validation_fingerprints
 
 LONGEST_NAME = 255  # bytes of a file name
@@ -190,6 +191,7 @@ class _LastingCallbacks(keras.callbacks.CallbackList):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self._spent = current_time_spent()
         self._begun = False
         self._last_logs: Any = None
 
@@ -203,6 +205,14 @@ class _LastingCallbacks(keras.callbacks.CallbackList):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         super().on_train_batch_end(self.first_batch + batch, logs)
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        self._spent.begin(VALIDATION)
+        super().on_test_begin(logs)
+
+    def on_test_end(self, logs: Any = None) -> None:
+        super().on_test_end(logs)
+        self._spent.end()
 
     def on_train_end(self, logs: Any = None) -> None:
         self._last_logs = logs
@@ -303,9 +313,10 @@ class _StateKeeper(keras.callbacks.Callback):
 
     def _save(self, epoch: int, batch: int) -> None:
         self.forgotten.warn()
-        if self.processes.writes:
-            self._write(epoch, batch)
-        self.processes.wait("the saved state")
+        with spent_on(SAVING):
+            if self.processes.writes:
+                self._write(epoch, batch)
+            self.processes.wait("the saved state")
         self.saved = batch
 
     def _write(self, epoch: int, batch: int) -> None:

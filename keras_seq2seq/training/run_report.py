@@ -11,6 +11,7 @@ from keras_seq2seq.installed import versions
 from keras_seq2seq.training.batches import PairBatches
 from keras_seq2seq.training.corpus_parts import CorpusParts
 from keras_seq2seq.training.history import draw_history, read_history
+from keras_seq2seq.training.processes import Processes
 from keras_seq2seq.training.run_folder import RunFolder
 
 VERSIONED = (
@@ -42,6 +43,18 @@ def facts(started: float) -> dict[str, Any]:
         "machine": platform.platform(),
         "backend": keras.backend.backend(),
         "versions": {"python": platform.python_version(), **versions(VERSIONED)},
+    }
+
+
+def device_facts(processes: Processes) -> dict[str, Any]:
+    """Returns what the report tells of several devices; of one, nothing."""
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return {}
+    return {
+        "devices": int(distribution.device_mesh.devices.size),
+        "shares": distribution.num_model_replicas,
+        "processes": processes.count,
     }
 
 

@@ -46,6 +46,7 @@ class SubwordSampler:
         self.alpha = alpha
         pieces = tokenizer.pieces(range(tokenizer.vocabulary_size))
         self._starts_word = np.array([piece.startswith(_WORD_START) for piece in pieces])
+        self._scores = np.array(tokenizer.scores)
         self._known = _Candidates()
         self._lock = threading.Lock()  # `fit` may read batches in several threads
 
@@ -96,21 +97,30 @@ class SubwordSampler:
         data = words.ids[first : int(words.edges[-1])].astype("int32").tobytes()
         edges = ((words.edges - first) * 4).tolist()
         keys = [data[a:b] for a, b in itertools.pairwise(edges)]
-        for key in {key for key in keys if key not in known.numbers}:
-            known.add(key, *self._find_candidates(tuple(np.frombuffer(key, "int32").tolist())))
+        if new := [key for key in dict.fromkeys(keys) if key not in known.numbers]:
+            self._learn(new)
         return np.fromiter(map(known.numbers.__getitem__, keys), "int64", len(keys))
 
-    def _find_candidates(self, word: Ids) -> tuple[list[Ids], np.ndarray]:
-        """Returns the segmentations of a word and their cumulative probabilities."""
-        found = self.tokenizer.segmentations(self.tokenizer.decode(word), CANDIDATES)
+    def _learn(self, keys: list[bytes]) -> None:
+        """Looks for the segmentations of words, and for their cumulative probabilities."""
+        words = [np.frombuffer(key, "int32").tolist() for key in keys]
+        found = self.tokenizer.word_segmentations(words, CANDIDATES)
         # A word that does not encode back to its ids, such as one with unk, stays as it is.
-        if not found or found[0][0] != word:
-            return [word], np.array([1.0])
-        log_probs = self.alpha * np.array([log_prob for _, log_prob in found])
-        shares = np.exp(log_probs - log_probs.max())
-        thresholds = np.cumsum(shares) / shares.sum()
-        thresholds[-1] = 1.0
-        return [ids for ids, _ in found], thresholds
+        found = [
+            rows if rows and rows[0] == word else [word]
+            for word, rows in zip(words, found, strict=True)
+        ]
+        counts = np.fromiter(map(len, found), "int64", len(found))
+        segmentations = Ragged.of([ids for rows in found for ids in rows])
+        places = np.repeat(np.arange(len(segmentations)), segmentations.lengths)
+        scores = np.bincount(places, self._scores[segmentations.ids], len(segmentations))
+        is_there = np.arange(counts.max()) < counts[:, None]
+        log_probs = np.full(is_there.shape, -np.inf)
+        log_probs[is_there] = self.alpha * scores
+        thresholds = np.exp(log_probs - log_probs.max(axis=1, keepdims=True)).cumsum(axis=1)
+        thresholds /= thresholds[:, -1:]
+        thresholds[np.arange(len(counts)), counts - 1] = 1.0
+        self._known.add(keys, segmentations, counts, thresholds[is_there])
 
 
 class _Candidates:
@@ -123,15 +133,25 @@ class _Candidates:
         self.edges = _Growing("int64", [0])  # of each segmentation, in `tokens`
         self.tokens = _Growing("int32")
 
-    def add(self, key: bytes, segmentations: Sequence[Ids], thresholds: np.ndarray) -> None:
-        """Adds a word."""
-        self.forget(0)  # what Ctrl-C may have left of another one
-        start = self.tokens.size
-        self.tokens.extend([token for ids in segmentations for token in ids])
-        self.edges.extend([start + end for end in itertools.accumulate(map(len, segmentations))])
-        self.thresholds.extend(thresholds)
-        self.first.extend([self.thresholds.size])
-        self.numbers[key] = len(self.numbers)
+    def add(
+        self, keys: Sequence[bytes], segmentations: Ragged, counts: np.ndarray, shares: np.ndarray
+    ) -> None:
+        """Adds words.
+
+        Args:
+            keys: The words.
+            segmentations: Those of all words, one word after the other.
+            counts: Number of segmentations of each word.
+            shares: Cumulative probability of each segmentation of its word.
+        """
+        self.forget(0)  # what Ctrl-C may have left of others
+        first, start = self.thresholds.size, self.tokens.size
+        self.tokens.extend(segmentations.ids)
+        self.edges.extend(start + segmentations.edges[1:])
+        self.thresholds.extend(shares)
+        self.first.extend(first + np.cumsum(counts))
+        for key in keys:
+            self.numbers[key] = len(self.numbers)
 
     def forget(self, count: int) -> None:
         """Forgets the words that were added last."""

@@ -41,8 +41,16 @@ from keras_seq2seq.training.recipe import Recipe
 from keras_seq2seq.training.recipe_sections import METRICS
 from keras_seq2seq.training.resumable_fit import resumable_fit
 from keras_seq2seq.training.run_folder import RunFolder
-from keras_seq2seq.training.run_report import facts, history_summary, pair_counts
+from keras_seq2seq.training.run_report import device_facts, facts, history_summary, pair_counts
 from keras_seq2seq.training.tensorboard import TensorBoard
+from keras_seq2seq.training.time_spent import (
+    OTHER,
+    STEPS,
+    TEST,
+    current_time_spent,
+    spent_on,
+    time_spent,
+)
 from keras_seq2seq.training.training_state import TrainingState, validation_fingerprints
 from keras_seq2seq.training.translated_shares import translate_shares
 
@@ -76,7 +84,7 @@ def train(
             [model] and [tokenizer] must agree with it, except where no weight depends on them.
         force: Overwrite a run in the folder.
     Returns:
-        The report: quality on the test part, tokens per second, wall time, versions; after an
+        The report: quality on the test part, tokens per second, where time went, versions; after an
         interruption "interrupted" is True and "signal" its name, "SIGINT" or "SIGTERM".
     Raises:
         BlockingIOError: If another process trains in the folder.
@@ -113,6 +121,7 @@ def train(
         _check_alike(recipe, folder, goes_on, processes)
         if spread is not None:
             held.enter_context(spread.scope())
+        held.enter_context(time_spent()).begin(OTHER)
         return _train(recipe, folder, fine_tune, goes_on, processes)
 
 
@@ -162,7 +171,7 @@ def _train(
             "the report", lambda: _first_report(model, parts, batches, folder, processes, started)
         )
         stopped_by = stopped_by or _add_test(report, recipe, parts.test, folder, processes)
-        report["interrupted"] = stopped_by is not None
+        report |= {"interrupted": bool(stopped_by), "seconds": current_time_spent().rounded()}
         if stopped_by:
             report["signal"] = stopped_by
         if processes.writes:
@@ -187,7 +196,7 @@ def _first_report(
         "padding_share": round(batches.padding_share, 4),
         "steps_per_epoch": len(batches),
         **facts(started),
-        **_devices(processes),
+        **device_facts(processes),
         **history_summary(folder),
     }
     folder.write_report(report)
@@ -204,18 +213,6 @@ def _check_alike(recipe: Recipe, folder: RunFolder, goes_on: bool, processes: Pr
             "a run that goes on, a state": (goes_on, folder.state.exists()),
         },
     )
-
-
-def _devices(processes: Processes) -> dict[str, Any]:
-    """Returns what the report tells of several devices; of one, nothing."""
-    distribution = keras.distribution.distribution()
-    if distribution is None:
-        return {}
-    return {
-        "devices": int(distribution.device_mesh.devices.size),
-        "shares": distribution.num_model_replicas,
-        "processes": processes.count,
-    }
 
 
 def _batches(
@@ -339,15 +336,16 @@ def _fit(
     """Fits the model and leaves one in the run folder; returns the signal that ended it early."""
     stopped_by = None
     try:
-        resumable_fit(
-            model,
-            batches,
-            epochs=recipe.training.epochs,
-            state_path=folder.state,
-            save_every=recipe.training.save_every,
-            validation_data=validation,
-            callbacks=callbacks.listed,
-        )
+        with spent_on(STEPS):
+            resumable_fit(
+                model,
+                batches,
+                epochs=recipe.training.epochs,
+                state_path=folder.state,
+                save_every=recipe.training.save_every,
+                validation_data=validation,
+                callbacks=callbacks.listed,
+            )
     except KeyboardInterrupt as error:
         stopped_by = _signal(error)
     finally:
@@ -376,7 +374,8 @@ def _add_test(
     found = {}
     try:
         # Several processes stop at the same place: where they translate.
-        with contextlib.nullcontext() if processes.several else stopped_at_once():
+        at_once = contextlib.nullcontext() if processes.several else stopped_at_once()
+        with spent_on(TEST), at_once:
             best = load_model(folder.model, compile=False)
             for name, strategy in searches.items():
                 found[name] = _test(best, pairs, training.bleu_tokenize, strategy, processes)

@@ -157,4 +157,5 @@ def _rows(folder: pathlib.Path) -> list[dict[str, str]]:
 def _lasting(folder: pathlib.Path) -> dict[str, object]:
     """Returns what the report tells besides the time that the run took."""
     report = json.loads((folder / "report.json").read_text("utf-8"))
-    return {k: v for k, v in report.items() if k not in ("training_seconds", "tokens_per_second")}
+    of_time = ("training_seconds", "seconds", "tokens_per_second")
+    return {k: v for k, v in report.items() if k not in of_time}
