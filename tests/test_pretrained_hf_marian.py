@@ -76,6 +76,35 @@ def test_texts_become_the_same_tokens(layout):
         assert [p if p in known else "<unk>" for p in pieces] == wanted, line
 
 
+@functools.cache
+def hostile():
+    path = ROOT / "tests" / "data" / "pretrained_hf_hostile.json"
+    return json.loads(path.read_text("utf-8"))
+
+
+def is_other_on_purpose(line):
+    """Returns True for a line that docs/pretrained.md says is split otherwise."""
+    names_special = "\0" in line or "<unk>" in line
+    names_language = ">>" in line  # the second code of a line is none of the model
+    unknown_run = line.startswith("xqzwk")
+    return names_special or names_language or unknown_run
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_hostile_lines_become_the_same_tokens(layout):
+    # `tests/data/write_pretrained_hostile.py` asked MarianTokenizer.
+    known = tables(layout)[0]
+    tokenizer = imported(layout).model.tokenizers.source
+    for line, wanted in zip(hostile()["lines"], hostile()["tokens"][layout], strict=True):
+        pieces = tokenizer.pieces(tokenizer.encode(line))
+        pieces = [p.removeprefix(WORD_MARK) if ">>" in p else p for p in pieces]
+        found = [p if p in known else "<unk>" for p in pieces]
+        assert (found == wanted) is not is_other_on_purpose(line), line
+        if is_other_on_purpose(line):
+            assert "<unk>" in wanted, line
+    assert sum(map(is_other_on_purpose, hostile()["lines"])) == 4
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_ids_become_the_same_texts(layout):
     tokenizer = imported(layout).model.tokenizers.target
@@ -168,12 +197,33 @@ def copied(tmp_path):
         ({"pruned_heads": {"1": [0]}}, "`pruned_heads` is"),
         ({"vocab_size": 7}, "`vocab_size` must be the number of tokens"),
         ({"decoder_start_token_id": 10**6}, "the start of the decoder one of them"),
-        ({"model_type": "m2m_100"}, "Received: 'm2m_100' .*positions begin at 2"),
     ],
 )
 def test_options_are_refused_by_name(copied, changes, message):
     with pytest.raises(ValueError, match=f"(?s){message}"):
         import_pretrained(copied("tied", config=changes))
+
+
+@pytest.mark.parametrize(
+    ("family", "missing"),
+    [
+        ("m2m_100", "begin at 2 at Marian's rates, and the target begins with a language"),
+        ("nllb-moe", "mixtures of experts"),
+        ("mbart", "positions are learned and begin at 2, and embeddings are normalized"),
+        ("bart", "positions are learned and begin at 2, and embeddings are normalized"),
+        ("pegasus", "end with a normalization, and its ids are shifted by 103"),
+        ("fsmt", "begin at 2 at Marian's rates, and its texts are split by Moses and BPE"),
+        ("t5", "positions are relative, its norms have no mean, its layers no bias"),
+        ("mt5", "positions are relative"),
+        ("umt5", "positions are relative"),
+        ("llama", "no reader is known for it"),
+        (None, "no reader is known for it"),
+    ],
+)
+def test_other_families_are_refused_with_what_is_missing(copied, family, missing):
+    wanted = f'must be of the type "marian". Received: {family!r} in .*config.json: .*{missing}'
+    with pytest.raises(ValueError, match=wanted):
+        import_pretrained(copied("tied", config={"model_type": family}))
 
 
 @pytest.mark.parametrize(

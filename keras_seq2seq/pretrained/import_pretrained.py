@@ -17,8 +17,11 @@ MISSING = {
     "mbart": "its positions are learned and begin at 2, and embeddings are normalized",
     "bart": "its positions are learned and begin at 2, and embeddings are normalized",
     "pegasus": "its encoder and decoder end with a normalization, and its ids are shifted by 103",
+    "nllb-moe": "its layers are mixtures of experts, and its positions begin at 2",
+    "fsmt": "its positions begin at 2 at Marian's rates, and its texts are split by Moses and BPE",
     "t5": "its positions are relative, its norms have no mean, its layers no bias",
     "mt5": "its positions are relative, its norms have no mean, its layers no bias",
+    "umt5": "its positions are relative, its norms have no mean, its layers no bias",
 }
 
 
