@@ -86,7 +86,7 @@ class LiteRTRuntime(Runtime):
             self._steps = _File(steps_path, STEP_FUNCTIONS, xnnpack=False, **options)
         self._batches: _File | None = None
         if batch_path is not None:
-            in_batches = [f"{name}_{batch_size}x{n}" for name in searches for n in source_lengths]
+            in_batches = [f"translate_greedy_{batch_size}x{n}" for n in source_lengths]
             self._batches = _File(batch_path, in_batches, xnnpack=self.xnnpack, **options)
         self._alone = functools.partial(
             LiteRTRuntime,
@@ -153,7 +153,8 @@ class LiteRTRuntime(Runtime):
         function = "translate_beam" if strategy == self.beam else "translate_greedy"
         if not self.source_lengths:
             return self._searches.run(function, {"source_ids": source_ids})
-        if len(source_ids) * SPARSEST > self._rows > 1:
+        # A beam is a batch by itself; with more rows its caches are read from further away.
+        if strategy != self.beam and len(source_ids) * SPARSEST > self._rows > 1:
             filled = np.zeros((self._rows, source_ids.shape[1]), "int32")
             filled[:, 0] = EOS_ID  # an empty source ends at once
             filled[: len(source_ids)] = source_ids

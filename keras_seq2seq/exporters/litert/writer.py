@@ -46,7 +46,7 @@ def write_litert(
     that every API of the runtime takes it; the longest greedy search is its first subgraph, for
     callers that know no signatures. `steps_...` has `encode` and `decode_step` for any length, for
     a search on the host. `batch_...`, for servers, is written if `litert_batch_size` is above 1: it
-    has `translate_greedy_<rows>x<n>` and `translate_beam_<rows>x<n>` for as many sources at once.
+    has `translate_greedy_<rows>x<n>` for as many sources at once; a beam is a batch by itself.
     Each file holds one copy of the weights and builtin operators only.
 
     Args:
@@ -157,7 +157,7 @@ def _saved(
         frozen = {TRANSLATE: _searches(signatures, searches, lengths, stand_ins), STEPS: steps}
         if prepared.litert_batch_size > 1:
             rows = prepared.litert_batch_size
-            frozen[BATCH] = _searches(signatures, searches, lengths, stand_ins, rows)
+            frozen[BATCH] = _searches(signatures, ["translate_greedy"], lengths, stand_ins, rows)
         for part, functions in frozen.items():
             tf.saved_model.save(tf.Module(), folder / part, signatures=functions)
     return frozen
