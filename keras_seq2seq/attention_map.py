@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_seq2seq.pictures.figure import fonts_for, new_figure, png
 from keras_seq2seq.text.pieces import END_NAME, readable_words
+from keras_seq2seq.text.printable import printable
 from keras_seq2seq.whole_file import whole_file
 
 # Shares below it are left out of the cells, which the colour tells well enough.
@@ -106,7 +107,7 @@ def word_attention(
     by_word = np.stack(columns, axis=1) if columns else weights
     rows = [by_word[group].mean(axis=0) for _, group in targets]
     shares = 100 * (np.stack(rows) if rows else by_word)
-    return shares, [word for word, _ in sources], [word for word, _ in targets]
+    return shares, [printable(word) for word, _ in sources], [printable(w) for w, _ in targets]
 
 
 def _size(

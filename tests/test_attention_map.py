@@ -40,6 +40,14 @@ def test_the_attention_of_pieces_becomes_that_of_their_words():
     np.testing.assert_allclose(shares[1, 0], 100 * pieces[1:4, 0].mean(), rtol=1e-5)
 
 
+def test_characters_that_nobody_sees_are_escaped():
+    shares = np.full((1, 1), 1.0)
+    assert word_attention(shares, ["▁red\x0f"], ["▁\u202erouge"])[1:] == (
+        ["red\\x0f"],
+        ["\\u202erouge"],
+    )
+
+
 def test_dollars_are_no_formula_and_a_small_picture_is_as_wide_as_asked():
     for names in (["▁$5", "▁and", "▁$6_x^"], [f"▁word{i}" for i in range(20)]):
         drawn = weights(len(names), len(names))
