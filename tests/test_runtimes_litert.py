@@ -45,14 +45,15 @@ def test_encode_and_step_equal_keras(name):
 @pytest.mark.parametrize("name", GRID)
 def test_translate_equals_keras_and_the_host_search(name):
     keras, litert = exported(name).keras, runtime_of(name)
+    # An SSRU sums over all steps, and with it their rounding errors.
+    bound = 5e-5 if name == "student" else 1e-5
     found = []
     for source_ids in [*SOURCES, *(source_batch(1, n) for n in (2, 3, 5, 8, 9))]:
         if not litert.holds(source_ids):  # beyond learned positions
             continue
         received = litert.search(source_ids)
-        # The large weights of these models make rounding errors large too.
-        same_hypotheses(received, keras.search(source_ids), 5e-5, 5e-5)
-        same_hypotheses(received, searched_on_host(litert, source_ids), 5e-5, 5e-5)
+        same_hypotheses(received, keras.search(source_ids), bound, bound)
+        same_hypotheses(received, searched_on_host(litert, source_ids), bound, bound)
         found += received[0]
     # Fails if the weights of the test are so small that every source reads the same.
     assert len({hypothesis.ids for hypothesis in found}) > 3

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -192,8 +193,10 @@ def _in_stages(signatures: Signatures, source_length: int, longest: int) -> Sign
     if first is None:
         return signatures
     # With a shortlist a loop reads more columns for longer sources, so that none is like another.
-    has_columns = "candidates" in signatures.models.search_encoder.output
-    return signatures.with_short_caches(first, source_length=None if has_columns else longest)
+    # An encoder of one's own may give a memory that is shorter or longer than its source.
+    encoded = signatures.models.search_encoder(keras.KerasTensor((1, source_length), "int32"))
+    is_alike = "candidates" not in encoded and encoded["source_mask"].shape[-1] == source_length
+    return signatures.with_short_caches(first, source_length=longest if is_alike else None)
 
 
 def _frozen(
@@ -211,7 +214,9 @@ def _frozen(
     specs = signatures.specs(name, batch_size=rows, source_length=source_length)
     function = getattr(signatures, name)
     if source_length is not None:
-        function = _plain_outputs(function, source_length)
+        memory = signatures.models.search_step.input.get("source_mask")
+        is_padded = memory is not None and memory.shape[-1] is not None
+        function = _plain_outputs(function, source_length if is_padded else None)
 
     def with_stand_ins(**tensors: Any) -> dict[str, Any]:
         return stand_ins.called_with(lambda: function(**tensors))
@@ -226,11 +231,11 @@ def _frozen(
 
 
 def _plain_outputs(
-    function: Callable[..., dict[str, Any]], source_length: int
+    function: Callable[..., dict[str, Any]], source_length: int | None
 ) -> Callable[..., dict[str, Any]]:
-    """Returns a search with attention to its own source, and int32 in place of bool.
+    """Returns a search with int32 in place of bool, which LiteRT in a browser cannot hand out.
 
-    LiteRT in a browser cannot hand out bool.
+    Attention is cut to a source that was padded; None if it was not.
     """
 
     def call(**tensors: Any) -> dict[str, Any]:
