@@ -111,6 +111,28 @@ def test_many_threads_hold_it_one_after_the_other(tmp_path):
     assert not (tmp_path / "run" / ".lock").exists()
 
 
+def test_a_folder_that_vanishes_while_it_is_looked_at_is_made_again(tmp_path, monkeypatch):
+    make, answers = os.mkdir, [FileExistsError]
+
+    def mkdir(*arguments):
+        if answers:
+            raise answers.pop()
+        make(*arguments)
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    with locked(tmp_path / "run" / ".lock", "it"):
+        assert (tmp_path / "run" / ".lock").exists()
+
+
+def test_a_file_in_the_place_of_the_folder_stays_an_error(tmp_path):
+    (tmp_path / "run").touch()
+    with (
+        pytest.raises(FileExistsError, match="run"),
+        locked(tmp_path / "run" / ".lock", "it"),
+    ):
+        pass
+
+
 def test_without_locks_of_the_system_there_is_a_warning(tmp_path, monkeypatch):
     import fcntl
 

@@ -58,8 +58,9 @@ def _acquired(path: pathlib.Path, what: str) -> int:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        except FileNotFoundError:
-            # A former owner has just removed the folder; or, if it stays so, no name for a file.
+        except (FileNotFoundError, FileExistsError):
+            # A former owner has just removed the folder, perhaps while `mkdir` looked whether it
+            # is one; or, if it stays so, no name for a file.
             failures += 1
             if failures == MOST_FAILURES:
                 raise
