@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from conftest import tiny_model
 
-from keras_seq2seq.exporters.saved_model.writer import _Searches, _text_functions
+from keras_seq2seq.exporters.saved_model.writer import _text_functions
 from keras_seq2seq.exporters.signatures import LARGEST, ExportedModels, Signatures
 from keras_seq2seq.text.graph_tokenizer import GraphTokenizer
 
@@ -51,7 +51,7 @@ def test_the_least_probable_translation_has_a_finite_perplexity():
 
 def test_a_broken_model_gives_finite_answers_to_texts(tokenizers):
     broken = Signatures(ExportedModels.of(broken_model(tokenizers), dynamic=True), 9)
-    functions = _text_functions(broken, _Searches(broken), GraphTokenizer(tokenizers), (1024, 1024))
+    functions = _text_functions(broken, GraphTokenizer(tokenizers), (1024, 1024))
     texts = tf.constant(["the dog", "a cat"])
     scored = functions["score"](texts, texts)
     assert is_finite(scored) and not scored["scored"].numpy().any()
