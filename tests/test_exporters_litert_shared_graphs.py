@@ -1,9 +1,11 @@
 import copy
 
+import keras
 import numpy as np
 import pytest
 from exported_models import CONFIGS, litert_runtime, same_hypotheses, source_batch, tiny_model
 
+from keras_seq2seq import Seq2Seq
 from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
 from keras_seq2seq.exporters.litert import writer
 from keras_seq2seq.exporters.litert.packing import unpacked
@@ -83,3 +85,19 @@ def test_graphs_that_differ_in_a_number_stay_apart(files):
     changed.buffer = len(other.buffers)
     other.buffers.append(buffer)
     assert len(share_graphs(other).subgraphs) == before
+
+
+@pytest.mark.long
+def test_a_memory_longer_than_its_source_is_never_cut(tmp_path):
+    built = tiny_model(**{**CONFIGS["transformer"], "max_length": LENGTH})
+    source_ids = keras.Input((None,), dtype="int32", name="source_ids")
+    twice = keras.ops.concatenate([source_ids, source_ids], axis=1)
+    encoder = keras.Model(source_ids, built.encoder(twice), name="twice")
+    model = Seq2Seq(encoder=encoder, decoder=built.decoder)
+    write_litert(PreparedExport(model, LENGTH, beam=BEAM, max_source_length=12), tmp_path)
+    sources = source_batch(4, 12)
+    for strategy in (GREEDY, BEAM):
+        found = [litert_runtime(tmp_path, beam=BEAM).search(s[None], strategy)[0] for s in sources]
+        expected = KerasRuntime(model, LENGTH).search(sources, strategy)
+        assert max(len(row[0].ids) for row in expected) > 20, "no row enters the last loop"
+        same_hypotheses(found, expected, atol=1e-4, rtol=1e-4)

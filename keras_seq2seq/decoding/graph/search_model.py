@@ -1,6 +1,7 @@
 """The models that a search runs: other caches, and perhaps the output layer of a shortlist."""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -49,15 +50,15 @@ def short_step(
         search_encoder, search_step: What `search_models` returned, not dynamic.
         max_length: int > 0. Most tokens that the caches hold.
     Returns:
-        A decoder over the same layers, or None if it has no caches.
+        A decoder over the same layers, or None if it has no caches, or an encoder of one's own
+        makes them.
     """
-    if not any(map(_has_cache, search_step.layers)):
+    encoder = _with_empty_caches(search_encoder, search_step, ALIGNED, max_length)
+    if encoder is None:
         return None
-    empty = _with_empty_caches(ALIGNED, max_length)
-    shapes = keras.models.clone_model(search_encoder, clone_function=empty).output
     inputs = {
-        name: keras.Input(shapes.get(name, tensor).shape[1:], dtype=tensor.dtype, name=name)
-        for name, tensor in search_step.input.items()
+        name: keras.Input(encoder.output.get(name, put).shape[1:], dtype=put.dtype, name=name)
+        for name, put in search_step.input.items()
     }
     with dtype_policy(search_step.dtype_policy):
         return keras.models.clone_model(
@@ -91,17 +92,17 @@ def for_source_length(search_step: keras.Model, length: int) -> keras.Model:
 def _searching(
     encoder: keras.Model, decoder_step: keras.Model, dynamic: bool, shortlist: Shortlist | None
 ) -> tuple[keras.Model, keras.Model]:
-    if any(map(_has_cache, decoder_step.layers)):
-        cache = GROWING if dynamic else ALIGNED
-        empty, step = _with_empty_caches(cache), _with_cache(cache)
-        encoder = keras.models.clone_model(encoder, clone_function=empty)
+    cache = GROWING if dynamic else ALIGNED
+    with_caches = _with_empty_caches(encoder, decoder_step, cache)
+    if with_caches is not None:
+        encoder = with_caches
         inputs = {
             name: keras.Input(found.shape[1:], dtype=found.dtype, name=name)
             for name, tensor in decoder_step.input.items()
             for found in [encoder.output.get(name, tensor)]
         }
         decoder_step = keras.models.clone_model(
-            decoder_step, input_tensors=inputs, clone_function=step
+            decoder_step, input_tensors=inputs, clone_function=_with_cache(cache)
         )
     if shortlist is None:
         return encoder, decoder_step
@@ -112,8 +113,14 @@ def _has_cache(layer: keras.layers.Layer) -> bool:
     return isinstance(layer, OneToken) and isinstance(layer.layer, CachedSelfAttention)
 
 
-def _with_empty_caches(cache: Cache, max_length: int | None = None) -> CloneLayer:
-    """Returns what makes the layers of an encoder hand out empty caches of a kind and length."""
+def _with_empty_caches(
+    encoder: keras.Model, step: keras.Model, cache: Cache, max_length: int | None = None
+) -> keras.Model | None:
+    """Returns an encoder that hands out empty caches of a kind and length, with the same weights.
+
+    Returns:
+        None if the decoder step has no caches, or not each of them comes from an `EmptyCache`.
+    """
 
     def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
         if not isinstance(layer, EmptyCache):
@@ -121,7 +128,18 @@ def _with_empty_caches(cache: Cache, max_length: int | None = None) -> CloneLaye
         sizes = layer.num_heads, layer.head_size, max_length or layer.max_length
         return EmptyCache(*sizes, cache=cache, name=layer.name, dtype=layer.dtype_policy)
 
-    return clone
+    taken = [tensor for name, tensor in encoder.output.items() if name in step.input]
+    made = sum(isinstance(_maker(tensor), EmptyCache) for tensor in taken)
+    if not made or made != 2 * sum(map(_has_cache, step.layers)):
+        return None
+    # The caches may come from an encoder inside the encoder.
+    return keras.models.clone_model(encoder, clone_function=clone, recursive=True)
+
+
+def _maker(tensor: keras.KerasTensor) -> Any:
+    """Returns the layer that made a tensor, inside the innermost model."""
+    operation, _, index = tensor._keras_history
+    return _maker(operation.outputs[index]) if isinstance(operation, keras.Model) else operation
 
 
 def _with_cache(cache: Cache) -> CloneLayer:
