@@ -91,6 +91,9 @@ def bundles(room, subword_tokenizers):
                 beam=BEAM if name == "gru" else None,
                 max_source_length=LONGEST,
                 sentences=TEXTS,
+                # What a phone does not need, but a bundle for servers too has.
+                languages=("en", "fr"),
+                litert_batch_size=2 if runtime == "litert" else 1,
                 verbose=False,
             )
     return folders

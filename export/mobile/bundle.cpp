@@ -174,8 +174,8 @@ json read_manifest(const fs::path& folder) {
 const json& litert_entry(const json& manifest) {
   refuse_others(manifest, "manifest",
                 {"format_version", "versions", "model", "special_ids", "limits", "beam",
-                 "tokenizer", "shortlist", "states", "source_tensors", "artefacts", "files",
-                 "quality", "quantization", "latencies", "parity"});
+                 "languages", "tokenizer", "shortlist", "states", "source_tensors", "artefacts",
+                 "files", "quality", "quantization", "latencies", "parity"});
   const json& special = object_at(manifest, "special_ids");
   integer_at(special, "pad", 0, 0), integer_at(special, "unk", 1, 1);
   integer_at(special, "bos", 2, 2), integer_at(special, "eos", 3, 3);
@@ -184,7 +184,8 @@ const json& litert_entry(const json& manifest) {
     fail("A bundle for this kit must hold LiteRT files. Received: " + names(artefacts) +
          "; export it with --formats litert.");
   const json& litert = object_at(artefacts, "litert");
-  refuse_others(litert, "artefacts.litert", {"path", "files", "signatures", "source_lengths"});
+  refuse_others(litert, "artefacts.litert",
+                {"path", "files", "signatures", "source_lengths", "batch_size"});
   return litert;
 }
 
@@ -194,7 +195,7 @@ std::string model_name(const json& litert, const std::string& quantization) {
     fail("The quantization must be one that the bundle has, of " + names(written) +
          ". Received: " + shown(quantization) + "; export the bundle with --quantization.");
   const json& parts = object_at(written, quantization.c_str());
-  refuse_others(parts, "artefacts.litert.files", {"translate", "steps"});
+  refuse_others(parts, "artefacts.litert.files", {"translate", "steps", "batch"});
   return text_at(litert, "path") + "/" + text_at(parts, "translate");
 }
 
