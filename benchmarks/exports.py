@@ -47,7 +47,7 @@ STAGES = {
     "exporters.litert.writer:write_packed": "writing",
     "exporters.litert.writer:int8_models": "quantisation",
     "exporters.litert.writer:measured_ranges": "calibration",
-    "exporters.saved_model.writer:_Searches": "trace",
+    "exporters.saved_model.writer:_id_functions": "trace",
     "exporters.export:_facts": "checksums",
     "exporters.onnx.writer:quantized": "quantisation",
     "exporters.onnx.quantization:quantized": "quantisation",
