@@ -3,8 +3,16 @@ import copy
 import keras
 import numpy as np
 import pytest
-from exported_models import CONFIGS, litert_runtime, same_hypotheses, source_batch, tiny_model
+from exported_models import (
+    CONFIGS,
+    OF_TRANSFORMERS,
+    litert_runtime,
+    same_hypotheses,
+    source_batch,
+    tiny_model,
+)
 
+import keras_seq2seq
 from keras_seq2seq import Seq2Seq
 from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
 from keras_seq2seq.exporters.litert import writer
@@ -47,6 +55,18 @@ def test_searches_of_all_source_lengths_share_their_last_loop(files):
     # nothing is padded, the converter may take what is the same in all steps out of the loop.
     assert len(bodies(apart)) == 12
     assert 8 <= len(bodies(folder)) <= 10
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["transformer", *OF_TRANSFORMERS])
+def test_long_translations_too_are_for_every_api_of_phones(name, tmp_path):
+    # Long enough for two loops: what stands between them must be as old as the rest.
+    model = tiny_model(**{**CONFIGS[name], "max_length": LENGTH})
+    prepared = PreparedExport(model, LENGTH, max_source_length=LONGEST_SOURCE)
+    write_litert(prepared, tmp_path, ["float32", "dynamic_int8"])
+    for path in tmp_path.glob("model_*.tflite"):
+        callers = keras_seq2seq.inspect(path).callers
+        assert not [one for one in callers if not one.takes], path.name
 
 
 @pytest.mark.long

@@ -68,4 +68,7 @@ def _resized(tensor: Tensor, shape: Shape) -> Tensor:
         return tensor
     kept = tuple(slice(None) if wanted is None else slice(wanted) for wanted, _ in sizes)
     more = [(0, 0) if wanted is None else (0, max(0, wanted - size)) for wanted, size in sizes]
+    if keras.backend.standardize_dtype(tensor.dtype) == "bool":
+        # TensorFlow Lite 2.17, which iOS has, pads no bool.
+        return ops.cast(ops.pad(ops.cast(tensor[kept], "int32"), more), "bool")
     return ops.pad(tensor[kept], more)
