@@ -7,7 +7,7 @@ export CUDA_VISIBLE_DEVICES ?= -1
 WITH_OTHERS := --ignore-glob 'tests/test_export_web*' --ignore tests/test_export_mobile.py
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile $(WITH_OTHERS)
 
-.PHONY: quickstart test test-long test-quick test-web test-runtimes test-mobile test-mobile-soak test-wheel test-latest soak soak-bulk lint types bench docs clean
+.PHONY: quickstart test test-long test-quick test-web test-runtimes test-mobile test-mobile-soak test-wheel test-latest soak soak-bulk lint types bench figures docs clean
 
 quickstart: .venv/all
 	$(BIN)/python training/quickstart.py
@@ -73,9 +73,14 @@ types: .venv/dev
 	$(BIN)/mypy
 
 # All parts, the files of benchmarks/, or one: make bench PART=search
+# With FIGURES=yes what they print goes to docs/figures/ too; then `make figures` writes it into the pages.
 PART ?= $(basename $(notdir $(wildcard benchmarks/*.py)))
+RECORD = $(BIN)/python docs/site/figures.py record $$part --shown "make bench PART=$$part" --
 bench: .venv/dev $(if $(filter training inference,$(PART)),.venv/bench)
-	set -e; for part in $(PART); do $(BIN)/python benchmarks/$$part.py; done
+	set -e; for part in $(PART); do $(if $(FIGURES),$(RECORD)) $(BIN)/python benchmarks/$$part.py; done
+
+figures:
+	$(PYTHON) docs/site/figures.py
 
 # The site of docs/, into build/docs: open build/docs/index.html. Dead links and missing names end it.
 # The script that draws diagrams comes from the npm registry; without npm, browsers fetch it from a public server.

@@ -151,8 +151,11 @@ def row(name: str, clients: int, load: Load, seconds: float, cpu: float) -> str:
     )
 
 
-def measured(given: argparse.Namespace, texts: list[str], wanted: list[str]) -> int:
-    wrong = 0
+def measured(
+    given: argparse.Namespace, texts: list[str], wanted: list[str]
+) -> tuple[int, dict[str, float]]:
+    """Prints a row for each number of clients; returns wrong answers, and MiB of each server."""
+    wrong, memory = 0, {}
     for runtime in given.runtimes:
         with serving(given.bundle, runtime, *given.options) as (port, pid):
             ask = lambda port=port: client(port)  # noqa: E731
@@ -163,8 +166,8 @@ def measured(given: argparse.Namespace, texts: list[str], wanted: list[str]) -> 
                 cpu = cpu_seconds(pid) - before
                 print(row(f"serve, {runtime}", clients, found, given.seconds, cpu), flush=True)
                 wrong += found.wrong
-            print(f"serve, {runtime}: {resident(pid):.0f} MiB", flush=True)
-    return wrong
+            memory[f"serve, {runtime}"] = resident(pid)
+    return wrong, memory
 
 
 def overloaded(given: argparse.Namespace, texts: list[str], wanted: list[str]) -> int:
@@ -246,14 +249,15 @@ def load_test(given: argparse.Namespace) -> int:
         return int(overloaded(given, texts, wanted) > 0)
     titles = ("server", "clients", "requests/s", "p50 ms", "p99 ms", "CPU ms a request", "wrong")
     print(f"| {' | '.join(titles)} |\n{'|---' * len(titles)}|")
-    wrong = measured(given, texts, wanted)
-    if given.servers:
-        return int(wrong > 0)
-    # A process of its own, without what the clients have loaded.
-    clients = ["--clients", *map(str, given.clients), "--seconds", str(given.seconds)]
-    command = [sys.executable, __file__, "--c-api", "--bundle", str(given.bundle), *clients]
-    wrong += subprocess.run(command, check=False).returncode
-    wrong += overloaded(given, texts, wanted)
+    wrong, memory = measured(given, texts, wanted)
+    if not given.servers:
+        # A process of its own, without what the clients have loaded.
+        clients = ["--clients", *map(str, given.clients), "--seconds", str(given.seconds)]
+        command = [sys.executable, __file__, "--c-api", "--bundle", str(given.bundle), *clients]
+        wrong += subprocess.run(command, check=False).returncode
+    print("", *(f"{name}: {size:.0f} MiB" for name, size in memory.items()), sep="\n", flush=True)
+    if not given.servers:
+        wrong += overloaded(given, texts, wanted)
     return int(wrong > 0)
 
 

@@ -15,6 +15,7 @@ ROOT = HERE.parent.parent
 sys.path[:0] = [str(HERE), str(ROOT)]
 
 import command_pages  # noqa: E402
+import figures  # noqa: E402
 import manifest_page  # noqa: E402
 import public_names  # noqa: E402
 import recipe_page  # noqa: E402
@@ -24,6 +25,7 @@ import repository  # noqa: E402
 MERMAID = ROOT / ".venv" / "mermaid.min.js"
 GENERATED = {
     "generated/commands.md": command_pages.page,
+    "generated/figures.md": figures.sources_page,
     "generated/manifest.md": manifest_page.page,
     "generated/recipe.md": recipe_page.page,
 }
