@@ -1,6 +1,10 @@
-"""The page of export/web in a real Chromium, used as people do; the package that others import."""
+"""The page of export/web in a real browser, used as people do; the package that others import.
+
+The browser is Chromium; WEB_BROWSER=/usr/bin/firefox-esr names another one.
+"""
 
 import json
+import os
 import shutil
 import subprocess
 
@@ -10,9 +14,9 @@ from web_kit import BEAM, KIT, MARKS, browser_bundles, installed_kit, installed_
 
 import keras_seq2seq
 
-CHROMIUM = shutil.which("chromium")
+BROWSER = os.environ.get("WEB_BROWSER") or shutil.which("chromium")
 pytestmark = MARKS
-needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
+needs_a_browser = pytest.mark.skipif(not BROWSER, reason="chromium is not installed")
 LINES = [text for text in TEXTS if text.strip()][:3]
 
 
@@ -45,14 +49,14 @@ def sites(bundles, tmp_path_factory):
 @pytest.fixture(scope="module")
 def found(sites):
     """What the page showed in each check of check_page.mjs."""
-    job = {"folder": str(sites), "chromium": CHROMIUM, "texts": LINES}
+    job = {"folder": str(sites), "browser": BROWSER, "texts": LINES}
     done = subprocess.run(
         ["node", "check_page.mjs"],
         input=json.dumps(job),
         cwd=installed_tools(),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
@@ -70,7 +74,7 @@ def best(n_bests):
     return [translation.text for translation, *_ in n_bests]
 
 
-@needs_chromium
+@needs_a_browser
 def test_title_labels_and_languages_are_those_of_the_manifest(found):
     names = ["English", "Canadian French"]
     assert found["languages"] == {
@@ -81,7 +85,7 @@ def test_title_labels_and_languages_are_those_of_the_manifest(found):
     }
 
 
-@needs_chromium
+@needs_a_browser
 @pytest.mark.parametrize("runtime", ["onnx", "litert"])
 def test_each_runtime_gives_the_translations_of_python(found, bundles, runtime):
     shown = found["runtimes"]
@@ -94,14 +98,14 @@ def test_each_runtime_gives_the_translations_of_python(found, bundles, runtime):
     assert not [error for one in shown.values() for error in one["errors"]]
 
 
-@needs_chromium
+@needs_a_browser
 def test_float32_can_be_asked_for(found, bundles):
     shown = found["runtimes"]["onnx float32"]
     assert shown["lines"] == best(translations(bundles["gru"], quantization="float32"))
     assert shown["about"].startswith("Weights in float32")
 
 
-@needs_chromium
+@needs_a_browser
 def test_words_light_up_with_those_that_they_come_from(found, bundles):
     translation = translations(bundles["gru"])[0][0]
     sources, targets = LINES[0].split(), translation.text.split()
@@ -113,7 +117,7 @@ def test_words_light_up_with_those_that_they_come_from(found, bundles):
     assert found["keyboard"]["pairs"] == [[p, f"{p[1]}: {p[0]}"] for p in expected]
 
 
-@needs_chromium
+@needs_a_browser
 def test_errors_are_told_in_words(found):
     errors = found["errors"]
     messages = {
@@ -129,12 +133,12 @@ def test_errors_are_told_in_words(found):
     assert errors["empty"] == "There is no text to translate."
 
 
-@needs_chromium
+@needs_a_browser
 def test_the_translation_is_copied(found):
     assert found["copy"]["copied"] == "\n".join(found["copy"]["shown"])
 
 
-@needs_chromium
+@needs_a_browser
 def test_two_hundred_lines_do_not_block_the_page(found, bundles):
     long = found["long"]
     once = best(translations(bundles["gru"]))
@@ -144,20 +148,21 @@ def test_two_hundred_lines_do_not_block_the_page(found, bundles):
     assert long["stopped"]["status"] == f"Stopped: {long['stopped']['lines']} of 600 lines."
 
 
-@needs_chromium
+@needs_a_browser
 def test_a_phone_shows_it_without_scrolling_sideways(found):
     phone = found["phone"]
-    assert phone["scrollWidth"] <= phone["clientWidth"] == 360
+    # Firefox has a scroll bar of 12.
+    assert phone["scrollWidth"] <= phone["clientWidth"] and phone["clientWidth"] in (360, 348)
     assert phone["lowest"] >= 44 and phone["violations"] == []
 
 
-@needs_chromium
+@needs_a_browser
 def test_axe_finds_no_fault(found):
     assert len(found["accessibility"]) == 6
     assert {name: one for name, one in found["accessibility"].items() if one} == {}
 
 
-@needs_chromium
+@needs_a_browser
 @pytest.mark.parametrize("query", ["gru/", "gru/?runtime=litert"])
 def test_it_works_offline_after_the_first_visit(found, query):
     offline = found["offline"][query]
@@ -165,7 +170,7 @@ def test_it_works_offline_after_the_first_visit(found, query):
     assert len(offline["after"]) == 3 and offline["after"] == offline["before"]
 
 
-@needs_chromium
+@needs_a_browser
 def test_a_new_bundle_is_taken_and_the_old_one_forgotten(found, bundles):
     update = found["update"]
     assert update["before"] == best(translations(bundles["transformer"]))

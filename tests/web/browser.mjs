@@ -1,11 +1,11 @@
-// Opens pages of a folder in a real Chromium, from a server that counts what it sends.
+// Opens pages of a folder in a real Chromium or Firefox, from a server that counts what it sends.
 
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 
-import { chromium } from "playwright-core";
+import { chromium, firefox } from "playwright-core";
 
 const TYPES = {
   ".css": "text/css",
@@ -21,7 +21,7 @@ const IS_SETTLED = () => {
   return status.classList.contains("error") || !/^(Loading|Translating)/.test(status.textContent);
 };
 
-/** A Chromium, and a server of a folder. */
+/** A browser, and a server of a folder. */
 export class Browser {
   /** @param {string} folder @param {string} executablePath */
   static async open(folder, executablePath) {
@@ -30,7 +30,9 @@ export class Browser {
     browser.server = createServer((request, response) => browser.#answer(folder, request, response));
     await new Promise((resolve) => browser.server.listen(0, "127.0.0.1", resolve));
     browser.address = `http://localhost:${browser.server.address().port}/`;
-    browser.chromium = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+    browser.opened = executablePath.includes("firefox")
+      ? await firefox.launch({ executablePath, channel: "moz-firefox" }) // by WebDriver BiDi, as the stock browser has it
+      : await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
     return browser;
   }
 
@@ -55,7 +57,7 @@ export class Browser {
 
   /** Opens a page with storage of its own, and waits until it is ready or tells an error. */
   async page(path, options = {}) {
-    const context = await this.chromium.newContext(options);
+    const context = await this.opened.newContext(options);
     const page = await context.newPage();
     page.errors = [];
     page.on("pageerror", (error) => page.errors.push(error.message));
@@ -65,7 +67,7 @@ export class Browser {
   }
 
   async close() {
-    await this.chromium.close();
+    await this.opened.close();
     this.server.close();
   }
 }
@@ -81,6 +83,14 @@ export async function translated(page, text) {
   await page.click("#translate");
   await settled(page);
   return lines(page);
+}
+
+/** Puts a text into the field at once: WebDriver takes minutes to type 200 lines. */
+export async function put(page, text) {
+  await page.locator("#source").evaluate((field, value) => {
+    field.value = value;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }, text);
 }
 
 export function lines(page) {

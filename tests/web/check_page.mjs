@@ -1,17 +1,17 @@
-// Uses the page as people do, and prints what it showed: {"folder", "chromium", "texts"} on standard input.
+// Uses the page as people do, and prints what it showed: {"folder", "browser", "texts"} on standard input.
 // The folder holds sites: "gru" with a beam search, "plain", "transformer" without languages,
 // "altered", "updated"; and "new_bundle".
 
 import { rm, rename } from "node:fs/promises";
 import { join } from "node:path";
 
-import { Browser, lines, settled, status, translated, violations } from "./browser.mjs";
+import { Browser, lines, put, settled, status, translated, violations } from "./browser.mjs";
 
 const PHONE = { viewport: { width: 360, height: 640 }, isMobile: true, hasTouch: true };
 const chunks = [];
 for await (const chunk of process.stdin) chunks.push(chunk);
-const { folder, chromium, texts } = JSON.parse(Buffer.concat(chunks).toString());
-const browser = await Browser.open(folder, chromium);
+const { folder, browser: executable, texts } = JSON.parse(Buffer.concat(chunks).toString());
+const browser = await Browser.open(folder, executable);
 const text = texts.join("\n");
 
 const CHECKS = {
@@ -108,8 +108,11 @@ const CHECKS = {
       observer.observe({ entryTypes: ["longtask"] });
     });
     const many = Array.from({ length: 200 }, (_, i) => texts[i % texts.length]);
-    const shown = await translated(page, many.join("\n"));
-    await page.fill("#source", [...many, ...many, ...many].join("\n"));
+    await put(page, many.join("\n"));
+    await page.click("#translate");
+    await settled(page);
+    const shown = await lines(page);
+    await put(page, [...many, ...many, ...many].join("\n"));
     await page.click("#translate");
     await page.waitForSelector("#rows li");
     await page.click("#stop");
@@ -180,7 +183,7 @@ for (const [name, check] of Object.entries(CHECKS)) {
   } catch (error) {
     found[name] = { failed: String(error.stack) };
   }
-  for (const context of browser.chromium.contexts()) await context.close();
+  for (const context of browser.opened.contexts()) await context.close();
 }
 await browser.close();
 console.log(JSON.stringify(found));

@@ -33,7 +33,7 @@ async function firstTranslation(page, address) {
 async function figures(browser, runtime, quantization) {
   const query = new URLSearchParams({ runtime, quantization, text: values.text });
   const address = `${browser.address}?${query}`;
-  const page = await (await browser.chromium.newContext()).newPage();
+  const page = await (await browser.opened.newContext()).newPage();
   browser.sent = 0;
   const first = await firstTranslation(page, address);
   const sent = browser.sent;
