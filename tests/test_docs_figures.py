@@ -127,6 +127,7 @@ def test_what_a_command_prints_becomes_a_file_and_a_page(tmp_path, monkeypatch, 
     assert told["blocks"] == [["2 threads"], ["| a |", "|---|", "| 1.5 |"], ["7.25 MB in all"]]
     assert told["command"] == "python small.py" and told["versions"]["keras"]
     assert told["source"] == "measured" and told["machine"].endswith("; idle")
+    assert 0 <= told["seconds"] < 60 and told["cpu_seconds"] >= 0
     marked = (
         '0<!-- figure: small "{} MB" --> MB\n\n<!-- figures: small 1-2 -->\n<!-- end of figures -->'
     )
@@ -141,6 +142,29 @@ def test_what_a_command_prints_becomes_a_file_and_a_page(tmp_path, monkeypatch, 
     }.items():
         with pytest.raises(ValueError, match=fault):
             figures.with_figures(text)
+
+
+def test_what_stands_in_a_page_is_taken_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "FOLDER", tmp_path)
+    monkeypatch.setattr(figures, "ROOT", tmp_path)
+    (tmp_path / "page.md").write_text(
+        "<!-- figures: old 1 -->\n| a |\n|---|\n| 7 |\n<!-- end of figures -->\n\n"
+        "<!-- figures: old 2-3 -->\n    8 MB\n      in all\n\n    9\n<!-- end of figures -->\n",
+        "utf-8",
+    )
+    monkeypatch.setattr(figures, "pages", lambda: [tmp_path / "page.md"])
+    figures.take("old", "", "two cores")
+    told = json.loads((tmp_path / "old.json").read_text("utf-8"))
+    assert told["blocks"] == [["| a |", "|---|", "| 7 |"], ["8 MB", "  in all"], ["9"]]
+    assert told["source"] == "taken over from page.md, which names no command"
+    figures.take("old", "python old.py", "")
+    told = json.loads((tmp_path / "old.json").read_text("utf-8"))
+    assert (told["command"], told["machine"]) == ("python old.py", "two cores")
+    text = (tmp_path / "page.md").read_text("utf-8")
+    assert figures.with_figures(text) == text
+    (tmp_path / "page.md").write_text(text.replace("old 1", "old 4"), "utf-8")
+    with pytest.raises(ValueError, match=r"must show all blocks of 'old'. Received: \[2, 3, 4\]"):
+        figures.take("old", "", "")
 
 
 def test_a_command_that_fails_leaves_its_file(tmp_path, monkeypatch, capfd):

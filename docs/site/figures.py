@@ -4,9 +4,12 @@
     python docs/site/figures.py
 
 The first line runs a benchmark and writes docs/figures/search.json; the second writes the figures
-of all files into the pages. A file holds the command, the date, the machine, the versions, and what
-was printed, cut at blank lines into blocks. A page shows blocks by their numbers between two
-comments, a table as a table and other text as code:
+of all files into the pages. `take NAME` goes the other way, for figures that nobody can measure
+again: what stands between the marks of a page becomes the file, which says so.
+
+A file holds the command, the date, the machine, the versions, and what was printed, cut at blank
+lines into blocks. A page shows blocks by their numbers between two comments, a table as a table and
+other text as code:
 
     <!-- figures: search 1-2 -->
     <!-- end of figures -->
@@ -14,6 +17,8 @@ comments, a table as a table and other text as code:
 A figure in a sentence is followed by a comment with the words that stand around it in the file:
 
     98.1<!-- figure: quickstart "{} % exact match" --> % of the sentences
+
+"{} seconds" is how long the command took.
 
 A table of figures that no file holds says where its figures are from:
 
@@ -30,9 +35,12 @@ import os
 import pathlib
 import platform
 import re
+import resource
 import shlex
 import subprocess
 import sys
+import textwrap
+import time
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 FOLDER = ROOT / "docs" / "figures"
@@ -104,7 +112,9 @@ def markdown(blocks: list[list[str]]) -> str:
 def in_sentence(name: str, words: str) -> str:
     """Returns the figure that stands at {} between some words of a file."""
     before, _, after = words.partition("{}")
-    printed = "\n".join(line for lines in load(name)["blocks"] for line in lines)
+    told = load(name)
+    printed = "\n".join(line for lines in told["blocks"] for line in lines)
+    printed += f"\n{told.get('seconds')} seconds"
     found = re.findall(rf"{re.escape(before)}(\d[\d.,:]*){re.escape(after)}", printed)
     if len(set(found)) != 1:
         raise ValueError(
@@ -146,7 +156,7 @@ def record(name: str, command: list[str], shown: str, start: str, note: str) -> 
         note: What else a reader has to know of the machine.
     """
     before = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    lines = []
+    started, lines = time.monotonic(), []
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         for line in process.stdout:
@@ -155,6 +165,7 @@ def record(name: str, command: list[str], shown: str, start: str, note: str) -> 
     if status := process.returncode:
         print(f"docs/figures/{name}.json is left as it was: the command failed.", file=sys.stderr)
         return status
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     first = next((i for i, line in enumerate(lines) if start in line), len(lines))
     write(
         name,
@@ -162,10 +173,45 @@ def record(name: str, command: list[str], shown: str, start: str, note: str) -> 
         blocks=blocks_of("".join(lines[first:])),
         date=datetime.date.today().isoformat(),
         source="measured",
+        seconds=round(time.monotonic() - started),
+        cpu_seconds=round(used.ru_utime + used.ru_stime),
         machine=f"{machine()}; load {before:.1f} at the start{'; ' * bool(note)}{note}",
         versions=versions(),
     )
     return 0
+
+
+def take(name: str, command: str, machine: str) -> None:
+    """Writes a file of figures from what stands between the marks of a page.
+
+    Args:
+        name: Of the file; one that is there keeps its command and machine, unless given.
+        command: The command that the page names, "" if it names none.
+        machine: What the page says of the machine.
+    Raises:
+        ValueError: If no page shows these figures, or not all blocks of the file.
+    """
+    told = load(name) if (FOLDER / f"{name}.json").is_file() else {"command": "", "machine": ""}
+    blocks: dict[int, list[str]] = {}
+    for path in pages():
+        for found in SHOWN.finditer(path.read_text("utf-8")):
+            if found["name"] == name:
+                page = path.relative_to(ROOT).as_posix()
+                body = textwrap.dedent(found["body"])
+                blocks |= dict(enumerate(blocks_of(body), int(found["first"])))
+    if sorted(blocks) != list(range(1, len(blocks) + 1)) or not blocks:
+        raise ValueError(f"Pages must show all blocks of {name!r}. Received: {sorted(blocks)}.")
+    command = command or told["command"]
+    write(
+        name,
+        command=command,
+        source=f"taken over from {page}{'' if command else ', which names no command'}",
+        date=datetime.date.today().isoformat(),
+        machine=machine or told["machine"],
+        versions={},
+        **{key: told[key] for key in ("seconds",) if key in told},
+        blocks=[blocks[number] for number in sorted(blocks)],
+    )
 
 
 def write(name: str, *, command: str | list[str], blocks: list[list[str]], **facts: object) -> None:
@@ -219,21 +265,18 @@ def sources_page() -> str:
         "# Where figures are from",
         "",
         "Each table of figures lies in a file, written by its command or, if it is older, taken",
-        "over from the page. A test holds that pages and files agree.",
+        "over from the page. The page has the command. A test holds that pages and files agree.",
         "",
-        "| figures | page | command | date | machine |",
-        "|---|---|---|---|---|",
+        "| figures | page | date | machine |",
+        "|---|---|---|---|",
     ]
     for path in sorted(FOLDER.glob("*.json")):
         told = load(path.stem)
         shown = [name for name, text in texts.items() if f"<!-- figures: {path.stem} " in text]
-        links = ", ".join(f"[{pathlib.Path(name).stem}](../../{name})" for name in shown)
-        commands = told["command"] if isinstance(told["command"], list) else [told["command"]]
+        links = ", ".join(f"[{name.removeprefix('docs/')}](../../{name})" for name in shown)
+        date = f"{told['date']}{'' if told['source'] == 'measured' else ', taken over'}"
         lines.append(
-            f"| [{path.stem}](../figures/{path.name}) | {links} "
-            f"| {'<br>'.join(f'`{one}`' for one in commands if one) or 'none'} "
-            f"| {told['date']}{'' if told['source'] == 'measured' else ', taken over'} "
-            f"| {told['machine']} |"
+            f"| [{path.stem}](../figures/{path.name}) | {links} | {date} | {told['machine']} |"
         )
     return "\n".join([*lines, ""])
 
@@ -255,7 +298,14 @@ def main() -> int:
         "--note", default="", help="what else a reader has to know of the machine"
     )
     recorded.add_argument("command", nargs="+", help="-- and the command")
+    taken = actions.add_parser("take", help="write a file from what stands in a page")
+    taken.add_argument("name", help="of the file in docs/figures")
+    taken.add_argument("--command", default="", help="the command as the page has it")
+    taken.add_argument("--machine", default="", help="what the page says of the machine")
     given = parser.parse_args()
+    if given.action == "take":
+        take(given.name, given.command, given.machine)
+        return 0
     if given.action == "record":
         if not re.fullmatch(r"\w+", given.name):
             parser.error(f"NAME must be letters, digits and _. Received: {given.name!r}.")
