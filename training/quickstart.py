@@ -84,6 +84,8 @@ def main() -> int:
     ((best,),) = keras_seq2seq.load(BUNDLE).n_best([source])
     draw_attention(best.attention, best.source_tokens, best.target_tokens, picture)
     print(f"\nattention of {source!r}: {picture}\nbundle: {BUNDLE}")
+    print("It knows the words of one small grammar: docs/quickstart.md has some. On real words:")
+    print("make quickstart-real")
     return 0 if parity.passed else 1
 
 
