@@ -39,7 +39,9 @@ def main() -> int:
     (RUN / "words").mkdir(parents=True, exist_ok=True)
     lines = (f"{word}\t{said[word][0]}\n" for word in train)
     (RUN / "words" / "train.tsv").write_text("".join(lines), "utf-8")
-    keras_seq2seq.train(Recipe.load(HERE / "g2p_cmudict.toml", given.set), RUN, force=True)
+    recipe = Recipe.load(HERE / "g2p_cmudict.toml", given.set)
+    if keras_seq2seq.train(recipe, RUN, force=True)["interrupted"]:
+        sys.exit("Stopped before the training was done.")
     model = keras_seq2seq.load_model(RUN / "model.keras", compile=False)
     found = model.translate(test)
     right = sum(one in said[word] for word, one in zip(test, found, strict=True)) / len(test)
