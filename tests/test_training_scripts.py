@@ -2,7 +2,6 @@
 
 import pathlib
 import random
-import re
 import runpy
 import subprocess
 import sys
@@ -90,20 +89,3 @@ def test_pronunciations_are_checked_before_training(
         runpy.run_path(str(REAL), run_name="__main__")
     assert told in f"{capsys.readouterr().err}{ended.value}"
     assert not (tmp_path / "runs").exists()
-
-
-@pytest.mark.long
-@pytest.mark.skipif(not REAL.exists(), reason="needs the checkout: the wheel has no training/")
-def test_pronunciations_are_learned_exported_and_said(tmp_path, monkeypatch, capfd, dictionary):
-    monkeypatch.chdir(tmp_path)
-    short = ["training.epochs=6", "training.tokens_per_batch=400", "training.warmup_steps=5"]
-    sizes = ["model.units=48", "model.embedding_dim=24", "model.max_length=12"]
-    options = ["--held-out", "40", "--set", *short, *sizes]
-    monkeypatch.setattr(sys, "argv", ["x", "--dictionary", str(dictionary), *options])
-    with pytest.raises(SystemExit, match="^0$"):
-        runpy.run_path(str(REAL), run_name="__main__")
-    told = capfd.readouterr().out
-    right = re.search(r"40 words that it never saw: (\S+) % right to the last phone; (\S+) %", told)
-    assert float(right[1]) > 20 and float(right[2]) < 40
-    assert "\npassed" in told and re.search(r"^tensorflow +[A-Z ]+$", told, re.M)
-    assert (tmp_path / "runs" / "pronunciations" / "bundle" / "manifest.json").is_file()
