@@ -74,7 +74,7 @@ types: .venv/dev
 
 # All parts, the files of benchmarks/, or one: make bench PART=search
 PART ?= $(basename $(notdir $(wildcard benchmarks/*.py)))
-bench: .venv/dev $(if $(filter training inference,$(PART)),.venv/bench)
+bench: .venv/dev $(if $(filter training inference pretrained students,$(PART)),.venv/bench)
 	set -e; for part in $(PART); do $(BIN)/python benchmarks/$$part.py; done
 
 # The site of docs/, into build/docs: open build/docs/index.html. Dead links and missing names end it.
