@@ -81,7 +81,7 @@ types: .venv/dev
 # With FIGURES=yes what they print goes to docs/figures/ too; then `make figures` writes it into the pages.
 PART ?= $(basename $(notdir $(wildcard benchmarks/*.py)))
 RECORD = $(BIN)/python docs/site/figures.py record $$part --shown "make bench PART=$$part" --
-bench: .venv/dev $(if $(filter training inference,$(PART)),.venv/bench)
+bench: .venv/dev $(if $(filter training inference pretrained students,$(PART)),.venv/bench)
 	set -e; for part in $(PART); do $(if $(FIGURES),$(RECORD)) $(BIN)/python benchmarks/$$part.py; done
 
 figures:

@@ -68,6 +68,7 @@ class System:
         megabytes: Size of its files.
         tokenizers: Tokenizers of its model.
         greedy_only: True if it has no beam search.
+        command: What starts its worker.
     """
 
     name: str
@@ -75,6 +76,7 @@ class System:
     megabytes: float
     tokenizers: TokenizerPair
     greedy_only: bool = False
+    command: tuple[str, ...] = (sys.executable, str(WORKER))
 
     def batches(self, sources: list[str], batch_size: int) -> list[list[list[int]]]:
         """Returns the ids of sources in their order, in batches."""
@@ -110,7 +112,7 @@ class Worker:
         names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
         started = time.perf_counter()
         self.process = subprocess.Popen(
-            [sys.executable, str(WORKER)],
+            system.command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -13,6 +13,7 @@ from keras_seq2seq.cli.main import main
 from keras_seq2seq.pretrained.hub import FILES, WEIGHTS, folder_of
 from keras_seq2seq.pretrained.pretrained import Pretrained
 from keras_seq2seq.pretrained.run import random_texts, write_run
+from keras_seq2seq.training.kept_search import read_search
 from keras_seq2seq.training.recipe import read_settings
 
 FILES_OF_RUN = [
@@ -137,6 +138,7 @@ def test_a_run_is_fine_tuned(run, tmp_path):
     assert main([*command, "--output-dir", str(tmp_path / "tuned")]) == 0
     tuned = load_model(tmp_path / "tuned" / "model.keras")
     assert tuned.config == load_model(run / "model.keras").config
+    assert read_search(tmp_path / "tuned") == read_search(run)
     history = (tmp_path / "tuned" / "history.csv").read_text().splitlines()
     losses = [float(row.split(",")[history[0].split(",").index("loss")]) for row in history[1:]]
     assert losses[1] < losses[0]

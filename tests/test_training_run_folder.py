@@ -202,6 +202,22 @@ def test_a_new_run_leaves_nothing_of_the_old_one_but_its_model(folder):
     assert {path.name for path in folder.path.iterdir()} == {"model.keras"}
 
 
+@pytest.mark.parametrize("place", ["other", "."])
+def test_a_search_and_a_shortlist_come_with_the_run_to_start_from(folder, tmp_path, place):
+    given = tmp_path / place
+    given.mkdir(exist_ok=True)
+    wanted = {"search.json": b"{}", "shortlist.npz": b"PK"}
+    for name, data in wanted.items():
+        (given / name).write_bytes(data)
+    folder.prepare(goes_on=False, fine_tune=given)
+    assert {name: (folder.path / name).read_bytes() for name in wanted} == wanted
+    folder.prepare(goes_on=True, fine_tune=tmp_path)
+    assert {name: (folder.path / name).read_bytes() for name in wanted} == wanted
+    # They would be wrong of a model that has nothing to do with the import.
+    folder.prepare(goes_on=False)
+    assert not wanted.keys() & {path.name for path in folder.path.iterdir()}
+
+
 def test_a_sample_that_looks_like_an_epoch_is_none(folder):
     folder.samples.write_text("epoch 1\n  model      a\nepoch of b\nepoch 2\n", "utf-8")
     with_state(folder, 1)

@@ -13,6 +13,12 @@ from keras_seq2seq.models.positions import PositionEncoding
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID, UNK_ID
 
 EPSILON = 1e-5
+ACTIVATIONS = {
+    "relu": Activation.RELU,
+    "gelu": Activation.GELUTanh,
+    "gelu_exact": Activation.GELU,
+    "swish": Activation.SWISH,
+}
 # CTranslate2 takes tokens and not ids; a token here is its id in decimal.
 TOKENS = {"unk_token": str(UNK_ID), "bos_token": str(BOS_ID), "eos_token": str(EOS_ID)}
 
@@ -21,19 +27,21 @@ def write_ctranslate2(model: Seq2Seq, folder: pathlib.Path, quantization: str) -
     """Writes a model.
 
     Args:
-        model: A Transformer with tied embeddings, post-norm, ReLU and sinusoidal positions.
+        model: A Transformer with tied embeddings, post-norm and sinusoidal positions.
         folder: Where to write; made if missing.
         quantization: "float32" or "int8".
     """
     config = model.config
     layers = config.num_encoder_layers, config.num_decoder_layers
     spec = transformer_spec.TransformerSpec.from_config(
-        layers, config.num_heads, pre_norm=False, activation=Activation.RELU
+        layers, config.num_heads, pre_norm=False, activation=ACTIVATIONS[config.activation]
     )
     weights = {weight.path: keras.ops.convert_to_numpy(weight) for weight in model.weights}
     table = weights["embedding/embeddings"]
     spec.encoder.embeddings[0].weight = spec.decoder.embeddings.weight = table
     spec.decoder.projection.weight = table
+    if config.output_bias:
+        spec.decoder.projection.bias = weights["logits_bias/bias"]
     for part in (spec.encoder, spec.decoder):
         part.position_encodings.encodings = positions(config.max_length, config.units)
     for i, layer in enumerate(spec.encoder.layer):

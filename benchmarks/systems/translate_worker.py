@@ -1,7 +1,7 @@
 """Translates ids by one system, in a process of its own that stands still between its turns.
 
 The first line of standard input describes the job; each further one is a turn: a list of batches
-of source ids. Each answer is a line of JSON.
+of source ids, or of texts for the system "texts". Each answer is a line of JSON.
 """
 
 import json
@@ -52,6 +52,13 @@ def _runtime(job: dict[str, Any]) -> Callable[[Ids], Ids]:
     return translate
 
 
+def _texts(job: dict[str, Any]) -> Callable[[list[str]], list[str]]:
+    from keras_seq2seq.bundles.load import load
+
+    options = {"quantization": job["quantization"], "num_threads": job["threads"], "check": False}
+    return load(job["folder"], job["runtime"], **options).translate
+
+
 def _ctranslate2(job: dict[str, Any]) -> Callable[[Ids], Ids]:
     import ctranslate2
 
@@ -83,7 +90,33 @@ def _pytorch(job: dict[str, Any]) -> Callable[[Ids], Ids]:
     return PyTorchTranslator(pathlib.Path(job["folder"]), job["max_length"]).translate
 
 
-SYSTEMS = {"runtime": _runtime, "ctranslate2": _ctranslate2, "pytorch": _pytorch}
+def _transformers(job: dict[str, Any]) -> Callable[[Ids], Ids]:
+    import torch
+    from transformers import MarianMTModel
+
+    torch.set_num_threads(job["threads"])
+    model = MarianMTModel.from_pretrained(job["folder"]).eval()
+    rows = job["rows"]  # of the checkpoint, for each id
+    ids = {row: i for i, row in reversed(list(enumerate(rows)))}
+    special = {model.config.decoder_start_token_id, *job["special_rows"]}
+    options = {"num_beams": job["beam_size"], "max_length": job["max_length"] + 1}
+
+    def translate(batch: Ids) -> Ids:
+        longest = max(map(len, batch))
+        padded = [[*ids, *[0] * (longest - len(ids))] for ids in batch]
+        given = torch.tensor([[rows[i] for i in row] for row in padded])
+        mask = torch.tensor([[int(i != 0) for i in row] for row in padded])
+        with torch.inference_mode():
+            found = model.generate(input_ids=given, attention_mask=mask, **options).tolist()
+        return [[ids[row] for row in one if row not in special] for one in found]
+
+    return translate
+
+
+SYSTEMS = {
+    **{"runtime": _runtime, "texts": _texts, "ctranslate2": _ctranslate2},
+    **{"pytorch": _pytorch, "transformers": _transformers},
+}
 
 
 if __name__ == "__main__":

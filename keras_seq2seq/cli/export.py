@@ -22,8 +22,8 @@ from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.evaluation import METRICS
 from keras_seq2seq.exporters.onnx.opsets import DEFAULT_OPSET, OPSETS
 from keras_seq2seq.formats import EXACT, EXPORTED, FORMATS, QUANTIZATIONS
-from keras_seq2seq.pretrained.kept_search import read_search
 from keras_seq2seq.text.tokenizer import TokenizerPair
+from keras_seq2seq.training.kept_search import read_search
 from keras_seq2seq.verification.quality_gate import Gate
 
 PHRASEBOOK = {"phrasebook": ("en", "fr")}

@@ -67,7 +67,8 @@ def _import(arguments: argparse.Namespace) -> int:
         texts = texts_of_file(arguments.sources, errors=arguments.errors)[:KEPT_SOURCES]
     # Imported here, after the options are checked: Keras takes seconds.
     from keras_seq2seq.pretrained.import_pretrained import import_pretrained
-    from keras_seq2seq.pretrained.run import SHORTLIST_FILE, check_free, write_run
+    from keras_seq2seq.pretrained.run import check_free, write_run
+    from keras_seq2seq.training.run_folder import SHORTLIST_FILE
 
     check_free(arguments.output_dir, force=arguments.force)
     pretrained = import_pretrained(

@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from keras_seq2seq.bundles.whole_folder import check_utf8, whole_folder
 from keras_seq2seq.file_formats.sentencepiece_model import NORMAL, SentencePieceModel
 from keras_seq2seq.models.config import Seq2SeqConfig
-from keras_seq2seq.pretrained.kept_search import write_search
 from keras_seq2seq.pretrained.pretrained import Pretrained
 from keras_seq2seq.text.tokenizer import Tokenizer, TokenizerPair
 from keras_seq2seq.text.vocabulary import EOS_ID
+from keras_seq2seq.training.kept_search import write_search
 from keras_seq2seq.training.recipe import VOCABULARY_KEYS, Recipe
 from keras_seq2seq.training.recipe_sections import TokenizerRecipe
-from keras_seq2seq.training.run_folder import RunFolder
+from keras_seq2seq.training.run_folder import SHORTLIST_FILE, RunFolder
 
-SHORTLIST_FILE = "shortlist.npz"
 NUM_SOURCES, LONGEST_SOURCE = 100, 20  # made of pieces, if none are given
 SECTIONS = ("tokenizer", "model")
 HEADER = "# Of an imported model. To fine-tune it: a copy, with sections [data] and [training].\n"

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from keras_seq2seq.training.history import count_epochs
+from keras_seq2seq.training.kept_search import SEARCH_FILE
 from keras_seq2seq.training.recipe import Recipe, read_settings
 from keras_seq2seq.training.training_state import StateSummary, weights_file
 from keras_seq2seq.whole_file import whole_file
@@ -21,6 +22,9 @@ ROWS = "distribution.rows_multiple"
 # Which devices train changes no more than the rounding of sums.
 DEVICES = {f"distribution.{key}" for key in ("kind", "model_devices", "timeout")}
 DEVICES.add("training.loss_positions")
+SHORTLIST_FILE = "shortlist.npz"
+# What an imported model brings; it is as true of a model that is tuned from it.
+OF_IMPORT = (SEARCH_FILE, SHORTLIST_FILE)
 LONGEST_BELOW = 200  # characters of the longest path below the folder, TensorBoard's
 
 
@@ -145,18 +149,29 @@ class RunFolder:
         """Returns what the pairs of the run's batches are a multiple of; earlier releases had 1."""
         return int(read_settings(self.recipe)[ROWS]) or 1
 
-    def prepare(self, *, goes_on: bool) -> None:
-        """Prepares the folder for a run that continues, or empties it for a new one."""
+    def prepare(self, *, goes_on: bool, fine_tune: str | os.PathLike[str] | None = None) -> None:
+        """Prepares the folder for a run that continues, or empties it for a new one.
+
+        Args:
+            goes_on: Whether a run continues.
+            fine_tune: Folder of the run that a new one starts from, perhaps this folder; its search
+                and its shortlist are taken over, if it has them.
+        """
         if goes_on:
             self.report.unlink(missing_ok=True)
             self._cut_to(StateSummary.read(self.state).epoch if self.state.exists() else 0)
             return
+        given = {} if fine_tune is None else _files_of_import(pathlib.Path(fine_tune))
         # The recipe first: without it the folder holds no run, whatever else is left.
-        for file in (self.recipe, self.state, self.history, self.samples, self.report):
+        files = (self.recipe, self.state, self.history, self.samples, self.report)
+        for file in (*files, *(self.path / name for name in OF_IMPORT)):
             file.unlink(missing_ok=True)
         for folder in (self.epochs, self.tensorboard):
             shutil.rmtree(folder, ignore_errors=True)
         self.path.mkdir(parents=True, exist_ok=True)
+        for name, data in given.items():
+            with whole_file(self.path / name) as partial:
+                partial.write_bytes(data)
 
     def write_start(self, recipe: Recipe, sources: Iterable[str]) -> None:
         """Writes the first files of a run, each whole or not at all, the recipe last.
@@ -250,6 +265,11 @@ class RunFolder:
                     break
                 kept.append(line)
             _replace(self.samples, "".join(kept))
+
+
+def _files_of_import(run: pathlib.Path) -> dict[str, bytes]:
+    paths = [run / name for name in OF_IMPORT]
+    return {path.name: path.read_bytes() for path in paths if path.is_file()}
 
 
 def _replace(path: pathlib.Path, text: str) -> None:

@@ -157,7 +157,7 @@ def _train(
     processes.agree("pairs", {"batches": batches.fingerprint})
     with Interruption():
         if processes.writes:
-            folder.prepare(goes_on=goes_on)
+            folder.prepare(goes_on=goes_on, fine_tune=fine_tune)
             if not resumes:  # a state belongs to the tokenizers already there
                 tokenizers.save(folder.path)
             folder.write_start(recipe, (source for source, _ in parts.validation[:KEPT_SOURCES]))

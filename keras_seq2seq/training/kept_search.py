@@ -1,4 +1,4 @@
-"""The search that the run of an imported model keeps, as JSON."""
+"""The search that a run keeps of an imported model, as JSON."""
 
 import json
 import pathlib
