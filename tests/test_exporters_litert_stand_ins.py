@@ -126,6 +126,18 @@ def test_what_looks_like_weights_is_kept():
             assert made.found(numbers.ravel(), shape, 1.0) is None
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_a_long_bias_of_few_numbers_is_a_weight(dtype):
+    matrix, bias = variables((160, 128), (20_000,))
+    numbers = np.where(np.arange(20_000) < 4, -100, 0).astype(dtype)
+    with pytest.raises(Changed):
+        StandIns(OutsideWeights([matrix]), [matrix]).found(numbers, (20_000,), 1.0)
+    bias.assign(numbers)
+    made = StandIns(OutsideWeights([matrix, bias]), [matrix, bias])
+    for shape in ((20_000,), (1, 20_000)):
+        assert made.found(numbers, shape, 1.0) is None
+
+
 @pytest.mark.parametrize("rows", [64, 300])
 def test_int8_numbers_are_those_of_the_converter(rows, tmp_path):
     ties = np.random.default_rng(rows).integers(-254, 255, (60, 48)).astype("float32") / 2

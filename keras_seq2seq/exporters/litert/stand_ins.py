@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import attr_value_pb2, tensor_pb2, types_pb2
 
-from keras_seq2seq.exporters.outside_weights import SMALLEST, OutsideWeights
+from keras_seq2seq.exporters.outside_weights import SMALLEST, OutsideWeights, numbers_of
 from keras_seq2seq.file_formats.litert_schema import litert_schema
 
 # Odd numbers of one power of two, exact in half precision: a sum or a product of one with a small
@@ -88,7 +88,8 @@ class StandIns:
         """
         index = self._number(numbers, scale)
         if index is None:
-            if self.outside.variables and _looks_computed(numbers, shape, scale):
+            is_computed = self.outside.variables and _looks_computed(numbers, shape, scale)
+            if is_computed and not self._is_small(numbers):
                 raise Changed
             return None
         given = tuple(self.outside.variables[index].shape)
@@ -101,6 +102,12 @@ class StandIns:
         if (numbers[given[0]] != 0) is is_turned:
             raise Changed
         return Found(index, bool(is_turned))
+
+    def _is_small(self, numbers: np.ndarray) -> bool:
+        """Returns True for the numbers of a weight without a stand-in, such as a long bias."""
+        same = [v for v in self._small if np.prod(v.shape) == numbers.size]
+        flat = (numbers_of(variable).reshape(-1).astype(numbers.dtype) for variable in same)
+        return any(np.array_equal(one, numbers) for one in flat)
 
     def _number(self, numbers: np.ndarray, scale: float) -> int | None:
         """Returns which weight the numbers tell of, if they are those of a stand-in."""
