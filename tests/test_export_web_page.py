@@ -143,7 +143,8 @@ def test_two_hundred_lines_do_not_block_the_page(found, bundles):
     long = found["long"]
     once = best(translations(bundles["gru"]))
     assert long["shown"] == [once[i % 3] for i in range(200)]
-    assert long["longest"] < 1000  # ms; it was 2,800 without a worker, on a quieter machine
+    # Of the time, by the longest task of the page; 0.9 without a worker.
+    assert long["blocked"] < 0.5
     assert 0 < long["stopped"]["lines"] < 600
     assert long["stopped"]["status"] == f"Stopped: {long['stopped']['lines']} of 600 lines."
 

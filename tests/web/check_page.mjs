@@ -109,8 +109,11 @@ const CHECKS = {
     });
     const many = Array.from({ length: 200 }, (_, i) => texts[i % texts.length]);
     await put(page, many.join("\n"));
+    const started = performance.now();
     await page.click("#translate");
     await settled(page);
+    const took = performance.now() - started;
+    const longest = await page.evaluate(() => Math.max(...globalThis.tasks));
     const shown = await lines(page);
     await put(page, [...many, ...many, ...many].join("\n"));
     await page.click("#translate");
@@ -118,7 +121,7 @@ const CHECKS = {
     await page.click("#stop");
     await settled(page);
     const stopped = { status: await status(page), lines: (await lines(page)).length };
-    return { shown, stopped, longest: await page.evaluate(() => Math.max(...globalThis.tasks)) };
+    return { shown, stopped, blocked: longest / took };
   },
 
   async phone() {
