@@ -30,7 +30,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from exports import MEGABYTE
-from inference import System, Worker
+from inference import WORKER, System, Worker
 from pretrained import VERIFIED, file_megabytes
 from systems.command import command
 from systems.random_model import LENGTH, random_model, random_texts
@@ -51,7 +51,6 @@ from marian_files import (
     write_lex,
 )
 
-ENGINE = pathlib.Path(__file__).parent / "systems" / "marian_engine_worker.py"
 FREQUENT, CANDIDATES = 50, 50
 LARGEST = 5.0  # activation that is not cut off in 8 bits
 BATCH_SIZES = (1, 32)
@@ -176,8 +175,8 @@ def _systems(model: Seq2Seq, folder: pathlib.Path, engine: str | None) -> Iterat
         config = folder / f"{name.replace(': ', '_').replace(' ', '_')}.yml"
         config.write_text(json.dumps({**SETTINGS, **files, **more}))
         size = file.stat().st_size / MEGABYTE
-        start = (engine, str(ENGINE))
-        yield System(name, {"config": str(config)}, size, model.tokenizers, command=start)
+        told = {"system": "engine", "config": str(config)}
+        yield System(name, told, size, model.tokenizers, command=(engine, str(WORKER)))
 
 
 def _speeds(

@@ -1,10 +1,15 @@
 """Translates ids by one system, in a process of its own that stands still between its turns.
 
 The first line of standard input describes the job; each further one is a turn: a list of batches
-of source ids, or of texts for the system "texts". Each answer is a line of JSON.
+of source ids, or of texts for the systems "texts" and "engine". Each answer is a line of JSON.
+"engine" runs in a Python 3.10 with the wheel bergamot 0.4.5, so packages are imported where they
+are used.
 """
 
+import glob
+import importlib.util
 import json
+import os
 import pathlib
 import sys
 import time
@@ -16,8 +21,11 @@ Ids = list[list[int]]
 
 def main() -> None:
     job = json.loads(sys.stdin.readline())
+    # What a system prints must not come between the answers.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     translate = SYSTEMS[job["system"]](job)
-    print(json.dumps({"first": translate(job["first"])}), flush=True)
+    print(json.dumps({"first": translate(job["first"])}), file=answers, flush=True)
     for line in sys.stdin:
         milliseconds, found = [], []
         for batch in json.loads(line):
@@ -25,7 +33,7 @@ def main() -> None:
             found += translate(batch)
             milliseconds.append(1000 * (time.perf_counter() - start))
         answer = {"milliseconds": milliseconds, "ids": found, "rss_mb": _peak_rss_mb()}
-        print(json.dumps(answer), flush=True)
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 def _peak_rss_mb() -> float:
@@ -113,9 +121,28 @@ def _transformers(job: dict[str, Any]) -> Callable[[Ids], Ids]:
     return translate
 
 
+def _engine(job: dict[str, Any]) -> Callable[[list[str]], list[str]]:
+    # Marian's, which Firefox has: the module without its package, which would ask the network.
+    (folder,) = importlib.util.find_spec("bergamot").submodule_search_locations
+    (path,) = glob.glob(f"{folder}/_bergamot*.so")
+    spec = importlib.util.spec_from_file_location("_bergamot", path)
+    engine = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(engine)
+    config = engine.ServiceConfig(numWorkers=job["threads"], cacheSize=0, logLevel="warn")
+    service = engine.Service(config)
+    model = service.modelFromConfigPath(job["config"])
+    options = engine.ResponseOptions(alignment=False, qualityScores=False, sentenceMappings=False)
+
+    def translate(batch: list[str]) -> list[str]:
+        found = service.translate(model, engine.VectorString(batch), options)
+        return [response.target.text for response in found]
+
+    return translate
+
+
 SYSTEMS = {
     **{"runtime": _runtime, "texts": _texts, "ctranslate2": _ctranslate2},
-    **{"pytorch": _pytorch, "transformers": _transformers},
+    **{"pytorch": _pytorch, "transformers": _transformers, "engine": _engine},
 }
 
 
