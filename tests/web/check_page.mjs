@@ -112,8 +112,6 @@ const CHECKS = {
     const started = performance.now();
     await page.click("#translate");
     await settled(page);
-    const took = performance.now() - started;
-    const longest = await page.evaluate(() => Math.max(...globalThis.tasks));
     const shown = await lines(page);
     await put(page, [...many, ...many, ...many].join("\n"));
     await page.click("#translate");
@@ -121,6 +119,8 @@ const CHECKS = {
     await page.click("#stop");
     await settled(page);
     const stopped = { status: await status(page), lines: (await lines(page)).length };
+    const took = performance.now() - started;
+    const longest = await page.evaluate(() => Math.max(...globalThis.tasks));
     return { shown, stopped, blocked: longest / took };
   },
 
