@@ -54,7 +54,7 @@ STAGES = {
     "exporters.onnx.writer:_write": "writing",
     "exporters.export:exported_model": "checks",
     "exporters.litert.writer:_saved": "trace",
-    "exporters.litert.writer:_converted": "conversion",
+    "exporters.litert.writer:converted": "conversion",
     "exporters.litert.writer:int8_contents": "quantisation",
     "exporters.saved_model.writer:write_warmup": "warm-up",
 }

@@ -17,16 +17,18 @@ from keras_seq2seq.decoding.strategies import BeamSearch
 from keras_seq2seq.exporters.litert import writer
 from keras_seq2seq.exporters.litert.builtin_operators import check_builtin_only
 from keras_seq2seq.exporters.litert.calibration import RangeProfiler, measured_ranges
+from keras_seq2seq.exporters.litert.conversion import converted
 from keras_seq2seq.exporters.litert.int8 import PRODUCTS, Int8Model, Scale, int8_models
 from keras_seq2seq.exporters.litert.packing import packed, unpacked
 from keras_seq2seq.exporters.litert.rewriter import Rewriter
 from keras_seq2seq.exporters.litert.source_lengths import first_cache_length
 from keras_seq2seq.exporters.litert.stand_ins import StandIns
-from keras_seq2seq.exporters.litert.writer import PARTS, _converted, write_litert
+from keras_seq2seq.exporters.litert.writer import PARTS, write_litert
 from keras_seq2seq.exporters.outside_weights import OutsideWeights
 from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.exporters.silence import silence
 from keras_seq2seq.file_formats.litert_schema import litert_schema
+from keras_seq2seq.inspection.litert_callers import WRONG_FACTORS
 from keras_seq2seq.inspection.litert_model import LiteRTModel
 from keras_seq2seq.runtimes.litert import LiteRTRuntime
 from keras_seq2seq.serving.translation_queue import TranslationQueue
@@ -115,6 +117,39 @@ def test_every_product_is_int8_but_those_that_the_recipe_names(written):
                     left.append((result.name.decode(), weights.shape[0]))
     assert left
     assert all(columns == WORDS or PRODUCTS.dynamic_layers[0] in name for name, columns in left)
+
+
+@pytest.mark.filterwarnings("ignore:\\s*Warning. tf.lite.Interpreter is deprecated")
+@pytest.mark.parametrize("written", ["transformer"], indirect=True)
+def test_every_xnnpack_computes_products_of_attention_alike(written):
+    """That of TensorFlow 2.21 takes the second matrix for weights, whose 0 is at 0."""
+    file = path(written[1], "int8", "steps")
+    assert "BATCH_MATMUL" in {name for graph in LiteRTModel(file).operators for _, name, _ in graph}
+    for ids in sources(10, seed=5):
+        found = [
+            made(str(file), num_threads=1).get_signature_runner("encode")(
+                source_ids=np.array([ids], "int32")
+            )
+            for made in (Interpreter, tf.lite.Interpreter)
+        ]
+        for name, values in found[0].items():
+            np.testing.assert_allclose(found[1][name], values, rtol=0, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("written", ["transformer"], indirect=True)
+def test_inspect_tells_of_files_that_an_xnnpack_computes_wrongly(written, tmp_path):
+    file = path(written[1], "int8")
+    model = unpacked(file.read_bytes())
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            if Rewriter(model).name(operator) == "BATCH_MATMUL":
+                graph.tensors[operator.inputs[1]].quantization.zeroPoint = np.array([5])
+    old = tmp_path / "old.tflite"
+    old.write_bytes(packed(model))
+    for given, note in ((file, ""), (old, WRONG_FACTORS)):
+        interpreter, *others = keras_seq2seq.inspect(given).callers
+        assert interpreter.takes and interpreter.reason == note
+        assert all(other.reason != WRONG_FACTORS for other in others)
 
 
 def test_it_needs_builtin_operators_only_and_says_its_recipe(written):
@@ -273,6 +308,10 @@ def test_a_scale_holds_the_range_and_zero_exactly(limits):
     held = scale.scale * (np.array([-128, 127]) - scale.zero_point)
     assert held[0] <= limits[0] + scale.scale
     assert held[1] >= limits[1] - scale.scale
+    middle = Scale.centred(*limits)
+    assert middle.zero_point == 0
+    assert np.finfo("float32").tiny <= np.float32(middle.scale) < np.inf
+    assert middle.scale * 127 >= max(map(abs, limits)) * (1 - 1e-6)
 
 
 def test_int8_without_sources_is_refused_before_anything_is_written(tmp_path, tokenizers):
@@ -319,7 +358,7 @@ def tiny_converted(table, kernel, bias):
     with tempfile.TemporaryDirectory() as folder, silence():
         tf.saved_model.save(module, folder, signatures={"call": call})
         no_weights = StandIns(OutsideWeights(()))
-        return _converted(folder, "dynamic_int8", ["call"], no_weights).model()
+        return converted(folder, "dynamic_int8", ["call"], no_weights).model()
 
 
 BIAS = np.linspace(-20, 20, 64, dtype="float32")

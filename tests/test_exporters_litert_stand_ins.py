@@ -14,9 +14,10 @@ from nasty_weights import nasty
 
 from keras_seq2seq.exporters import outside_weights
 from keras_seq2seq.exporters.litert import writer
+from keras_seq2seq.exporters.litert.conversion import converted
 from keras_seq2seq.exporters.litert.packing import unpacked
 from keras_seq2seq.exporters.litert.stand_ins import Changed, Found, StandIns, quantised, scales
-from keras_seq2seq.exporters.litert.writer import _converted, write_litert
+from keras_seq2seq.exporters.litert.writer import write_litert
 from keras_seq2seq.exporters.outside_weights import OutsideWeights
 from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.exporters.silence import silence
@@ -152,7 +153,7 @@ def test_int8_numbers_are_those_of_the_converter(rows, tmp_path):
     module.call = call
     with silence():
         tf.saved_model.save(module, tmp_path, signatures={"call": call})
-        model = _converted(tmp_path, "dynamic_int8", ["call"], stand_ins()).model()
+        model = converted(tmp_path, "dynamic_int8", ["call"], stand_ins()).model()
     (stored,) = [t for t in model.subgraphs[0].tensors if t.type == 9 and len(t.shape) == 2]
     steps = scales(weights, 0)
     np.testing.assert_array_equal(stored.quantization.scale, steps.astype("float32"))
@@ -174,7 +175,7 @@ def test_a_layer_that_computes_with_its_weights_needs_their_numbers(small, tmp_p
     with silence():
         tf.saved_model.save(tf.Module(), tmp_path, signatures={"call": traced})
     with pytest.raises(Changed):
-        _converted(tmp_path, "float32", ["call"], given)
+        converted(tmp_path, "float32", ["call"], given)
 
 
 LARGE = ("transformer", "transformer_post_shared", "student", "gru_additive_feeding")

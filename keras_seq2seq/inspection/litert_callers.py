@@ -16,6 +16,8 @@ TFLITE, OF_IOS, LITERT = "TensorFlow Lite", "TensorFlowLiteSwift", "ai-edge-lite
 JAVASCRIPT = "@litertjs/core"
 OLDEST_SWIFT, OLDEST_COMPILED_MODEL, OLDEST_JAVASCRIPT = "2.17.0", "1.3.0", "2.0.0"
 ANDROID_HAS_IT = "Android has it from com.google.ai.edge.litert 2.0.3 on"  # Google's table
+# Its XNNPACK takes the second matrix for weights, whose 0 is at 0. An export of today is made so.
+WRONG_FACTORS = "TensorFlow 2.21 with XNNPACK computes it wrongly; export again"
 # What LiteRT.js hands out as typed arrays, and the cases of `Tensor.DataType` in Swift.
 OF_JAVASCRIPT = frozenset(("float32", "int32", "uint8"))
 OF_SWIFT = frozenset(
@@ -61,6 +63,7 @@ def callers(
         WITHOUT_SIGNATURES: (TFLITE, stated),
     }
     hints = {
+        INTERPRETER: WRONG_FACTORS if model.has_shifted_factors else "",
         COMPILED_MODEL: ANDROID_HAS_IT,
         WITHOUT_SIGNATURES: f"they reach the first subgraph alone: {_shown(first)}",
     }

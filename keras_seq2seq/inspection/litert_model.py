@@ -79,6 +79,21 @@ class LiteRTModel:
         buffers = self._each(model.Buffers, model.BuffersLength())
         # Constants are stored after the flatbuffer, as beyond 2 GB.
         self.has_data_after = any(buffer.Offset() > 1 for buffer in buffers)
+        self.has_shifted_factors = any(
+            self._has_shifted_factor(graph, operator)
+            for graph in self._graphs
+            for operator in self._each(graph.Operators, graph.OperatorsLength())
+        )
+
+    def _has_shifted_factor(self, graph: Any, operator: Any) -> bool:
+        """Returns True for a product of int8 matrices whose second one does not have 0 at 0."""
+        if self._codes[operator.OpcodeIndex()][1] != "BATCH_MATMUL" or operator.InputsLength() < 2:
+            return False
+        tensor = graph.Tensors(operator.Inputs(1))
+        quantization = tensor.Quantization()
+        is_int8 = self._dtypes.get(tensor.Type()) == "INT8" and quantization is not None
+        zeros = range(quantization.ZeroPointLength()) if is_int8 else ()
+        return any(quantization.ZeroPoint(i) != 0 for i in zeros)
 
     def _main(self) -> Signature:
         """Returns the inputs and outputs of the first graph, for a file without signatures."""

@@ -14,6 +14,8 @@ from keras_seq2seq.exporters.litert.calibration import Ranges
 from keras_seq2seq.file_formats.litert_schema import litert_schema
 
 LEAST, LEVELS = -128, 255
+# On each side of a zero in the middle.
+MIDDLE_LEVELS = 127
 # A bias is counted in steps of int32; the rest is left to the sum of products that it joins.
 LARGEST_BIAS = 2**30
 # The prefix of a loop to the names of its layers.
@@ -94,6 +96,12 @@ class Scale:
         if scale < np.finfo("float32").tiny:
             return cls(1.0, LEAST)
         return cls(scale, round(LEAST - least / scale))
+
+    @classmethod
+    def centred(cls, least: float, greatest: float) -> "Scale":
+        """Returns the finest scale that covers a range with 0 in the middle, as weights have it."""
+        scale = float(np.float32(max(-least, greatest, 0.0) / MIDDLE_LEVELS))
+        return cls(scale if scale >= np.finfo("float32").tiny else 1.0, 0)
 
 
 Scales = list[Scale]
@@ -189,7 +197,14 @@ class Int8Model:
         """
         key = self._keys.get(id(operator))
         found = None if key is None else self.product_ranges.get(key)
-        return None if found is None else [Scale.of(*limits) for limits in found]
+        if found is None:
+            return None
+        made = [Scale.of(*limits) for limits in found]
+        if self.name(operator) == "BATCH_MATMUL":
+            # XNNPACK in TensorFlow Lite 2.21 takes the second factor for weights, without asking
+            # where its zero is.
+            made[1] = Scale.centred(*found[1])
+        return made
 
     def _seen(self, graph: Any, indices: Sequence[int]) -> list[tuple[float, float]] | None:
         """Returns the finite ranges of tensors, or None if one was never computed."""
@@ -312,11 +327,17 @@ class Int8Graph:
         return np.frombuffer(stored.tobytes(), "float32")
 
     def _as_int8(self, index: int, scale: Scale) -> int:
-        """Returns the int8 form of a tensor: the output of a product, or a new tensor."""
-        if index not in self._int8:
+        """Returns the int8 form of a tensor: the output of a product, or a new tensor.
+
+        A scale with 0 in the middle is kept, others give way to that of the product.
+        """
+        if index not in self._int8 or (scale.zero_point == 0 and self._zero_point(index) != 0):
             self._int8[index] = self._int8_tensor(index, scale)
             self._add("QUANTIZE", index, self._int8[index])
         return self._int8[index]
+
+    def _zero_point(self, index: int) -> int:
+        return int(self.graph.tensors[self._int8[index]].quantization.zeroPoint[0])
 
     def _give_float(self, operator: Any, scale: Scale) -> None:
         index = int(operator.outputs[0])

@@ -1,7 +1,6 @@
 """Writes LiteRT files: whole translations for every mobile API, and the steps for a host."""
 
 import contextlib
-import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from keras_seq2seq.exporters.litert.builtin_operators import BUILTIN_ONLY, check_builtin_only
+from keras_seq2seq.exporters.litert.builtin_operators import check_builtin_only
 from keras_seq2seq.exporters.litert.calibration import measured_ranges
 from keras_seq2seq.exporters.litert.compact import compact
+from keras_seq2seq.exporters.litert.conversion import converted
 from keras_seq2seq.exporters.litert.converted import Converted
 from keras_seq2seq.exporters.litert.embedding_lookup import with_embedding_lookup
 from keras_seq2seq.exporters.litert.fast_operators import fast_operators
@@ -31,7 +31,6 @@ from keras_seq2seq.exporters.silence import silence
 from keras_seq2seq.formats import check_quantizations
 from keras_seq2seq.models.contract import target_vocabulary_size
 
-FOREIGN = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 TRANSLATE, STEPS, BATCH = "translate", "steps", "batch"
 # The file that phones need, and those that they leave at home.
 PARTS = {TRANSLATE: "model_{}.tflite", STEPS: "steps_{}.tflite", BATCH: "batch_{}.tflite"}
@@ -133,7 +132,7 @@ class _Files:
         """Returns the `ModelT` of each part, each time new ones, to be changed."""
         if quantization not in self._converted:
             self._converted[quantization] = {
-                part: _converted(self._room / part, quantization, [*functions], self._stand_ins)
+                part: converted(self._room / part, quantization, [*functions], self._stand_ins)
                 for part, functions in self._frozen.items()
             }
         return {part: one.model() for part, one in self._converted[quantization].items()}
@@ -259,27 +258,3 @@ def _named(function: Any, outputs: dict[str, Any]) -> Callable[..., Any]:
         return named
 
     return call
-
-
-def _converted(
-    frozen_folder: Path, quantization: str, functions: list[str], stand_ins: StandIns
-) -> Converted:
-    try:
-        with silence():
-            converter = tf.lite.TFLiteConverter.from_saved_model(
-                str(frozen_folder), signature_keys=functions
-            )
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-            if quantization != "float32":
-                converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            if quantization == "float16":
-                converter.target_spec.supported_types = [tf.float16]
-            # Constants after the flatbuffer are neither copied again nor bounded by its 2 GB.
-            converter._experimental_use_buffer_offset = True
-            return Converted(converter.convert(), stand_ins)
-    except Changed:
-        raise
-    except Exception as error:
-        if foreign := sorted(set(FOREIGN.findall(str(error)))):
-            raise ValueError(f"{BUILTIN_ONLY} Received: {', '.join(foreign)}.") from error
-        raise
