@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import io
+import itertools
 import re
 import sys
 
@@ -32,6 +33,15 @@ def test_no_line_of_prose_is_too_long():
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
             is_table = line.lstrip().startswith("|")
             assert is_table or len(line) <= LONGEST_LINE, f"{path.name}:{number}"
+
+
+def test_code_in_a_list_is_code_on_the_site_too():
+    """GitHub asks for the width of the list's mark, Python-Markdown for four spaces a level."""
+    for path in ALL:
+        lines = path.read_text("utf-8").splitlines()
+        for number, (before, line) in enumerate(itertools.pairwise(lines), 2):
+            spaces = len(line) - len(line.lstrip())
+            assert before.strip() or spaces % 4 == 0 or spaces > 8, f"{path.name}:{number}"
 
 
 def headings(text):
