@@ -1,7 +1,6 @@
 """Calls TensorFlow's LiteRT converter."""
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -20,7 +19,7 @@ class _Converter(TFLiteSavedModelConverterV2):
     """The converter of `tf.lite.TFLiteConverter.from_saved_model`, in less time.
 
     That one loads the SavedModel twice, to look for its signatures and for the lines of Python that
-    made its operators. Both are known here, and loading many searches takes as long as converting.
+    made its operators. Neither is needed here, and it takes as long as converting.
     """
 
     def convert(self) -> bytes:
@@ -30,7 +29,7 @@ class _Converter(TFLiteSavedModelConverterV2):
 
 
 def converted(
-    folder: Path, quantization: str, signatures: Sequence[str], stand_ins: StandIns
+    folder: Path, quantization: str, signatures: list[str], stand_ins: StandIns
 ) -> Converted:
     """Converts signatures of a SavedModel whose weights are constants.
 
@@ -45,7 +44,7 @@ def converted(
     """
     try:
         with silence():
-            converter = _Converter(str(folder), {tf.saved_model.SERVING}, list(signatures))
+            converter = _Converter(str(folder), {tf.saved_model.SERVING}, signatures)
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
             if quantization != "float32":
                 converter.optimizations = [tf.lite.Optimize.DEFAULT]
