@@ -18,7 +18,8 @@ from keras_seq2seq.exporters.litert import writer
 from keras_seq2seq.exporters.litert.builtin_operators import check_builtin_only
 from keras_seq2seq.exporters.litert.calibration import RangeProfiler, measured_ranges
 from keras_seq2seq.exporters.litert.conversion import converted
-from keras_seq2seq.exporters.litert.int8 import PRODUCTS, Int8Model, Scale, int8_models
+from keras_seq2seq.exporters.litert.int8 import PRODUCTS, Int8Model, int8_models
+from keras_seq2seq.exporters.litert.int8_scale import Scale
 from keras_seq2seq.exporters.litert.packing import packed, unpacked
 from keras_seq2seq.exporters.litert.rewriter import Rewriter
 from keras_seq2seq.exporters.litert.source_lengths import first_cache_length

@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 
 from keras_seq2seq.exporters.litert.calibration import Ranges
+from keras_seq2seq.exporters.litert.int8_scale import Scale
 from keras_seq2seq.file_formats.litert_schema import litert_schema
 
-LEAST, LEVELS = -128, 255
-# On each side of a zero in the middle.
-MIDDLE_LEVELS = 127
 # A bias is counted in steps of int32; the rest is left to the sum of products that it joins.
 LARGEST_BIAS = 2**30
 # The prefix of a loop to the names of its layers.
@@ -76,32 +74,6 @@ def int8_models(
     ranges = joined(model.product_ranges for model in found)
     for model in found:
         model.quantize(recipe, vocabulary_size, ranges)
-
-
-@dataclasses.dataclass(frozen=True)
-class Scale:
-    """How int8 numbers stand for real ones: real = scale * (number - zero_point)."""
-
-    scale: float
-    zero_point: int
-
-    @classmethod
-    def of(cls, least: float, greatest: float) -> "Scale":
-        """Returns the finest scale that covers a range and zero; 1 for a range of zeros.
-
-        A range so small that no normal float32 is its step counts as zeros.
-        """
-        least, greatest = min(least, 0.0), max(greatest, 0.0)
-        scale = float(np.float32((greatest - least) / LEVELS))
-        if scale < np.finfo("float32").tiny:
-            return cls(1.0, LEAST)
-        return cls(scale, round(LEAST - least / scale))
-
-    @classmethod
-    def centred(cls, least: float, greatest: float) -> "Scale":
-        """Returns the finest scale that covers a range with 0 in the middle, as weights have it."""
-        scale = float(np.float32(max(-least, greatest, 0.0) / MIDDLE_LEVELS))
-        return cls(scale if scale >= np.finfo("float32").tiny else 1.0, 0)
 
 
 Scales = list[Scale]
