@@ -19,7 +19,6 @@ from keras_seq2seq.exporters.litert.builtin_operators import check_builtin_only
 from keras_seq2seq.exporters.litert.calibration import RangeProfiler, measured_ranges
 from keras_seq2seq.exporters.litert.conversion import converted
 from keras_seq2seq.exporters.litert.int8 import PRODUCTS, Int8Model, int8_models
-from keras_seq2seq.exporters.litert.int8_scale import Scale
 from keras_seq2seq.exporters.litert.packing import packed, unpacked
 from keras_seq2seq.exporters.litert.rewriter import Rewriter
 from keras_seq2seq.exporters.litert.source_lengths import first_cache_length
@@ -29,7 +28,6 @@ from keras_seq2seq.exporters.outside_weights import OutsideWeights
 from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.exporters.silence import silence
 from keras_seq2seq.file_formats.litert_schema import litert_schema
-from keras_seq2seq.inspection.litert_callers import WRONG_FACTORS
 from keras_seq2seq.inspection.litert_model import LiteRTModel
 from keras_seq2seq.runtimes.litert import LiteRTRuntime
 from keras_seq2seq.serving.translation_queue import TranslationQueue
@@ -50,7 +48,6 @@ KINDS = {
     },
 }
 QUANTIZATIONS = ("float32", "dynamic_int8", "int8")
-TINY = [(0.0, 1e-44), (-1e-46, 1e-300), (-1e-37, 0.0)]
 
 
 def sources(count, seed):
@@ -135,22 +132,6 @@ def test_every_xnnpack_computes_products_of_attention_alike(written):
         ]
         for name, values in found[0].items():
             np.testing.assert_allclose(found[1][name], values, rtol=0, atol=1e-5, err_msg=name)
-
-
-@pytest.mark.parametrize("written", ["transformer"], indirect=True)
-def test_inspect_tells_of_files_that_an_xnnpack_computes_wrongly(written, tmp_path):
-    file = path(written[1], "int8")
-    model = unpacked(file.read_bytes())
-    for graph in model.subgraphs:
-        for operator in graph.operators:
-            if Rewriter(model).name(operator) == "BATCH_MATMUL":
-                graph.tensors[operator.inputs[1]].quantization.zeroPoint = np.array([5])
-    old = tmp_path / "old.tflite"
-    old.write_bytes(packed(model))
-    for given, note in ((file, ""), (old, WRONG_FACTORS)):
-        interpreter, *others = keras_seq2seq.inspect(given).callers
-        assert interpreter.takes and interpreter.reason == note
-        assert all(other.reason != WRONG_FACTORS for other in others)
 
 
 def test_it_needs_builtin_operators_only_and_says_its_recipe(written):
@@ -297,22 +278,6 @@ def test_a_signature_run_by_the_profiler_gives_what_it_gives(written):
         expected = runtime.encode(ids)
         for name, values in profiler.run("encode", {"source_ids": ids}).items():
             np.testing.assert_allclose(values, expected[name], atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    "limits", [(-1.0, 1.0), (0.0, 6.0), (2.0, 6.0), (-3.0, -1.0), (0.0, 0.0), *TINY, (-3e38, 3e38)]
-)
-def test_a_scale_holds_the_range_and_zero_exactly(limits):
-    scale = Scale.of(*limits)
-    assert -128 <= scale.zero_point <= 127
-    assert np.finfo("float32").tiny <= np.float32(scale.scale) < np.inf
-    held = scale.scale * (np.array([-128, 127]) - scale.zero_point)
-    assert held[0] <= limits[0] + scale.scale
-    assert held[1] >= limits[1] - scale.scale
-    middle = Scale.centred(*limits)
-    assert middle.zero_point == 0
-    assert np.finfo("float32").tiny <= np.float32(middle.scale) < np.inf
-    assert middle.scale * 127 >= max(map(abs, limits)) * (1 - 1e-6)
 
 
 def test_int8_without_sources_is_refused_before_anything_is_written(tmp_path, tokenizers):

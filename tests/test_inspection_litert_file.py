@@ -12,7 +12,9 @@ from conftest import run_python
 from exported_models import LONGEST_SOURCE, exported
 
 import keras_seq2seq
+from keras_seq2seq.exporters.litert.packing import packed, unpacked
 from keras_seq2seq.exporters.silence import silence
+from keras_seq2seq.inspection.litert_callers import WRONG_FACTORS
 
 ROWS, COLUMNS = 64, 48
 KERNEL = np.random.default_rng(1).normal(size=(ROWS, COLUMNS)).astype("float32")
@@ -297,6 +299,37 @@ def test_files_that_export_writes_are_for_every_api_but_the_steps():
         assert first in found["callers without signatures"][2]
     steps = taken(keras_seq2seq.inspect(folder / "steps_float32.tflite"))
     assert [takes for takes, *_ in steps.values()] == [True, True, False, False, False]
+
+
+def product_of_matrices(tmp_path, zero_point, place=0):
+    """Inspects a product of two int8 matrices, whose second one is the tensor at a place."""
+    saved(tmp_path, lambda x: {"y": tf.matmul(x, x)}, 2, 4, 4, dtype=tf.float32)
+    path = tmp_path / "one.tflite"
+    model = unpacked(path.read_bytes())
+    (graph,) = model.subgraphs
+    (product,) = graph.operators
+    factor = graph.tensors[product.inputs[1]]
+    factor.type = schema_py_generated.TensorType.INT8
+    factor.quantization = schema_py_generated.QuantizationParametersT()
+    factor.quantization.scale = np.array([0.1], "float32")
+    factor.quantization.zeroPoint = np.array([zero_point])
+    product.inputs = np.array([product.inputs[0], place or product.inputs[1]], "int32")
+    path.write_bytes(packed(model))
+    return keras_seq2seq.inspect(path)
+
+
+@pytest.mark.parametrize(("zero_point", "note"), [(0, ""), (5, WRONG_FACTORS)])
+def test_products_that_an_xnnpack_computes_wrongly_are_named(tmp_path, zero_point, note):
+    found = taken(product_of_matrices(tmp_path, zero_point))
+    takes, _, reason = found.pop("Interpreter, by signature")
+    assert takes and reason == note
+    assert all(reason != WRONG_FACTORS for *_, reason in found.values())
+
+
+@pytest.mark.parametrize("place", [-2, 1_000_000])
+def test_a_product_of_what_is_not_there_is_refused(tmp_path, place):
+    with pytest.raises(ValueError, match="must be complete, with sizes that agree"):
+        product_of_matrices(tmp_path, 0, place)
 
 
 def test_report_names_the_apis(tmp_path):

@@ -89,11 +89,13 @@ class LiteRTModel:
         """Returns True for a product of int8 matrices whose second one does not have 0 at 0."""
         if self._codes[operator.OpcodeIndex()][1] != "BATCH_MATMUL" or operator.InputsLength() < 2:
             return False
-        tensor = graph.Tensors(operator.Inputs(1))
+        if not 0 <= (place := operator.Inputs(1)) < graph.TensorsLength():
+            raise ValueError(f"input {place} of an operator is no tensor")
+        tensor = graph.Tensors(place)
         quantization = tensor.Quantization()
-        is_int8 = self._dtypes.get(tensor.Type()) == "INT8" and quantization is not None
-        zeros = range(quantization.ZeroPointLength()) if is_int8 else ()
-        return any(quantization.ZeroPoint(i) != 0 for i in zeros)
+        if quantization is None or self._dtypes.get(tensor.Type()) != "INT8":
+            return False
+        return any(self._each(quantization.ZeroPoint, quantization.ZeroPointLength()))
 
     def _main(self) -> Signature:
         """Returns the inputs and outputs of the first graph, for a file without signatures."""
