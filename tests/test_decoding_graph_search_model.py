@@ -6,10 +6,11 @@ import itertools
 import keras
 import numpy as np
 import pytest
+from closeness import assert_close
 from conftest import random_ids, tiny_model
 from test_models_contract import CUSTOM
 from test_models_recurrent import SOME as RECURRENT
-from test_models_recurrent import TOLERANCE, steps, whole_outputs
+from test_models_recurrent import steps, whole_outputs
 from test_models_transformer import OPTIONS, tiny_config, transformer
 from test_models_transformer import SOME as ATTENDING
 
@@ -51,7 +52,7 @@ def check_steps(encoder, decoder_step, expected):
     found = list(steps(encoder, decoder_step, SOURCES, TARGETS))
     for part in {"logits", "attention"} & set(expected):
         stepped = np.stack([outputs[part] for outputs in found], 1)
-        np.testing.assert_allclose(stepped, expected[part], **TOLERANCE)
+        assert_close(stepped, expected[part])
 
 
 def test_caches_are_as_long_as_what_is_in_them():

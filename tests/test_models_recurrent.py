@@ -3,6 +3,7 @@ import functools
 import keras
 import numpy as np
 import pytest
+from closeness import assert_close
 from conftest import random_ids, tiny_config, tiny_model
 from covering import FIRST, combinations
 
@@ -23,7 +24,6 @@ OPTIONS = {
     "tie_output": (False, True),
     "share_embeddings": (False, True),
 }
-TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
 
 
 def config_of(values):
@@ -80,11 +80,9 @@ def whole_outputs(model, source_ids, target_ids):
 def check_outputs_of_steps(found, wanted):
     """Checks outputs of steps against those of a whole target: of each token, then the states."""
     for name in {"logits", "attention"} & set(wanted):
-        np.testing.assert_allclose(
-            np.stack([outputs[name] for outputs in found], 1), wanted[name], **TOLERANCE
-        )
+        assert_close(np.stack([outputs[name] for outputs in found], 1), wanted[name])
     for name in (name for name in wanted if name.startswith("state_")):
-        np.testing.assert_allclose(found[-1][name], wanted[name], **TOLERANCE)
+        assert_close(found[-1][name], wanted[name])
 
 
 def whole(model, source_ids, target_ids):
@@ -102,10 +100,10 @@ def test_stepping_gives_the_training_logits(config):
     expected = whole(model, sources, targets)
     assert expected.std() > 1e-3
     assert np.abs(expected[0] - expected[1]).max() > 1e-3
-    np.testing.assert_allclose(step_through(model, sources, targets), expected, **TOLERANCE)
+    assert_close(step_through(model, sources, targets), expected)
     row, alone = targets[1:2, :3], expected[1:2, :3]
-    np.testing.assert_allclose(whole(model, sources[1:2, :4], row), alone, **TOLERANCE)
-    np.testing.assert_allclose(step_through(model, sources[1:2, :4], row), alone, **TOLERANCE)
+    assert_close(whole(model, sources[1:2, :4], row), alone)
+    assert_close(step_through(model, sources[1:2, :4], row), alone)
 
 
 SOME = {
@@ -131,7 +129,7 @@ def test_more_padding_changes_nothing(name):
     sources, targets = random_ids(3, 5), random_ids(3, 4, 1, start=2)
     expected = whole(model, sources, targets)
     longer = np.pad(sources, [(0, 0), (0, 6)]), np.pad(targets, [(0, 0), (0, 3)])
-    np.testing.assert_allclose(whole(model, *longer)[:, :4], expected, rtol=1e-5, atol=1e-6)
+    assert_close(whole(model, *longer)[:, :4], expected)
 
 
 @pytest.mark.parametrize("name", SOME)
@@ -141,7 +139,7 @@ def test_the_rest_of_the_batch_changes_nothing(name):
     expected = whole(model, sources, targets)[2]
     others = random_ids(4, 6, 7), random_ids(4, 5, 8, start=2)
     others[0][0], others[1][0] = sources[2], targets[2]
-    np.testing.assert_allclose(whole(model, *others)[0], expected, rtol=1e-5, atol=1e-6)
+    assert_close(whole(model, *others)[0], expected)
 
 
 @pytest.mark.parametrize("name", SOME)
@@ -169,7 +167,7 @@ def test_a_logit_knows_nothing_of_later_tokens():
     other = targets.copy()
     other[:, 3:] = 4 + (targets[:, 3:] + 1) % 13
     first, second = whole(model, sources, targets), whole(model, sources, other)
-    np.testing.assert_allclose(first[:, :3], second[:, :3], rtol=1e-5, atol=1e-6)
+    assert_close(first[:, :3], second[:, :3])
     assert np.abs(first[:, 3] - second[:, 3]).max() > 1e-3
 
 
@@ -185,7 +183,7 @@ def test_attention_weights_fall_on_real_positions():
     weights = keras.ops.convert_to_numpy(model.decoder({"target_ids": ids, **fed})["attention"])
     assert weights.shape == (3, 2, 5)
     assert (weights.transpose(0, 2, 1)[sources == 0] == 0).all()
-    np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-5)
+    assert_close(weights.sum(-1), 1)
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
@@ -198,8 +196,8 @@ def test_bridge_copy_hands_over_the_last_states(cell, bidirectional):
     per_layer = config.states_per_layer
     memory, state = encoded["memory"][0], encoded[f"state_{per_layer}"][0]
     half = 4 if bidirectional else 8
-    np.testing.assert_allclose(state[:half], memory[-1, :half], atol=1e-6)
-    np.testing.assert_allclose(state[half:], memory[0, half:], atol=1e-6)
+    assert_close(state[:half], memory[-1, :half])
+    assert_close(state[half:], memory[0, half:])
     assert not any("bridge" in weight.path for weight in model.weights)
 
 
@@ -226,7 +224,7 @@ def test_bridge_dense_reads_the_output_of_an_lstm_for_every_layer():
     encoded = encode(model, sources)
     for i in range(2):
         expected = model.encoder.get_layer(f"bridge_{i}")(h)
-        np.testing.assert_allclose(encoded[f"state_{i}"], expected, atol=1e-6)
+        assert_close(encoded[f"state_{i}"], expected)
 
 
 @pytest.mark.parametrize(("context", "pool"), [("mean", np.mean), ("max", np.max)])
@@ -238,7 +236,7 @@ def test_a_pooled_context_is_copied_to_every_state(context, pool):
     memory = keras.ops.convert_to_numpy(reader(sources))
     assert state_names(model.decoder) == [f"state_{i}" for i in range(4)]
     for name in state_names(model.decoder):
-        np.testing.assert_allclose(encoded[name][1], pool(memory[1, :4], 0), rtol=1e-5)
+        assert_close(encoded[name][1], pool(memory[1, :4], 0))
 
 
 def test_bridge_zero_starts_at_zero():
@@ -255,7 +253,7 @@ def test_bridge_dense_is_the_formula():
     for i in sources[0]:
         h = np.tanh(embedding[i] @ w + h @ u + b)
     found = encode(model, sources)["state_0"][0]
-    np.testing.assert_allclose(found, np.tanh(h @ kernel + bias), atol=1e-5)
+    assert_close(found, np.tanh(h @ kernel + bias))
 
 
 def test_an_encoder_without_attention_hands_out_states_only():
@@ -296,7 +294,7 @@ def test_tie_output_multiplies_by_the_target_embedding(context):
     )
     (table,) = embeddings(model.decoder)
     expected = x @ table.numpy().T
-    np.testing.assert_allclose(whole(model, sources, targets), expected, rtol=1e-4, atol=1e-5)
+    assert_close(whole(model, sources, targets), expected)
 
 
 @pytest.mark.parametrize("input_feeding", [False, True])
@@ -324,7 +322,7 @@ def test_residual_adds_the_input_of_a_layer():
     zero = keras.ops.zeros((2, 8))
     two = model.decoder({"target_ids": ids, "state_0": zero, "state_1": zero})["logits"]
     one = plain.decoder({"target_ids": ids, "state_0": zero})["logits"]
-    np.testing.assert_allclose(two, one, atol=1e-5)
+    assert_close(two, one)
 
 
 def test_every_layer_of_a_decoder_has_a_name_of_its_own():

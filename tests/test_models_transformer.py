@@ -6,10 +6,11 @@ import math
 import keras
 import numpy as np
 import pytest
+from closeness import assert_close
 from conftest import random_ids, tiny_config, tiny_model
 from covering import FIRST, combinations
 from grid import grid
-from test_models_recurrent import TOLERANCE, step_through, whole
+from test_models_recurrent import step_through, whole
 
 from keras_seq2seq import Seq2Seq, Translator
 from keras_seq2seq.models.activations import ACTIVATION_LAYERS
@@ -73,10 +74,10 @@ def check_steps(model):
     expected = whole(model, sources, targets)
     assert expected.std() > 1e-3
     assert np.abs(expected[0] - expected[1]).max() > 1e-3
-    np.testing.assert_allclose(step_through(model, sources, targets), expected, **TOLERANCE)
+    assert_close(step_through(model, sources, targets), expected)
     row, alone = targets[1:2, :3], expected[1:2, :3]
-    np.testing.assert_allclose(whole(model, sources[1:2, :4], row), alone, **TOLERANCE)
-    np.testing.assert_allclose(step_through(model, sources[1:2, :4], row), alone, **TOLERANCE)
+    assert_close(whole(model, sources[1:2, :4], row), alone)
+    assert_close(step_through(model, sources[1:2, :4], row), alone)
 
 
 def other(name):
@@ -112,7 +113,7 @@ def test_more_padding_changes_nothing(name):
     sources, targets = random_ids(3, 5), random_ids(3, 4, 1, start=2)
     expected = whole(model, sources, targets)
     longer = np.pad(sources, [(0, 0), (0, 6)]), np.pad(targets, [(0, 0), (0, 3)])
-    np.testing.assert_allclose(whole(model, *longer)[:, :4], expected, **TOLERANCE)
+    assert_close(whole(model, *longer)[:, :4], expected)
 
 
 @pytest.mark.parametrize("name", SOME)
@@ -122,7 +123,7 @@ def test_the_future_is_not_read(name):
     other = targets.copy()
     other[:, 4:] = 5 + other[:, 4:] % 7
     first, second = whole(model, sources, targets), whole(model, sources, other)
-    np.testing.assert_allclose(first[:, :4], second[:, :4], **TOLERANCE)
+    assert_close(first[:, :4], second[:, :4])
     assert np.abs(first[:, 4:] - second[:, 4:]).max() > 1e-3
 
 
@@ -144,7 +145,7 @@ def test_attention_is_over_the_real_tokens_of_the_source(name):
     weights = model.decoder({"target_ids": keras.ops.convert_to_tensor(targets), **fed})
     weights = keras.ops.convert_to_numpy(weights["attention"])
     assert weights.shape == (3, 4, 5)
-    np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-5)
+    assert_close(weights.sum(-1), 1)
     assert not weights[np.broadcast_to((sources == 0)[:, None], weights.shape)].any()
 
 
@@ -159,9 +160,9 @@ def test_a_whole_target_fills_the_caches_as_its_steps_do():
     for t in range(4):
         y, keys, values = layer.step(x[:, t], keys, values, position + t)
         outputs.append(keras.ops.convert_to_numpy(y))
-    np.testing.assert_allclose(np.stack(outputs, 1), expected, **TOLERANCE)
+    assert_close(np.stack(outputs, 1), expected)
     for cache, one in zip(caches, (keys, values), strict=True):
-        np.testing.assert_allclose(one, cache, **TOLERANCE)
+        assert_close(one, cache)
 
 
 @pytest.mark.parametrize("scaled", [True, False])
@@ -171,10 +172,10 @@ def test_positions_go_on_from_where_they_start(kind, scaled):
     x = np.random.default_rng(0).normal(size=(2, 5, 6)).astype("float32")
     expected = keras.ops.convert_to_numpy(layer(x))
     rest = layer(x[:, 2:], keras.ops.convert_to_tensor([[2], [2]]))
-    np.testing.assert_allclose(rest, expected[:, 2:], **TOLERANCE)
+    assert_close(rest, expected[:, 2:])
     for t in range(5):
         token = layer.step(x[:, t], keras.ops.convert_to_tensor([[t], [t]]))
-        np.testing.assert_allclose(token, expected[:, t], **TOLERANCE)
+        assert_close(token, expected[:, t])
 
 
 def test_texts_longer_than_the_learned_positions_are_refused():
@@ -188,7 +189,7 @@ def test_sinusoidal_positions_are_those_of_the_paper():
     found = keras.ops.convert_to_numpy(PositionEncoding("sinusoidal", 1)(np.zeros((1, 7, 6))))
     angles = np.arange(7)[:, None] / 10000 ** (2 * np.arange(3) / 6)
     expected = np.concatenate([np.sin(angles), np.cos(angles)], -1)
-    np.testing.assert_allclose(found[0], expected, atol=1e-5)
+    assert_close(found[0], expected)
 
 
 def test_marians_positions_end_at_a_rate_of_one_ten_thousandth():
@@ -196,14 +197,14 @@ def test_marians_positions_end_at_a_rate_of_one_ten_thousandth():
     found = keras.ops.convert_to_numpy(layer(np.zeros((1, 7, 6))))
     angles = np.arange(7)[:, None] * np.array([1, 0.01, 0.0001])
     expected = np.concatenate([np.sin(angles), np.cos(angles)], -1)
-    np.testing.assert_allclose(found[0], expected, atol=1e-6)
+    assert_close(found[0], expected)
     assert np.isfinite(layer(np.zeros((1, 3, 2)))).all()
 
 
 def test_embeddings_are_scaled_by_option():
     x = np.ones((1, 1, 4), "float32")
     outputs = [PositionEncoding("marian", 1, scaled)(x) for scaled in (True, False)]
-    np.testing.assert_allclose(outputs[0] - outputs[1], x, **TOLERANCE)
+    assert_close(outputs[0] - outputs[1], x)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +219,7 @@ def test_embeddings_are_scaled_by_option():
 def test_activations_are_those_of_their_papers(name, expected):
     x = np.linspace(-6, 6, 25, dtype="float32")[None]
     layer = ACTIVATION_LAYERS[name](name="activation")
-    np.testing.assert_allclose(layer(x), expected(x), atol=1e-6)
+    assert_close(layer(x), expected(x), 1e-6)
     assert layer.compute_output_shape(x.shape) == x.shape
 
 
@@ -236,7 +237,7 @@ def test_a_bias_of_a_tied_output_is_added_to_the_logits():
     before = whole(model, sources, targets)
     bias = np.arange(17, dtype="float32")
     model.decoder.get_layer("logits_bias").bias.assign(bias)
-    np.testing.assert_allclose(whole(model, sources, targets), before + bias, **TOLERANCE)
+    assert_close(whole(model, sources, targets), before + bias)
 
 
 def test_a_student_keeps_one_state_a_layer():

@@ -10,6 +10,7 @@ import tarfile
 
 import numpy as np
 import pytest
+from closeness import assert_close
 from conftest import ROOT
 from written_once import written_once
 
@@ -18,7 +19,6 @@ from keras_seq2seq.pretrained.tokenizers import NEVER, WORD_MARK
 
 LAYOUTS = ("half", "languages", "separate", "tied", "untied")
 MAX_LENGTH = 64
-GAP = 1e-5  # of logits; their scale is 14
 
 
 @functools.cache
@@ -59,7 +59,7 @@ def test_logits_are_those_of_transformers(layout):
         }
         found = np.asarray(model(inputs))[0]
         columns = [ids[t] if t in ids else ids[WORD_MARK + t] for t in one["tokens"]]
-        np.testing.assert_allclose(found[:, columns], one["values"], rtol=0, atol=GAP)
+        assert_close(found[:, columns], one["values"], 2e-6)
         others = np.delete(found, columns, axis=1)
         assert others.max(initial=NEVER) < NEVER / 2
 
