@@ -9,5 +9,5 @@ def assert_close(found, wanted, share=1e-5):
     Another order of the sums changes a result by the rounding of its largest summands, however
     small the result itself is, and each processor has its own order.
     """
-    size = np.abs(wanted).max()
+    size = np.abs(wanted).max(initial=0)
     np.testing.assert_allclose(found, wanted, rtol=0, atol=share * size, equal_nan=False)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-FIRST = 40
+FIRST = 20
 # So many that every triple which may be is among them.
 SAMPLE = 4000
 

@@ -39,7 +39,7 @@ CONFIGS = {
     "transformer": {**TRANSFORMER, **LAYERS},
     **OF_TRANSFORMERS,
 }
-QUICK = ("gru_general", "lstm_dot_layers", "gru_scaled_feeding_shared", "transformer", "student")
+QUICK = ("gru_general", "transformer", "student")
 GRID = grid(CONFIGS, QUICK)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from conftest import random_ids, tiny_model
 from fake_steps import sources
+from grid import grid
 from hypothesis import given, settings
 from hypothesis import strategies as draw
 from probability_tree import Tree, both, in_graph, on_host, plain, same
@@ -38,7 +39,7 @@ def test_the_full_width_finds_the_exhaustive_optimum(
     np.testing.assert_allclose([h.ranking for h in found], [r for r, _ in expected], rtol=1e-5)
 
 
-@pytest.mark.parametrize("case", range(50))
+@pytest.mark.parametrize("case", grid(range(50), range(15)))
 def test_graph_and_host_agree_on_a_thousand_sources(case):
     chance = np.random.default_rng(case)
     width = int(chance.integers(1, 6))

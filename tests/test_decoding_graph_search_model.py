@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from closeness import assert_close
 from conftest import random_ids, tiny_model
+from grid import grid
 from test_models_contract import CUSTOM
 from test_models_recurrent import SOME as RECURRENT
 from test_models_recurrent import steps, whole_outputs
@@ -17,16 +18,18 @@ from test_models_transformer import SOME as ATTENDING
 from keras_seq2seq import Seq2Seq
 from keras_seq2seq.decoding.graph.search_model import search_models
 
+TRANSFORMERS = {
+    ", ".join(values): lambda values=values: transformer((2, 2), *values, {})
+    for values in itertools.product(
+        *(OPTIONS[name] for name in ("normalization", "activation", "positions"))
+    )
+}
 MODELS = {
     **{name: lambda name=name: tiny_config(**RECURRENT[name]) for name in RECURRENT},
     **ATTENDING,
-    **{
-        ", ".join(values): lambda values=values: transformer((2, 2), *values, {})
-        for values in itertools.product(
-            *(OPTIONS[name] for name in ("normalization", "activation", "positions"))
-        )
-    },
+    **TRANSFORMERS,
 }
+QUICK = {*MODELS} - {*list(TRANSFORMERS)[::2]}
 SOURCES, TARGETS = random_ids(3, 5), random_ids(3, 4, 1, start=2)
 
 
@@ -37,7 +40,7 @@ def model_and_outputs(name):
     return model, whole_outputs(model, SOURCES, TARGETS)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", grid(MODELS, QUICK))
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_one_token_gives_what_the_decoder_gives(name, dynamic):
     model, expected = model_and_outputs(name)

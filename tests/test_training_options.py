@@ -2,6 +2,7 @@
 
 import pytest
 from conftest import word_pairs
+from grid import grid
 from word_corpus import write_corpus
 
 from keras_seq2seq import BeamSearch, Recipe, load_model
@@ -14,16 +15,19 @@ def recipe_path(tmp_path_factory):
     return write_corpus(tmp_path_factory.mktemp("corpus"))
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        ("training.r_drop=5", "training.accumulation_steps=3"),
-        ("training.weight_decay=0.01", "training.steps_per_execution=3"),
-        ("training.ema_momentum=0.9", "training.average_best=1", "training.schedule=inverse_sqrt"),
-    ],
-)
-def test_options_that_change_the_training(recipe_path, tmp_path, settings):
-    settings = ["training.epochs=2", "model.dropout=0.2", *settings]
+SETTINGS = {
+    "accumulation": ("training.r_drop=5", "training.accumulation_steps=3"),
+    "several steps": ("training.weight_decay=0.01", "training.steps_per_execution=3"),
+    "averages": (
+        *("training.ema_momentum=0.9", "training.average_best=1"),
+        "training.schedule=inverse_sqrt",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", grid(SETTINGS, ["accumulation"]))
+def test_options_that_change_the_training(recipe_path, tmp_path, name):
+    settings = ["training.epochs=2", "model.dropout=0.2", *SETTINGS[name]]
     report = train(Recipe.load(recipe_path, settings), tmp_path / "run")
     history = read_history(tmp_path / "run" / "history.csv")
     assert report["epochs"] == 2

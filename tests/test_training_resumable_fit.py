@@ -62,6 +62,7 @@ def end(process):
     return json.loads(output.splitlines()[-1])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["recurrent", "transformer"] if KILLS > 2 else ["transformer"])
 def test_killed_trainings_end_as_if_they_had_not_been(kind, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
@@ -82,15 +83,10 @@ def test_killed_trainings_end_as_if_they_had_not_been(kind, tmp_path):
     assert {**found, "epochs": 0} == {**expected, "epochs": 0}
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"gradient_accumulation_steps": 3, "weight_decay": 0.01},
-        {"use_ema": True, "ema_momentum": 0.9},
-    ],
-    ids=lambda options: next(iter(options)),
-)
-def test_a_training_that_was_stopped_goes_on(options, tmp_path, monkeypatch):
+def test_a_training_that_was_stopped_goes_on(tmp_path, monkeypatch):
+    averaged = {"use_ema": True, "ema_momentum": 0.9}
+    options = {"gradient_accumulation_steps": 3, "weight_decay": 0.01, **averaged}
+
     class Stopped(Exception):
         pass
 

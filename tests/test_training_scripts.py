@@ -13,6 +13,7 @@ REAL = SCRIPT.with_name("pronunciations.py")
 
 
 @pytest.mark.skipif(not SCRIPT.exists(), reason="needs the checkout: the wheel has no training/")
+@pytest.mark.long
 def test_dates_script_trains_reloads_exports_and_translates(tmp_path):
     done = subprocess.run(
         [sys.executable, str(SCRIPT), str(tmp_path / "new" / "folder"), "4"],

@@ -202,6 +202,7 @@ def test_an_unknown_way_to_split_words_is_refused_before_writing():
     Gate(tokenize="spaces").check_installed()  # not used without pairs
 
 
+@pytest.mark.long
 def test_float32_alone_is_possible(translating_model, tmp_path):
     keras_seq2seq.export(
         translating_model, tmp_path / "b", formats=["onnx"], quantization="float32", verbose=False
