@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def assert_close(found, wanted, share=1e-5):
+def assert_close(found, wanted, share=4e-6):
     """Checks that arrays differ by rounding alone: by no more than a share of the largest number.
 
     Another order of the sums changes a result by the rounding of its largest summands, however

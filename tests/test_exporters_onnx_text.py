@@ -59,8 +59,8 @@ def test_scores_and_confidences_are_those_of_the_search(folder):
     file = runtime(folder)._files["translate_text_greedy"]
     outputs = file.run({"text": TEXTS})
     for i, (best,) in enumerate(keras_seq2seq.load(folder, "onnx").n_best(TEXTS)):
-        assert outputs["score"][i] == pytest.approx(best.score, abs=1e-4)
-        assert outputs["confidence"][i] == pytest.approx(best.confidence, abs=1e-4)
+        assert outputs["score"][i] == pytest.approx(best.score, abs=1e-5)
+        assert outputs["confidence"][i] == pytest.approx(best.confidence, abs=1e-5)
         assert outputs["finished"][i] == best.hypothesis.finished
     described = given.manifest["artefacts"]["onnx"]["signatures"]["translate_text_greedy"]
     assert described["inputs"] == [{"name": "text", "dtype": "string", "shape": [None]}]
