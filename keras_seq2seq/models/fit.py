@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from keras_seq2seq.models.freed_memory import FreedMemory
 from keras_seq2seq.models.replicas import check_one_replica, check_shares
 
 
@@ -42,17 +43,19 @@ class Fit:
                 f"{type(batches).__name__} of {len(batches)} with {reprlib.repr(batches[0])}; "
                 "make batches of pairs with PairBatches(pairs, tokenizers)."
             )
-        if not hasattr(batches, "read_by_fit"):
+        added: list[keras.callbacks.Callback] = [FreedMemory()]
+        with contextlib.ExitStack() as held:
+            if hasattr(batches, "read_by_fit"):
+                _check_habits(given)
+                steps = given.get("steps_per_epoch")
+                executed = self.steps_per_execution if getattr(self, "compiled", False) else 1
+                reading = batches.read_by_fit(given.get("initial_epoch", 0), steps, executed)
+                data, keeper = held.enter_context(reading)
+                given |= {"x": data, "shuffle": False}
+                added.append(keeper)
             _build_optimizer(self)
+            given["callbacks"] = held.enter_context(_added(given.get("callbacks"), added))
             return original(**given)
-        _check_habits(given)
-        _build_optimizer(self)
-        steps = given.get("steps_per_epoch")
-        executed = self.steps_per_execution if getattr(self, "compiled", False) else 1
-        with batches.read_by_fit(given.get("initial_epoch", 0), steps, executed) as (data, keeper):
-            given |= {"x": data, "shuffle": False}
-            with _added(given.get("callbacks"), keeper) as given["callbacks"]:
-                return original(**given)
 
     @wraps(keras.Model.evaluate, assigned=())
     def evaluate(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
@@ -62,9 +65,13 @@ class Fit:
             ValueError: If there are several replicas that a strategy of TensorFlow would train, or
                 the batches do not fit the devices.
         """
+        original = super().evaluate  # type: ignore[misc]
         check_one_replica(self)
         check_shares(x)
-        return super().evaluate(_still(x), *arguments, **options)  # type: ignore[misc]
+        bound = inspect.signature(original).bind(_still(x), *arguments, **options)
+        with _added(bound.arguments.get("callbacks"), [FreedMemory()]) as callbacks:
+            bound.arguments["callbacks"] = callbacks
+            return original(*bound.args, **bound.kwargs)
 
     @wraps(keras.Model.train_on_batch, assigned=())
     def train_on_batch(self, *arguments: Any, **options: Any) -> Any:
@@ -145,13 +152,14 @@ def _still(data: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _added(callbacks: Any, one: keras.callbacks.Callback) -> Iterator[Any]:
-    """Yields callbacks of `fit` with one more, first."""
+def _added(callbacks: Any, more: list[keras.callbacks.Callback]) -> Iterator[Any]:
+    """Yields callbacks of `fit` with more, first."""
     if not isinstance(callbacks, keras.callbacks.CallbackList):
-        yield [one, *(keras.tree.flatten(callbacks) if callbacks else [])]
+        yield [*more, *(keras.tree.flatten(callbacks) if callbacks else [])]
         return
-    callbacks.callbacks.insert(0, one)
+    callbacks.callbacks[:0] = more
     try:
         yield callbacks
     finally:
-        callbacks.callbacks.remove(one)
+        for one in more:
+            callbacks.callbacks.remove(one)

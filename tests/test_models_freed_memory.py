@@ -1,0 +1,108 @@
+import ctypes
+import platform
+
+import keras
+import pytest
+from conftest import word_pairs, word_tokenizers
+from light_model import light_model
+
+from keras_seq2seq import PairBatches
+from keras_seq2seq.models import freed_memory
+
+pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
+
+PAIRS = word_pairs(20, seed=5, longest=8)
+LARGE = 256 << 20  # bytes; more than the process has freed
+MMAP_THRESHOLD = -3
+COUNTED = ("arena", "ordblks", "smblks", "maps", "mapped", "usmblks", "fsmblks", "used", "free")
+
+
+class Statistics(ctypes.Structure):
+    """What mallinfo2 returns."""
+
+    _fields_ = [(name, ctypes.c_size_t) for name in (*COUNTED, "keepcost")]
+
+
+class LowThreshold(keras.callbacks.Callback):
+    """Sets malloc's threshold as TensorFlow does where it begins to read from a generator."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        lower_threshold()
+
+    def on_test_begin(self, logs=None):
+        lower_threshold()
+
+
+def library():
+    library = ctypes.CDLL(None)
+    library.mallinfo2.restype = Statistics
+    library.malloc.restype = ctypes.c_void_p
+    library.malloc.argtypes = [ctypes.c_size_t]
+    library.free.argtypes = [ctypes.c_void_p]
+    return library
+
+
+def lower_threshold():
+    assert library().mallopt(MMAP_THRESHOLD, 128 << 10) == 1
+
+
+def large_blocks_are_mapped():
+    """Tells whether a large block gets a map of its own, which free gives back to the kernel."""
+    libc = library()
+    before = libc.mallinfo2().maps
+    block = libc.malloc(LARGE)
+    after = libc.mallinfo2().maps
+    libc.free(block)
+    libc.malloc_trim(0)  # or the next block would be found among the freed
+    return after > before
+
+
+@pytest.fixture(autouse=True)
+def no_values_of_the_user(monkeypatch):
+    for name in ("GLIBC_TUNABLES", "MALLOC_TOP_PAD_"):
+        monkeypatch.delenv(name, raising=False)
+    freed_memory._mallopt.cache_clear()
+    yield
+    freed_memory._mallopt.cache_clear()
+
+
+def batches():
+    return PairBatches(PAIRS, word_tokenizers(), tokens_per_batch=40, num_shapes=1)
+
+
+@pytest.mark.parametrize("call", ["fit", "evaluate", "fit of arrays"])
+def test_a_step_finds_what_the_last_one_freed(call):
+    model, data = light_model(), batches()
+    if call == "fit of arrays":
+        x, y = data.batch(0, 0)[:2]
+        model.fit(x, y, callbacks=[LowThreshold()], verbose=0)
+    else:
+        getattr(model, call)(data, callbacks=[LowThreshold()], verbose=0)
+    assert not large_blocks_are_mapped()
+
+
+def test_steps_after_a_validation_find_it_too():
+    class AtTheEnd(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            found.append(large_blocks_are_mapped())
+
+        def on_test_batch_end(self, batch, logs=None):
+            found.append(large_blocks_are_mapped())
+
+    found = []
+    callbacks = [LowThreshold(), AtTheEnd()]
+    light_model().fit(
+        batches(), epochs=2, validation_data=batches(), callbacks=callbacks, verbose=0
+    )
+    assert len(found) > 8
+    assert not any(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("GLIBC_TUNABLES", "glibc.malloc.mmap_max=9:glibc.rtld.nns=2"), ("MALLOC_TOP_PAD_", "4096")],
+)
+def test_values_of_the_user_stay(name, value, monkeypatch):
+    monkeypatch.setenv(name, value)
+    light_model().fit(batches(), callbacks=[LowThreshold()], verbose=0)
+    assert large_blocks_are_mapped()
