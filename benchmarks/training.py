@@ -48,7 +48,8 @@ PRESETS = ("gru_small", "transformer_small")
 # What TensorFlow sets; `fit` leaves malloc alone where the environment says it.
 THRESHOLD = (("MALLOC_MMAP_THRESHOLD_", str(128 << 10)),)
 HEADER = (
-    "| system                   | target tokens/s | ratio | first loss | last loss | parameters |"
+    "| system                   | target tokens/s | ratio | first loss | last loss | parameters "
+    "| peak MB |"
 )
 
 
@@ -107,6 +108,7 @@ class Worker:
         self.parameters = self._answer()["parameters"]
         self.losses: list[float] = []
         self.seconds: list[float] = []
+        self.peak_mb = 0.0
 
     def train(self) -> None:
         """Trains a round."""
@@ -115,6 +117,7 @@ class Worker:
         answer = self._answer()
         self.losses.append(answer["loss"])
         self.seconds.append(answer["seconds"])
+        self.peak_mb = answer["peak_mb"]
 
     def stop(self) -> None:
         self.process.stdin.close()
@@ -241,12 +244,12 @@ def report(preset: str, workers: dict[System, Worker], batches: list[Batch]) -> 
         f"\n{preset}: {len(batches)} steps of {tokens / len(batches):.0f} target tokens a round\n"
     )
     print(HEADER)
-    print("|---|---:|---:|---:|---:|---:|")
+    print("|---|---:|---:|---:|---:|---:|---:|")
     for system, worker in workers.items():
         print(
             f"| {system.name:24} | {tokens / seconds[system]:15.0f} "
             f"| {seconds[COMPARED[-1]] / seconds[system]:5.2f} | {worker.losses[0]:10.3f} "
-            f"| {worker.losses[-1]:9.3f} | {worker.parameters:10} |",
+            f"| {worker.losses[-1]:9.3f} | {worker.parameters:10} | {worker.peak_mb:7.0f} |",
             flush=True,
         )
 

@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import json
 import pathlib
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -68,4 +69,6 @@ def serve(parameters: int, train: Callable[[], float]) -> None:
     for _ in sys.stdin:
         start = time.perf_counter()
         loss = train()
-        print(json.dumps({"seconds": time.perf_counter() - start, "loss": loss}), flush=True)
+        seconds = time.perf_counter() - start
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+        print(json.dumps({"seconds": seconds, "loss": loss, "peak_mb": peak}), flush=True)
