@@ -61,7 +61,7 @@ def large_blocks_are_mapped():
 
 @pytest.fixture(autouse=True)
 def no_values_of_the_user(monkeypatch):
-    for name in ("GLIBC_TUNABLES", "MALLOC_TOP_PAD_"):
+    for name in ("GLIBC_TUNABLES", *freed_memory.OF_USERS):
         monkeypatch.delenv(name, raising=False)
     freed_memory._mallopt.cache_clear()
     yield
@@ -100,9 +100,19 @@ def test_steps_after_a_validation_find_it_too():
     assert not any(found)
 
 
+def test_other_settings_of_the_c_library_change_nothing(monkeypatch):
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.rtld.nns=2")
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "2")
+    light_model().fit(batches(), callbacks=[LowThreshold()], verbose=0)
+    assert not large_blocks_are_mapped()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("GLIBC_TUNABLES", "glibc.malloc.mmap_max=9:glibc.rtld.nns=2"), ("MALLOC_TOP_PAD_", "4096")],
+    [
+        ("GLIBC_TUNABLES", "glibc.malloc.mmap_max=9:glibc.rtld.nns=2"),
+        *((name, "4096") for name in freed_memory.OF_USERS),
+    ],
 )
 def test_values_of_the_user_stay(name, value, monkeypatch):
     monkeypatch.setenv(name, value)

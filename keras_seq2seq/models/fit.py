@@ -16,8 +16,8 @@ from keras_seq2seq.models.replicas import check_one_replica, check_shares
 class Fit:
     """`fit` and `evaluate` over data that knows its epochs, on one replica.
 
-    Such data (`PairBatches`) has `read_by_fit` and `read_by_evaluate`. Put this class before
-    keras.Model among the bases.
+    Such data (`PairBatches`) has `read_by_fit` and `read_by_evaluate`. What a step frees stays for
+    the next one (`FreedMemory`). Put this class before keras.Model among the bases.
     """
 
     steps_per_execution: int
@@ -153,7 +153,7 @@ def _still(data: Any) -> Any:
 
 @contextlib.contextmanager
 def _added(callbacks: Any, more: list[keras.callbacks.Callback]) -> Iterator[Any]:
-    """Yields callbacks of `fit` with more, first."""
+    """Yields callbacks of `fit` or `evaluate` with more, first."""
     if not isinstance(callbacks, keras.callbacks.CallbackList):
         yield [*more, *(keras.tree.flatten(callbacks) if callbacks else [])]
         return

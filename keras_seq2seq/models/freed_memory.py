@@ -14,7 +14,12 @@ _VALUES = {
     _TOP_PAD: 128 << 20,  # more than one of the heaps of 64 MiB that glibc would unmap
     _MMAP_THRESHOLD: 2**31 - 1,
 }
-_OF_USERS = ("TRIM_THRESHOLD_", "TOP_PAD_", "MMAP_THRESHOLD_", "MMAP_MAX_")
+OF_USERS = (
+    "MALLOC_TRIM_THRESHOLD_",
+    "MALLOC_TOP_PAD_",
+    "MALLOC_MMAP_THRESHOLD_",
+    "MALLOC_MMAP_MAX_",
+)
 
 
 class FreedMemory(keras.callbacks.Callback):
@@ -24,7 +29,7 @@ class FreedMemory(keras.callbacks.Callback):
     as soon as it reads from a generator, as `fit` does with a `PyDataset`: then each tensor above
     that is mapped in each step, and the kernel clears its pages. This callback raises the threshold
     whenever reading has begun. Nothing changes on other C libraries, or where the environment sets
-    these values of malloc (`MALLOC_MMAP_THRESHOLD_` and the like, `GLIBC_TUNABLES`).
+    these values of malloc (`OF_USERS`, `glibc.malloc.` in `GLIBC_TUNABLES`).
     """
 
     def __init__(self) -> None:
@@ -54,7 +59,7 @@ class FreedMemory(keras.callbacks.Callback):
 def _mallopt() -> Callable[[int, int], int] | None:
     """Returns glibc's function, or None where there is none or the user has chosen values."""
     tunables = os.environ.get("GLIBC_TUNABLES", "")
-    if "glibc.malloc." in tunables or any(f"MALLOC_{name}" in os.environ for name in _OF_USERS):
+    if "glibc.malloc." in tunables or any(name in os.environ for name in OF_USERS):
         return None
     try:
         library = ctypes.CDLL(None)
