@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_seq2seq.exporters.litert.builtin_operators import check_builtin_only
-from keras_seq2seq.exporters.silence import silence
+from keras_seq2seq.runtimes.silence import silence
 
 
 def converted(function, *, flex=False):

@@ -8,7 +8,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from keras_seq2seq.exporters.litert.fast_operators import FEWEST_COLUMNS, fast_operators
 from keras_seq2seq.exporters.litert.packing import packed, unpacked
 from keras_seq2seq.exporters.litert.rewriter import Rewriter
-from keras_seq2seq.exporters.silence import silence
+from keras_seq2seq.runtimes.silence import silence
 
 RESOLVERS = [OpResolverType.AUTO, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES]
 

@@ -5,7 +5,7 @@ from exported_models import litert_operators
 
 from keras_seq2seq.exporters.litert.half_constants import with_safe_halves
 from keras_seq2seq.exporters.litert.packing import packed, unpacked
-from keras_seq2seq.exporters.silence import silence
+from keras_seq2seq.runtimes.silence import silence
 
 KERNEL = np.random.default_rng(1).normal(size=(64, 48)).astype("float32")
 

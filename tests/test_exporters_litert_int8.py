@@ -26,10 +26,10 @@ from keras_seq2seq.exporters.litert.stand_ins import StandIns
 from keras_seq2seq.exporters.litert.writer import PARTS, write_litert
 from keras_seq2seq.exporters.outside_weights import OutsideWeights
 from keras_seq2seq.exporters.prepared import PreparedExport
-from keras_seq2seq.exporters.silence import silence
 from keras_seq2seq.file_formats.litert_schema import litert_schema
 from keras_seq2seq.inspection.litert_model import LiteRTModel
 from keras_seq2seq.runtimes.litert import LiteRTRuntime
+from keras_seq2seq.runtimes.silence import silence
 from keras_seq2seq.serving.translation_queue import TranslationQueue
 from keras_seq2seq.text.tokenizer import TokenizerPair, pad_batch
 from keras_seq2seq.translator import Translator

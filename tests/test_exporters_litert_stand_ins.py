@@ -20,8 +20,8 @@ from keras_seq2seq.exporters.litert.stand_ins import Changed, Found, StandIns, q
 from keras_seq2seq.exporters.litert.writer import write_litert
 from keras_seq2seq.exporters.outside_weights import OutsideWeights
 from keras_seq2seq.exporters.prepared import PreparedExport
-from keras_seq2seq.exporters.silence import silence
 from keras_seq2seq.runtimes.keras import KerasRuntime
+from keras_seq2seq.runtimes.silence import silence
 
 QUANTIZATIONS = ("float32", "float16", "dynamic_int8")
 SIZES = {

@@ -13,8 +13,8 @@ from exported_models import LONGEST_SOURCE, exported
 
 import keras_seq2seq
 from keras_seq2seq.exporters.litert.packing import packed, unpacked
-from keras_seq2seq.exporters.silence import silence
 from keras_seq2seq.inspection.litert_callers import WRONG_FACTORS
+from keras_seq2seq.runtimes.silence import silence
 
 ROWS, COLUMNS = 64, 48
 KERNEL = np.random.default_rng(1).normal(size=(ROWS, COLUMNS)).astype("float32")

@@ -9,8 +9,8 @@ from conftest import last_json, run_python
 from tensorflow.core.protobuf import saved_model_pb2
 
 import keras_seq2seq
-from keras_seq2seq.exporters.silence import silence
 from keras_seq2seq.inspection.serving_operators import TEXT_OPERATORS, TEXT_PREFIX, domain_of
+from keras_seq2seq.runtimes.silence import silence
 
 
 class Scaled(tf.Module):

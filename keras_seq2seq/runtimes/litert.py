@@ -12,6 +12,7 @@ from keras_seq2seq.decoding.hypothesis import Arrays, Hypothesis
 from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
 from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.installed import missing_package
+from keras_seq2seq.runtimes.compiled_functions import can_share_weights, compiled_functions
 from keras_seq2seq.runtimes.runtime import ArtefactFiles, Runtime
 from keras_seq2seq.runtimes.signature import Signatures, Tensor, check_signature
 from keras_seq2seq.text.tokenizer import unpadded_length
@@ -21,10 +22,14 @@ REMEDY = "Export the model to LiteRT again."
 # A batch takes about as long as this part of its rows does one by one: 1 / 2.
 SPARSEST = 2
 STEP_FUNCTIONS = ("encode", "decode_step")
+LARGE = 16 << 20  # bytes of a file; the functions of a larger one share the weights of XNNPACK
 
 
 class LiteRTRuntime(Runtime):
     """Runs the signatures of `.tflite` files, one source at a time or in batches.
+
+    On Linux the functions of a file above 16 MB share the weights that XNNPACK packs, which else
+    take several times the file.
 
     Threads may share it, but wait for each other, because an interpreter does one thing at a time;
     to run in parallel, make one runtime for each thread. No later call changes what a call
@@ -240,7 +245,7 @@ class _File:
             runners = self._read()
             for name, runner in runners.items():
                 self._check(name, runner)
-            self._runners = runners
+            self._runners = self._sharing_weights(runners)
 
     def close(self) -> None:
         """Frees the memory of the file until it is used again."""
@@ -287,10 +292,23 @@ class _File:
             )
             return {name: interpreter.get_signature_runner(name) for name in self._names}
         except (ValueError, RuntimeError) as error:
-            raise ValueError(
-                f"{self.path} cannot be read as a LiteRT file with the signatures "
-                f"{tuple(self._names)}: {error}. {REMEDY}"
-            ) from error
+            raise self._unreadable(error) from error
+
+    def _sharing_weights(self, runners: dict[str, Any]) -> dict[str, Any]:
+        """Returns the same functions with less memory, where it matters and they can be had."""
+        matters = self._xnnpack and self.path.stat().st_size > LARGE
+        if not (matters and can_share_weights() and all(map(_has_fixed_shapes, runners.values()))):
+            return runners
+        try:
+            return dict(compiled_functions(self.path, runners, self._num_threads))
+        except RuntimeError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> ValueError:
+        return ValueError(
+            f"{self.path} cannot be read as a LiteRT file with the signatures "
+            f"{tuple(self._names)}: {error}. {REMEDY}"
+        )
 
     def _check(self, name: str, runner: Any) -> None:
         if not self._signatures:
@@ -301,6 +319,13 @@ class _File:
         except (ValueError, RuntimeError, KeyError, TypeError) as error:
             raise ValueError(f"`{name}` of {self.path} is damaged: {error}") from error
         check_signature(self.path, name, self._signatures, *sides)
+
+
+def _has_fixed_shapes(runner: Any) -> bool:
+    sides = runner.get_input_details(), runner.get_output_details()
+    return all(
+        size >= 0 for side in sides for one in side.values() for size in one["shape_signature"]
+    )
 
 
 def _tensors(details: dict[str, Any]) -> list[Tensor]:

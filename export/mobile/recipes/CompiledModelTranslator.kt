@@ -16,6 +16,7 @@ import com.google.ai.edge.litert.TensorBuffer
 
 private const val PAD = 0
 private const val EOS = 3
+private const val MEMORY = ":memory" // LiteRT's name for it; a path would keep another model's too
 private const val INPUT = "source_ids"
 private val OUTPUTS = listOf("target_ids", "scores", "finished", "token_log_probs")
 
@@ -41,7 +42,8 @@ class CompiledModelTranslator(
     CompiledModel.create(
       path,
       CompiledModel.Options(Accelerator.CPU).apply {
-        cpuOptions = CompiledModel.CpuOptions(numThreads = threads)
+        // Without a place for them, XNNPACK packs the weights once for each loop of each length.
+        cpuOptions = CompiledModel.CpuOptions(numThreads = threads, xnnPackWeightCachePath = MEMORY)
       },
     )
   // Buffers are made when a length comes first, and kept.

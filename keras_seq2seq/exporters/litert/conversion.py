@@ -10,7 +10,7 @@ from tensorflow.python.saved_model.loader_impl import parse_saved_model
 from keras_seq2seq.exporters.litert.builtin_operators import BUILTIN_ONLY
 from keras_seq2seq.exporters.litert.converted import Converted
 from keras_seq2seq.exporters.litert.stand_ins import Changed, StandIns
-from keras_seq2seq.exporters.silence import silence
+from keras_seq2seq.runtimes.silence import silence
 
 FOREIGN = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 

@@ -27,9 +27,9 @@ from keras_seq2seq.exporters.litert.stand_ins import Changed, StandIns
 from keras_seq2seq.exporters.outside_weights import OutsideWeights
 from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.exporters.signatures import ExportedModels, Signatures, described
-from keras_seq2seq.exporters.silence import silence
 from keras_seq2seq.formats import check_quantizations
 from keras_seq2seq.models.contract import target_vocabulary_size
+from keras_seq2seq.runtimes.silence import silence
 
 TRANSLATE, STEPS, BATCH = "translate", "steps", "batch"
 # The file that phones need, and those that they leave at home.

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from keras_seq2seq.exporters import silence as standard_error
 from keras_seq2seq.exporters.onnx.opsets import NEWEST_OF_TF2ONNX
 from keras_seq2seq.exporters.onnx.weights import Numbers, Weights, key_of
 from keras_seq2seq.exporters.outside_weights import OutsideWeights
+from keras_seq2seq.runtimes import silence as standard_error
 from keras_seq2seq.runtimes.onnx import NEXT_PREFIX
 
 FLOAT = np.dtype("float32")

@@ -18,9 +18,9 @@ from keras_seq2seq.exporters.saved_model.input_checks import (
 )
 from keras_seq2seq.exporters.saved_model.warmup import write_warmup
 from keras_seq2seq.exporters.signatures import Signatures, described
-from keras_seq2seq.exporters.silence import silence
 from keras_seq2seq.formats import check_quantizations
 from keras_seq2seq.models.contract import TrainedModel, target_vocabulary_size
+from keras_seq2seq.runtimes.silence import silence
 from keras_seq2seq.text.vocabulary import PAD_ID, check_vocabulary_sizes
 
 VERSION = "1"

@@ -1,13 +1,16 @@
-"""Silence around converters that write to the process' standard error from C++."""
+"""Silence around libraries that write to the process' standard error from C++."""
 
 import contextlib
 import logging
 import os
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 
 LOGGERS = ("tensorflow", "absl")
+# Two threads at once would each put back what the other had set.
+_ONE_AT_A_TIME = threading.RLock()
 
 
 @contextlib.contextmanager
@@ -17,7 +20,7 @@ def silence() -> Iterator[None]:
     An error that leaves the block carries the last 2,000 characters of what was hidden. Other
     threads are silent too while the block runs, because a process has only one standard error.
     """
-    with tempfile.TemporaryFile() as hidden:
+    with _ONE_AT_A_TIME, tempfile.TemporaryFile() as hidden:
         try:
             with warnings.catch_warnings(), _without_logs(), _standard_error_to(hidden.fileno()):
                 warnings.simplefilter("ignore")
@@ -25,7 +28,7 @@ def silence() -> Iterator[None]:
         except Exception as error:
             hidden.seek(max(0, hidden.seek(0, os.SEEK_END) - 2000))
             if text := hidden.read().decode(errors="replace").strip():
-                error.add_note(f"Standard error of the converter:\n{text}")
+                error.add_note(f"Standard error of the library:\n{text}")
             raise
 
 

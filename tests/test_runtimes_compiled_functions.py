@@ -1,0 +1,151 @@
+import resource
+
+import numpy as np
+import pytest
+from conftest import last_json, run_python
+from exported_models import (
+    BEAM,
+    GRID,
+    VOCABULARY_SIZE,
+    exported,
+    exported_with_beam,
+    litert_runtime,
+    same_arrays,
+    same_hypotheses,
+    source_batch,
+    tiny_model,
+)
+
+from keras_seq2seq.exporters.litert.writer import write_litert
+from keras_seq2seq.exporters.prepared import PreparedExport
+from keras_seq2seq.runtimes import litert
+from keras_seq2seq.runtimes.compiled_functions import CompiledFunction, can_share_weights
+from keras_seq2seq.text.vocabulary import EOS_ID
+
+pytestmark = pytest.mark.skipif(not can_share_weights(), reason="needs files without a name")
+
+SOURCES = [source_batch(1, 6), source_batch(1, 8, padding=3), source_batch(1, 11)]
+
+
+def both(folder, monkeypatch, quantization="float32", **options):
+    """Returns the runtime of a small file, and that of a file which counts as large."""
+    interpreted = litert_runtime(folder, quantization, **options)
+    monkeypatch.setattr(litert, "LARGE", 0)
+    compiled = litert_runtime(folder, quantization, **options)
+    kinds = [set(map(type, of._searches._runners.values())) for of in (interpreted, compiled)]
+    assert CompiledFunction not in kinds[0]
+    assert kinds[1] == {CompiledFunction}
+    return interpreted, compiled
+
+
+def equal_bits(compiled, interpreted, *sources):
+    for source_ids in sources:
+        same_hypotheses(compiled.search(*source_ids), interpreted.search(*source_ids), 0, 0)
+
+
+@pytest.mark.parametrize("name", GRID)
+def test_it_gives_what_an_interpreter_gives_bit_by_bit(name, monkeypatch):
+    for num_threads in (1, 2):
+        with monkeypatch.context() as patch:
+            interpreted, compiled = both(
+                exported(name).folder / "litert", patch, num_threads=num_threads
+            )
+            held = [[ids] for ids in SOURCES if interpreted.holds(ids)]
+            equal_bits(compiled, interpreted, *held, *held)
+
+
+def test_of_8_bits_too(monkeypatch):
+    folder = exported("transformer").folder / "litert"
+    interpreted, compiled = both(folder, monkeypatch, "dynamic_int8")
+    equal_bits(compiled, interpreted, *[[ids] for ids in SOURCES])
+
+
+def test_a_beam_and_what_came_before_it(monkeypatch):
+    interpreted, compiled = both(exported_with_beam("litert").folder, monkeypatch, beam=BEAM)
+    equal_bits(compiled, interpreted, [SOURCES[0], BEAM], [SOURCES[0]], [SOURCES[0], BEAM])
+    first = compiled.search(SOURCES[0], BEAM)
+    compiled.search(SOURCES[1], BEAM)
+    same_hypotheses(first, interpreted.search(SOURCES[0], BEAM), 0, 0)
+
+
+def test_batches(monkeypatch, tmp_path):
+    write_litert(
+        PreparedExport(tiny_model(), 6, max_source_length=8, litert_batch_size=3), tmp_path
+    )
+    interpreted, compiled = both(tmp_path, monkeypatch, batch_size=3)
+    equal_bits(compiled, interpreted, [source_batch(3, 7, padding=2)], [source_batch(2, 4)])
+    assert {*map(type, compiled._batches._runners.values())} == {CompiledFunction}
+
+
+def test_an_error_leaves_it_usable(monkeypatch):
+    interpreted, compiled = both(exported("gru_general").folder / "litert", monkeypatch)
+    with pytest.raises(
+        ValueError, match="model_float32.tflite failed, on ids that the model lacks"
+    ):
+        compiled.search(np.array([[VOCABULARY_SIZE, EOS_ID]], "int32"))
+    equal_bits(compiled, interpreted, [SOURCES[0]])
+
+
+def test_it_is_freed_and_opened_again(monkeypatch):
+    interpreted, compiled = both(exported("gru_general").folder / "litert", monkeypatch)
+    compiled.search(SOURCES[0])
+    compiled.release()
+    assert compiled._searches._runners == {}
+    equal_bits(compiled, interpreted, [SOURCES[0]])
+
+
+def test_open_lengths_are_left_to_the_interpreter(monkeypatch):
+    monkeypatch.setattr(litert, "LARGE", 0)
+    steps = exported("gru_general").folder / "litert" / "steps_float32.tflite"
+    options = {"num_threads": 1, "signatures": {}, "xnnpack": True}
+    file = litert._File(steps, litert.STEP_FUNCTIONS, **options)
+    state = file.run("encode", {"source_ids": SOURCES[2]})
+    assert CompiledFunction not in map(type, file._runners.values())
+    same_arrays(state, exported("gru_general").keras.encode(SOURCES[2]))
+
+
+@pytest.mark.parametrize("keep", [0, 3, 50, 5000, -4])
+def test_a_damaged_file_is_refused(keep, monkeypatch, tmp_path):
+    monkeypatch.setattr(litert, "LARGE", -1)
+    folder = exported("transformer").folder / "litert"
+    damaged = tmp_path / "damaged.tflite"
+    damaged.write_bytes((folder / "model_float32.tflite").read_bytes()[:keep])
+    with pytest.raises(ValueError, match="damaged.tflite cannot be read"):
+        litert.LiteRTRuntime(
+            damaged, steps_path=folder / "steps_float32.tflite", source_lengths=[8, 16]
+        )
+
+
+PEAK = """
+import json, resource, sys
+import numpy as np
+from keras_seq2seq.runtimes import litert
+
+def peak():
+    lines = open("/proc/self/status").read().splitlines()
+    return 1024 * int(next(line.split()[1] for line in lines if line.startswith("VmHWM:")))
+
+path, steps, limit = sys.argv[1:]
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), resource.RLIM_INFINITY))
+ids = np.array([[5, 6, 3]], "int32")
+import ai_edge_litert.compiled_model, ai_edge_litert.interpreter
+before = peak()
+runtime = litert.LiteRTRuntime(path, source_lengths=[8, 16], steps_path=steps)
+found = runtime.search(ids)
+print(json.dumps([peak() - before, found[0][0].ids]))
+"""
+
+
+def test_weights_are_packed_once(tmp_path):
+    model = tiny_model(target_vocabulary_size=150_000, units=32)
+    write_litert(PreparedExport(model, 6, max_source_length=16), tmp_path)
+    path, steps = (tmp_path / f"{part}_float32.tflite" for part in ("model", "steps"))
+    size = path.stat().st_size
+    assert size > litert.LARGE
+    # Under a limit for the size of files they cannot be shared, and nothing else changes.
+    limits = resource.RLIM_INFINITY, size // 2
+    found = [last_json(run_python(PEAK, path, steps, limit)) for limit in limits]
+    (shared, ids), (several, same_ids) = found
+    assert ids == same_ids
+    assert shared + size / 2 < several
+    assert shared < 2.5 * size
