@@ -86,6 +86,12 @@ def test_an_error_leaves_it_usable(monkeypatch):
     equal_bits(compiled, interpreted, [SOURCES[0]])
 
 
+def test_another_shape_is_refused(monkeypatch):
+    _, compiled = both(exported("gru_general").folder / "litert", monkeypatch)
+    with pytest.raises(ValueError, match=r"must have the shape \[1, 8\]. Received: \(1, 7\)"):
+        compiled._searches.run("translate_greedy_8", {"source_ids": np.ones((1, 7), "int32")})
+
+
 def test_it_is_freed_and_opened_again(monkeypatch):
     interpreted, compiled = both(exported("gru_general").folder / "litert", monkeypatch)
     compiled.search(SOURCES[0])

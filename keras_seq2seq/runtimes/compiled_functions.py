@@ -14,7 +14,7 @@ from keras_seq2seq.runtimes.silence import silence
 
 # XNNPACK keeps its weights in a file without a name.
 _WITHOUT_A_NAME = ":memory"
-_NO_FOLDER = "/nowhere"  # with None, LiteRT looks for GPUs and NPUs beside its package
+_NO_FOLDER = "/nonexistent"  # without one, LiteRT looks for GPUs and NPUs beside its package
 
 
 def can_share_weights() -> bool:
@@ -74,10 +74,18 @@ class CompiledFunction:
         self._outputs = model.get_output_tensor_details(name)
 
     def __call__(self, **inputs: np.ndarray) -> Arrays:
-        """Returns the outputs by name, in arrays of their own."""
+        """Returns the outputs by name, in arrays of their own.
+
+        Raises:
+            ValueError: If an input has another shape.
+            RuntimeError: If the file fails.
+        """
         given, found = self._buffers
         for name, buffer in zip(self._names["inputs"], given, strict=True):
-            buffer.write(inputs[name].astype(self._inputs[name]["dtype"], copy=False))
+            array, shape = inputs[name], self._inputs[name]["shape"]
+            if list(array.shape) != shape:  # a part of the buffer would stay as it was
+                raise ValueError(f"`{name}` must have the shape {shape}. Received: {array.shape}.")
+            buffer.write(array.astype(self._inputs[name]["dtype"], copy=False))
         self._model.run_by_index(self._index, given, found)
         return {
             name: _read(buffer, **self._outputs[name])
