@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_seq2seq.decoding.beam_ranking import BeamRanking
+from keras_seq2seq.decoding.graph.exact_lookup import exact_lookup
 from keras_seq2seq.decoding.graph.loop import Advance, run_search
 from keras_seq2seq.decoding.graph.rules import (
     Columns,
@@ -192,7 +193,7 @@ class _Beams:
                 here, beams[:, :, None], pick(search["places"], parents)
             )
         is_eos = ids == EOS_ID
-        rankings = totals / ops.take(self.penalties, i + 1)
+        rankings = totals / exact_lookup(self.penalties, i + 1)
         if coverage is not None:
             rankings = rankings + pick(coverage, parents)
         finished = self._finish(search, candidates, totals, rankings, is_eos)
@@ -228,7 +229,7 @@ class _Beams:
         filled = self.rows * (2 * self.width) + filled[:, : self.sizes.num_hypotheses]
         cut = ops.where(search["done"][:, None], FORBIDDEN, search["totals"])
         lengths = ops.sum(ops.cast(search["target_ids"][:, 0] != PAD_ID, "int32"), axis=1)
-        penalty = ops.take(self.penalties, lengths)[:, None]
+        penalty = exact_lookup(self.penalties, lengths)[:, None]
         is_cut = cut > FORBIDDEN / 2
         live = {**search, "rankings": cut / penalty}
         live["scores"] = ops.where(is_cut, search["scores"], FORBIDDEN)
@@ -274,7 +275,7 @@ class _Beams:
     def _nothing_left(self, search: Tensors) -> Tensor:
         # The best ranking still possible: log-probability only falls, the longest is penalized
         # least.
-        highest = search["totals"][:, 0] / ops.take(self.penalties, self.limits)
+        highest = search["totals"][:, 0] / exact_lookup(self.penalties, self.limits)
         worst = search["rankings"][:, self.sizes.num_hypotheses - 1]
         ended = ops.logical_and(worst > FORBIDDEN / 2, worst >= highest)
         ended = ops.logical_or(ended, search["totals"][:, 0] <= FORBIDDEN / 2)

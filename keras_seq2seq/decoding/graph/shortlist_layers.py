@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_seq2seq.decoding.graph.exact_lookup import exact_lookup
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.models.logits_bias import LogitsBias
 from keras_seq2seq.models.masks import mask_scores
@@ -120,7 +121,7 @@ class Columns(keras.layers.Layer):
         kernel = ops.cast(ops.transpose(rows, (0, 2, 1)), self.compute_dtype)
         if self.layer.bias is None:
             return (kernel,)
-        return kernel, ops.cast(ops.take(self.layer.bias, candidates), self.compute_dtype)
+        return kernel, ops.cast(exact_lookup(self.layer.bias, candidates), self.compute_dtype)
 
     def compute_output_spec(self, candidates: Tensor) -> Any:
         batch, count = candidates.shape
@@ -147,7 +148,7 @@ class BiasColumns(keras.layers.Layer):
         self.layer = layer
 
     def call(self, candidates: Tensor) -> Tensor:
-        return ops.cast(ops.take(self.layer.bias, candidates), self.compute_dtype)
+        return ops.cast(exact_lookup(self.layer.bias, candidates), self.compute_dtype)
 
     def compute_output_spec(self, candidates: Tensor) -> Any:
         return keras.KerasTensor(candidates.shape, self.compute_dtype)
