@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from exported_models import SHARED, TRANSFORMER, litert_runtime, tiny_model
 
+import keras_seq2seq
+from keras_seq2seq.decoding.graph import exact_lookup
 from keras_seq2seq.decoding.shortlist import Shortlist
 from keras_seq2seq.decoding.strategies import GREEDY, BeamSearch
 from keras_seq2seq.exporters.litert import writer
@@ -11,6 +13,7 @@ from keras_seq2seq.exporters.litert.packing import unpacked
 from keras_seq2seq.exporters.litert.writer import write_litert
 from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.file_formats.litert_schema import litert_schema
+from keras_seq2seq.inspection.litert_callers import ROUNDED_VECTORS
 from keras_seq2seq.runtimes.keras import KerasRuntime
 
 WORDS = 1200  # more than the 1,024 numbers from which on the converter stores weights in 8 bits
@@ -38,7 +41,8 @@ def with_bias(**config):
 def test_a_bias_behind_a_shortlist_is_read_as_it_is(config, tmp_path, monkeypatch):
     model = with_bias(**config)
     monkeypatch.setattr(writer, "OutsideWeights", only_once(writer.OutsideWeights))
-    prepared = PreparedExport(model, 1, shortlist=shortlist(), max_source_length=8)
+    options = {"shortlist": shortlist(), "beam": BeamSearch(2, suppress=(1, 9))}
+    prepared = PreparedExport(model, 1, max_source_length=8, **options)
     write_litert(prepared, tmp_path, QUANTIZATIONS)
     wanted = KerasRuntime(model, 1, shortlist=shortlist())
     ids = np.array([[5, 900, 33, 1100, 3]], "int32")
@@ -56,6 +60,20 @@ def test_length_penalties_of_long_translations_are_read_as_they_are(tmp_path):
     prepared = PreparedExport(model, 1100, beam=beam, max_source_length=8)
     write_litert(prepared, tmp_path, QUANTIZATIONS)
     assert not vectors_of_8_bits(tmp_path, "dynamic_int8")
+
+
+def test_a_file_of_before_is_named(tmp_path, monkeypatch):
+    def notes():
+        found = keras_seq2seq.inspect(tmp_path / "model_dynamic_int8.tflite").callers
+        return {caller.reason for caller in found if caller.takes}
+
+    prepared = PreparedExport(with_bias(), 1, shortlist=shortlist(), max_source_length=8)
+    write_litert(prepared, tmp_path, ["dynamic_int8"])
+    assert ROUNDED_VECTORS not in notes()
+    monkeypatch.setattr(exact_lookup, "_WEIGHT", WORDS + 1)
+    prepared = PreparedExport(with_bias(), 1, shortlist=shortlist(), max_source_length=8)
+    write_litert(prepared, tmp_path, ["dynamic_int8"])
+    assert notes() == {ROUNDED_VECTORS}
 
 
 def only_once(made):

@@ -18,6 +18,8 @@ OLDEST_SWIFT, OLDEST_COMPILED_MODEL, OLDEST_JAVASCRIPT = "2.17.0", "1.3.0", "2.0
 ANDROID_HAS_IT = "Android has it from com.google.ai.edge.litert 2.0.3 on"  # Google's table
 # Its XNNPACK takes the second matrix for weights, whose 0 is at 0. An export of today is made so.
 WRONG_FACTORS = "TensorFlow 2.21 with XNNPACK computes it wrongly; export again"
+# Such as the bias of the logits behind a shortlist. An export of today reads floats.
+ROUNDED_VECTORS = "it looks numbers up that 8 bits are too few for; export again"
 # What LiteRT.js hands out as typed arrays, and the cases of `Tensor.DataType` in Swift.
 OF_JAVASCRIPT = frozenset(("float32", "int32", "uint8"))
 OF_SWIFT = frozenset(
@@ -67,6 +69,8 @@ def callers(
         COMPILED_MODEL: ANDROID_HAS_IT,
         WITHOUT_SIGNATURES: f"they reach the first subgraph alone: {_shown(first)}",
     }
+    if model.has_rounded_vectors:
+        hints = dict.fromkeys(why_not, ROUNDED_VECTORS)
     return tuple(
         Caller(name, False, since[name][0], None, reasons[0] + _more(reasons))
         if reasons

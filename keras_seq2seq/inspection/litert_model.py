@@ -79,23 +79,36 @@ class LiteRTModel:
         buffers = self._each(model.Buffers, model.BuffersLength())
         # Constants are stored after the flatbuffer, as beyond 2 GB.
         self.has_data_after = any(buffer.Offset() > 1 for buffer in buffers)
-        self.has_shifted_factors = any(
-            self._has_shifted_factor(graph, operator)
+        operators = [
+            (graph, operator)
             for graph in self._graphs
             for operator in self._each(graph.Operators, graph.OperatorsLength())
-        )
+        ]
+        self.has_shifted_factors = any(self._has_shifted_factor(*one) for one in operators)
+        self.has_rounded_vectors = any(self._reads_rounded_vector(*one) for one in operators)
 
     def _has_shifted_factor(self, graph: Any, operator: Any) -> bool:
         """Returns True for a product of int8 matrices whose second one does not have 0 at 0."""
-        if self._codes[operator.OpcodeIndex()][1] != "BATCH_MATMUL" or operator.InputsLength() < 2:
-            return False
-        if not 0 <= (place := operator.Inputs(1)) < graph.TensorsLength():
-            raise ValueError(f"input {place} of an operator is no tensor")
-        tensor = graph.Tensors(place)
-        quantization = tensor.Quantization()
+        tensor = self._input(graph, operator, "BATCH_MATMUL", 1)
+        quantization = None if tensor is None else tensor.Quantization()
         if quantization is None or self._dtypes.get(tensor.Type()) != "INT8":
             return False
         return any(self._each(quantization.ZeroPoint, quantization.ZeroPointLength()))
+
+    def _reads_rounded_vector(self, graph: Any, operator: Any) -> bool:
+        """Returns True for numbers looked up in a vector that is stored in 8 bits."""
+        tensor = self._input(graph, operator, "GATHER", 0)
+        if tensor is None or tensor.ShapeLength() != 1:
+            return False
+        return self._dtypes.get(tensor.Type()) == "INT8" and tensor.Quantization() is not None
+
+    def _input(self, graph: Any, operator: Any, name: str, index: int) -> Any:
+        """Returns an input of an operator of this name; None of others, or if it lacks one."""
+        if self._codes[operator.OpcodeIndex()][1] != name or operator.InputsLength() <= index:
+            return None
+        if not 0 <= (place := operator.Inputs(index)) < graph.TensorsLength():
+            raise ValueError(f"input {place} of an operator is no tensor")
+        return graph.Tensors(place)
 
     def _main(self) -> Signature:
         """Returns the inputs and outputs of the first graph, for a file without signatures."""

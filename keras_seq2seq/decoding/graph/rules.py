@@ -1,6 +1,7 @@
 """Which tokens a search may choose next, in keras.ops: the rules of every strategy."""
 
 import dataclasses
+from collections.abc import Collection
 
 import keras
 
@@ -54,6 +55,15 @@ class Columns:
             return columns
         return ops.take(ops.reshape(self.candidates, (-1,)), rows * self.count + columns)
 
+    def forbidden(self, ids: Collection[int]) -> Tensor:
+        """Returns what keeps ids from being chosen, float32, (1 or rows, columns): -1e9, else 0."""
+        if self.candidates is None:
+            of_each = [FORBIDDEN if token in ids else 0.0 for token in range(self.vocabulary_size)]
+            return ops.convert_to_tensor([of_each])
+        # Looked up in such a constant, the converter of LiteRT would take it for a weight.
+        are_these = self.candidates[:, :, None] == ops.convert_to_tensor(sorted(ids), "int32")
+        return FORBIDDEN * ops.sum(ops.cast(are_these, "float32"), axis=-1)
+
     def read(self, by_id: Tensor) -> Tensor:
         """Turns values by id, (1 or rows, vocabulary_size), to (rows, columns)."""
         if self.candidates is None:
@@ -86,8 +96,7 @@ def adjust(
         always -= {PAD_ID, BOS_ID}  # no shortlist has these
     if always:
         # A sum, not `where`: one cheap pass with a constant.
-        forbidden = [[FORBIDDEN if token in always else 0.0 for token in range(vocabulary)]]
-        adjusted = adjusted + columns.read(ops.convert_to_tensor(forbidden))
+        adjusted = adjusted + columns.forbidden(always)
     if strategy.min_length > 0:
         is_eos = columns.read(ops.arange(vocabulary, dtype="int32")[None, :] == EOS_ID)
         too_early = ops.logical_and(is_eos, position < strategy.min_length)
