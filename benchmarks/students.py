@@ -152,7 +152,8 @@ def _write_marian(model: Seq2Seq, folder: pathlib.Path, npz: pathlib.Path) -> No
 
 def _systems(model: Seq2Seq, folder: pathlib.Path, engine: str | None) -> Iterator[System]:
     for prefix, name in (("", "plain"), (WITH, "shortlist")):
-        for path in sorted(folder.glob(f"{name}_*"), reverse=True):  # ONNX first
+        for manifest in sorted(folder.glob(f"{name}_*/manifest.json"), reverse=True):  # ONNX first
+            path = manifest.parent
             bundle = Bundle.open(path)
             for runtime, quantization in bundle.artefacts:
                 if runtime == "keras":
