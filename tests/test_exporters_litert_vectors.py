@@ -16,7 +16,9 @@ from keras_seq2seq.file_formats.litert_schema import litert_schema
 from keras_seq2seq.inspection.litert_callers import ROUNDED_VECTORS
 from keras_seq2seq.runtimes.keras import KerasRuntime
 
-WORDS = 1200  # more than the 1,024 numbers from which on the converter stores weights in 8 bits
+# More than the 1,024 numbers from which on the converter stores weights in 8 bits, and than those
+# from which on an export keeps weights outside its graphs.
+WORDS = 20_000
 QUANTIZATIONS = ("float32", "dynamic_int8")
 
 

@@ -19,7 +19,7 @@ ANDROID_HAS_IT = "Android has it from com.google.ai.edge.litert 2.0.3 on"  # Goo
 # Its XNNPACK takes the second matrix for weights, whose 0 is at 0. An export of today is made so.
 WRONG_FACTORS = "TensorFlow 2.21 with XNNPACK computes it wrongly; export again"
 # Such as the bias of the logits behind a shortlist. An export of today reads floats.
-ROUNDED_VECTORS = "it looks numbers up that 8 bits are too few for; export again"
+ROUNDED_VECTORS = "numbers are looked up in 8 bits, which may give other words; export again"
 # What LiteRT.js hands out as typed arrays, and the cases of `Tensor.DataType` in Swift.
 OF_JAVASCRIPT = frozenset(("float32", "int32", "uint8"))
 OF_SWIFT = frozenset(

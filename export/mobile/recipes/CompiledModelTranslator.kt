@@ -16,7 +16,7 @@ import com.google.ai.edge.litert.TensorBuffer
 
 private const val PAD = 0
 private const val EOS = 3
-private const val MEMORY = ":memory" // LiteRT's name for it; a path would keep another model's too
+private const val MEMORY = ":memory" // no path: LiteRT would take another model's from there
 private const val INPUT = "source_ids"
 private val OUTPUTS = listOf("target_ids", "scores", "finished", "token_log_probs")
 

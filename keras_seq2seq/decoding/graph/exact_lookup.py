@@ -17,10 +17,10 @@ def exact_lookup(vector: Tensor, indices: Tensor) -> Tensor:
     indices too, by a 0.
 
     Args:
-        vector: float, shape (size,).
+        vector: shape (size,); only of floats would it make integers.
         indices: int32, any shape, at least one of them; none is negative.
     """
-    if vector.shape[0] >= _WEIGHT:
+    if vector.shape[0] >= _WEIGHT and keras.backend.is_float_dtype(vector.dtype):
         nothing = ops.minimum(ops.reshape(indices, (-1,))[:1], 0)
         vector = vector + ops.cast(nothing, vector.dtype)
     return ops.take(vector, indices)

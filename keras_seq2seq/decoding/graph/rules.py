@@ -1,10 +1,10 @@
 """Which tokens a search may choose next, in keras.ops: the rules of every strategy."""
 
 import dataclasses
-from collections.abc import Collection
 
 import keras
 
+from keras_seq2seq.decoding.graph.exact_lookup import exact_lookup
 from keras_seq2seq.decoding.hypothesis import FORBIDDEN
 from keras_seq2seq.decoding.strategy import Strategy
 from keras_seq2seq.models.tensor import Tensor
@@ -55,21 +55,12 @@ class Columns:
             return columns
         return ops.take(ops.reshape(self.candidates, (-1,)), rows * self.count + columns)
 
-    def forbidden(self, ids: Collection[int]) -> Tensor:
-        """Returns what keeps ids from being chosen, float32, (1 or rows, columns): -1e9, else 0."""
-        if self.candidates is None:
-            of_each = [FORBIDDEN if token in ids else 0.0 for token in range(self.vocabulary_size)]
-            return ops.convert_to_tensor([of_each])
-        # Looked up in such a constant, the converter of LiteRT would take it for a weight.
-        are_these = self.candidates[:, :, None] == ops.convert_to_tensor(sorted(ids), "int32")
-        return FORBIDDEN * ops.sum(ops.cast(are_these, "float32"), axis=-1)
-
     def read(self, by_id: Tensor) -> Tensor:
         """Turns values by id, (1 or rows, vocabulary_size), to (rows, columns)."""
         if self.candidates is None:
             return by_id
         if by_id.shape[0] == 1:
-            return ops.take(by_id[0], self.candidates)
+            return exact_lookup(by_id[0], self.candidates)
         rows = ops.arange(ops.shape(self.candidates)[0], dtype="int32")[:, None]
         return pick(by_id, rows * self.vocabulary_size + self.candidates)
 
@@ -96,7 +87,8 @@ def adjust(
         always -= {PAD_ID, BOS_ID}  # no shortlist has these
     if always:
         # A sum, not `where`: one cheap pass with a constant.
-        adjusted = adjusted + columns.forbidden(always)
+        forbidden = [[FORBIDDEN if token in always else 0.0 for token in range(vocabulary)]]
+        adjusted = adjusted + columns.read(ops.convert_to_tensor(forbidden))
     if strategy.min_length > 0:
         is_eos = columns.read(ops.arange(vocabulary, dtype="int32")[None, :] == EOS_ID)
         too_early = ops.logical_and(is_eos, position < strategy.min_length)

@@ -1,7 +1,7 @@
 """A file of TensorFlow's converter, in which stand-ins are replaced by weights."""
 
 import functools
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -74,6 +74,8 @@ class Converted:
                     model.buffers.append(litert_schema().BufferT())
                     model.buffers[-1].data = filled
                 tensor.buffer = buffers[filled.key]
+        for i, graph in enumerate(model.subgraphs):
+            _pass_scales_on(graph, [j for place, j in self._found if place == i])
         return model
 
     def _filled(self, found: Found, tensor: Any) -> OutsideData:
@@ -100,6 +102,18 @@ class Converted:
             return part.astype(dtype, copy=False)
         steps = self._scales(found, axis)
         return quantised(part, steps[start:end, None] if axis == 0 else steps)
+
+
+def _pass_scales_on(graph: Any, weights: Iterable[int]) -> None:
+    """Gives what is looked up in weights of 8 bits, which stays in 8 bits, the scale of these."""
+    int8 = litert_schema().TensorType.INT8
+    same = {j for j in weights if graph.tensors[j].type == int8}
+    for operator in graph.operators:
+        source = next((j for j in operator.inputs if j in same), None)
+        for j in operator.outputs if source is not None else ():
+            if graph.tensors[j].type == int8:
+                graph.tensors[j].quantization.scale = graph.tensors[source].quantization.scale
+                same.add(j)
 
 
 def _tensors(model: Any) -> Iterator[tuple[tuple[int, int], Any]]:
