@@ -1,26 +1,19 @@
-import ctypes
 import platform
 
 import keras
 import pytest
+from c_malloc import filled, free, libc
 from conftest import word_pairs, word_tokenizers
 from light_model import light_model
 
 from keras_seq2seq import PairBatches
-from keras_seq2seq.models import freed_memory
+from keras_seq2seq.models import malloc
 
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
 
 PAIRS = word_pairs(20, seed=5, longest=8)
 LARGE = 60 << 20  # bytes, never touched; a heap of an arena of threads holds 64 MiB
 MMAP_THRESHOLD = -3
-COUNTED = ("arena", "ordblks", "smblks", "maps", "mapped", "usmblks", "fsmblks", "used", "free")
-
-
-class Statistics(ctypes.Structure):
-    """What mallinfo2 returns."""
-
-    _fields_ = [(name, ctypes.c_size_t) for name in (*COUNTED, "keepcost")]
 
 
 class LowThreshold(keras.callbacks.Callback):
@@ -33,42 +26,26 @@ class LowThreshold(keras.callbacks.Callback):
         lower_threshold()
 
 
-def library():
-    library = ctypes.CDLL(None)
-    library.mallinfo2.restype = Statistics
-    library.malloc.restype = ctypes.c_void_p
-    library.malloc.argtypes = [ctypes.c_size_t]
-    library.free.argtypes = [ctypes.c_void_p]
-    return library
-
-
 def lower_threshold():
-    assert library().mallopt(MMAP_THRESHOLD, 128 << 10) == 1
+    assert libc().mallopt(MMAP_THRESHOLD, 128 << 10) == 1
 
 
 def large_blocks_are_mapped():
-    """Tells whether large blocks get maps of their own, which free gives back to the kernel.
-
-    Takes blocks until the freed memory that could hold one is used up, whichever arena it is in.
-    """
-    libc, blocks = library(), []
-    before = now = libc.mallinfo2()
-    while now.maps == before.maps and now.arena < before.arena + LARGE // 2:
-        blocks.append(libc.malloc(LARGE))
-        assert blocks[-1]
-        now = libc.mallinfo2()
-    for block in blocks:
-        libc.free(block)
-    return now.maps > before.maps
+    """Tells whether large blocks get maps of their own, which free gives back to the kernel."""
+    before = libc().mallinfo2().maps
+    blocks = filled(LARGE, enough=LARGE // 2)
+    maps = libc().mallinfo2().maps
+    free(blocks)
+    return maps > before
 
 
 @pytest.fixture(autouse=True)
 def no_values_of_the_user(monkeypatch):
-    for name in ("GLIBC_TUNABLES", *freed_memory.OF_USERS):
+    for name in ("GLIBC_TUNABLES", *malloc.OF_USERS):
         monkeypatch.delenv(name, raising=False)
-    freed_memory._mallopt.cache_clear()
+    malloc.glibc.cache_clear()
     yield
-    freed_memory._mallopt.cache_clear()
+    malloc.glibc.cache_clear()
 
 
 def batches():
@@ -114,7 +91,7 @@ def test_other_settings_of_the_c_library_change_nothing(monkeypatch):
     ("name", "value"),
     [
         ("GLIBC_TUNABLES", "glibc.malloc.mmap_max=9:glibc.rtld.nns=2"),
-        *((name, "4096") for name in freed_memory.OF_USERS),
+        *((name, "4096") for name in malloc.OF_USERS),
     ],
 )
 def test_values_of_the_user_stay(name, value, monkeypatch):

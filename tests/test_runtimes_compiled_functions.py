@@ -1,8 +1,5 @@
-import resource
-
 import numpy as np
 import pytest
-from conftest import last_json, run_python
 from exported_models import (
     BEAM,
     GRID,
@@ -120,38 +117,3 @@ def test_a_damaged_file_is_refused(keep, monkeypatch, tmp_path):
         litert.LiteRTRuntime(
             damaged, steps_path=folder / "steps_float32.tflite", source_lengths=[8, 16]
         )
-
-
-PEAK = """
-import json, resource, sys
-import numpy as np
-from keras_seq2seq.runtimes import litert
-
-def peak():
-    lines = open("/proc/self/status").read().splitlines()
-    return 1024 * int(next(line.split()[1] for line in lines if line.startswith("VmHWM:")))
-
-path, steps, limit = sys.argv[1:]
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), resource.RLIM_INFINITY))
-ids = np.array([[5, 6, 3]], "int32")
-import ai_edge_litert.compiled_model, ai_edge_litert.interpreter
-before = peak()
-runtime = litert.LiteRTRuntime(path, source_lengths=[8, 16], steps_path=steps)
-found = runtime.search(ids)
-print(json.dumps([peak() - before, found[0][0].ids]))
-"""
-
-
-def test_weights_are_packed_once(tmp_path):
-    model = tiny_model(target_vocabulary_size=150_000, units=32)
-    write_litert(PreparedExport(model, 6, max_source_length=16), tmp_path)
-    path, steps = (tmp_path / f"{part}_float32.tflite" for part in ("model", "steps"))
-    size = path.stat().st_size
-    assert size > litert.LARGE
-    # Under a limit for the size of files they cannot be shared, and nothing else changes.
-    limits = resource.RLIM_INFINITY, size // 2
-    found = [last_json(run_python(PEAK, path, steps, limit)) for limit in limits]
-    (shared, ids), (several, same_ids) = found
-    assert ids == same_ids
-    assert shared + size / 2 < several
-    assert shared < 2.5 * size

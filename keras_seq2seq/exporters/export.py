@@ -17,6 +17,7 @@ from keras_seq2seq.exporters.exported_model import exported_model, other_precisi
 from keras_seq2seq.exporters.onnx.opsets import DEFAULT_OPSET
 from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.exporters.request import ExportRequest, check
+from keras_seq2seq.exporters.returned_memory import returned_memory
 from keras_seq2seq.formats import EXPORTED, FORMATS, REFERENCE, resolved
 from keras_seq2seq.installed import versions
 from keras_seq2seq.models.contract import source_names, state_names
@@ -235,7 +236,8 @@ def _write_artefacts(
         (folder / name).mkdir()
         write = resolved(row.writer)
         quantizations = row.all_quantizations(request.quantizations)
-        entry = write(request.prepared, folder / name, quantizations)
+        with returned_memory():
+            entry = write(request.prepared, folder / name, quantizations)
         artefacts[name] = {"path": name, **entry}
     return artefacts
 

@@ -1,25 +1,16 @@
 """Freed memory stays with the process, where it would go back to the kernel within each step."""
 
-import ctypes
-import functools
-import os
-from collections.abc import Callable
 from typing import Any
 
 import keras
 
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # names of mallopt, as in malloc.h
-_VALUES = {
-    _TRIM_THRESHOLD: 2**31 - 1,
-    _TOP_PAD: 128 << 20,  # more than one of the heaps of 64 MiB that glibc would unmap
-    _MMAP_THRESHOLD: 2**31 - 1,
+from keras_seq2seq.models.malloc import MMAP_THRESHOLD, TOP_PAD, TRIM_THRESHOLD, set_malloc
+
+KEPT = {
+    TRIM_THRESHOLD: 2**31 - 1,
+    TOP_PAD: 128 << 20,  # more than one of the heaps of 64 MiB that glibc would unmap
+    MMAP_THRESHOLD: 2**31 - 1,
 }
-OF_USERS = (
-    "MALLOC_TRIM_THRESHOLD_",
-    "MALLOC_TOP_PAD_",
-    "MALLOC_MMAP_THRESHOLD_",
-    "MALLOC_MMAP_MAX_",
-)
 
 
 class FreedMemory(keras.callbacks.Callback):
@@ -29,7 +20,7 @@ class FreedMemory(keras.callbacks.Callback):
     as soon as it reads from a generator, as `fit` does with a `PyDataset`: then each tensor above
     that is mapped in each step, and the kernel clears its pages. This callback raises the threshold
     whenever reading has begun. Nothing changes on other C libraries, or where the environment sets
-    these values of malloc (`OF_USERS`, `glibc.malloc.` in `GLIBC_TUNABLES`).
+    these values of malloc, see `models.malloc.glibc`.
     """
 
     def __init__(self) -> None:
@@ -49,20 +40,6 @@ class FreedMemory(keras.callbacks.Callback):
         self._keep()
 
     def _keep(self) -> None:
-        if self._due and (set_value := _mallopt()):
-            for name, value in _VALUES.items():
-                set_value(name, value)
+        if self._due:
+            set_malloc(KEPT)
         self._due = False
-
-
-@functools.cache
-def _mallopt() -> Callable[[int, int], int] | None:
-    """Returns glibc's function, or None where there is none or the user has chosen values."""
-    tunables = os.environ.get("GLIBC_TUNABLES", "")
-    if "glibc.malloc." in tunables or any(name in os.environ for name in OF_USERS):
-        return None
-    try:
-        library = ctypes.CDLL(None)
-    except TypeError:  # Windows
-        return None
-    return library.mallopt if hasattr(library, "gnu_get_libc_version") else None

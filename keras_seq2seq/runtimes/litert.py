@@ -22,14 +22,14 @@ REMEDY = "Export the model to LiteRT again."
 # A batch takes about as long as this part of its rows does one by one: 1 / 2.
 SPARSEST = 2
 STEP_FUNCTIONS = ("encode", "decode_step")
-LARGE = 16 << 20  # bytes of a file; the functions of a larger one share the weights of XNNPACK
+LARGE = 16 << 20  # bytes of a file, whose functions are kept from holding its weights each
 
 
 class LiteRTRuntime(Runtime):
     """Runs the signatures of `.tflite` files, one source at a time or in batches.
 
     On Linux the functions of a file above 16 MB share the weights that XNNPACK packs, which else
-    take several times the file.
+    take several times the file. Without XNNPACK, those of such a file are in memory one at a time.
 
     Threads may share it, but wait for each other, because an interpreter does one thing at a time;
     to run in parallel, make one runtime for each thread. No later call changes what a call
@@ -87,7 +87,9 @@ class LiteRTRuntime(Runtime):
             self._searches = _File(path, (*names, *STEP_FUNCTIONS), xnnpack=self.xnnpack, **options)
             self._steps = self._searches
         else:
-            self._searches = _File(path, names, xnnpack=self.xnnpack, **options)
+            self._searches = _File(
+                path, names, xnnpack=self.xnnpack, one_at_a_time=not self.xnnpack, **options
+            )
             self._steps = _File(steps_path, STEP_FUNCTIONS, xnnpack=False, **options)
         self._batches: _File | None = None
         if batch_path is not None:
@@ -218,6 +220,8 @@ class _File:
     Args:
         path, num_threads, signatures, xnnpack: See `LiteRTRuntime`.
         names: The functions that it must have.
+        one_at_a_time: Of a large file, free the memory of a function before another one runs.
+            Without XNNPACK, each holds the weights of a float16 file in float32.
     """
 
     def __init__(
@@ -228,14 +232,18 @@ class _File:
         num_threads: int,
         signatures: Signatures,
         xnnpack: bool,
+        one_at_a_time: bool = False,
     ) -> None:
         self.path = Path(path)
         self._names = names
         self._num_threads = num_threads
         self._signatures = signatures
         self._xnnpack = xnnpack
-        self._lock = threading.Lock()
+        self._one_at_a_time = one_at_a_time
+        self._lock = threading.RLock()
         self._runners: dict[str, Any] = {}
+        self._last = names[0]
+        self._is_large = False
 
     def open(self) -> None:
         """Reads the file; a function gets its memory on first use."""
@@ -243,6 +251,7 @@ class _File:
             if self._runners:
                 return
             runners = self._read()
+            self._is_large = self.path.stat().st_size > LARGE
             for name, runner in runners.items():
                 self._check(name, runner)
             self._runners = self._sharing_weights(runners)
@@ -264,15 +273,18 @@ class _File:
         Raises:
             ValueError: If the file fails.
         """
-        self.open()
-        try:
-            with self._lock:
+        with self._lock:
+            if self._one_at_a_time and self._is_large and function != self._last:
+                self.close()
+            self._last = function
+            self.open()
+            try:
                 return self._runners[function](**inputs)
-        except (ValueError, RuntimeError) as error:
-            raise ValueError(
-                f"`{function}` of {self.path} failed, on ids that the model lacks or because the "
-                f"file is damaged: {error}"
-            ) from error
+            except (ValueError, RuntimeError) as error:
+                raise ValueError(
+                    f"`{function}` of {self.path} failed, on ids that the model lacks or because "
+                    f"the file is damaged: {error}"
+                ) from error
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -296,7 +308,7 @@ class _File:
 
     def _sharing_weights(self, runners: dict[str, Any]) -> dict[str, Any]:
         """Returns the same functions with less memory, where it matters and they can be had."""
-        matters = self._xnnpack and self.path.stat().st_size > LARGE
+        matters = self._xnnpack and self._is_large
         if not (matters and can_share_weights() and all(map(_has_fixed_shapes, runners.values()))):
             return runners
         try:

@@ -21,6 +21,8 @@ from keras_seq2seq.runtimes.runtime import Runtime, TextAnswer
 SERVE = "from keras_seq2seq.verification.separate_process import serve; serve()"
 # Attributes of a runtime that never change.
 FACTS = ("name", "max_batch_size", "beam", "compiles_searches")
+# glibc's malloc gives freed memory back at once, unless the user has chosen values.
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": f"{128 << 10}", "MALLOC_TRIM_THRESHOLD_": f"{128 << 10}"}
 SHOWN = 2000  # characters of what a process that ended wrote to its standard error
 
 
@@ -103,7 +105,7 @@ class _Channel:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env={**MALLOC, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
         self._end = weakref.finalize(self, _end, self._process, self._errors)
         self.send(first)
