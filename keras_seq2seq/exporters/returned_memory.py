@@ -3,9 +3,14 @@
 import contextlib
 from collections.abc import Iterator
 
-from keras_seq2seq.models.malloc import MMAP_THRESHOLD, TRIM_THRESHOLD, glibc, set_malloc
+from keras_seq2seq.models.malloc import (
+    MMAP_THRESHOLD,
+    RETURNED,
+    TRIM_THRESHOLD,
+    glibc,
+    set_malloc,
+)
 
-RETURNED = {MMAP_THRESHOLD: 128 << 10, TRIM_THRESHOLD: 128 << 10}
 # Where malloc, left to itself, ends once it has freed a large block.
 AFTERWARDS = {MMAP_THRESHOLD: 32 << 20, TRIM_THRESHOLD: 64 << 20}
 

@@ -6,6 +6,8 @@ import os
 from typing import Any
 
 TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3  # names of mallopt, as in malloc.h
+# With these, what is freed goes back to the kernel at once, but for blocks between others.
+RETURNED = {MMAP_THRESHOLD: 128 << 10, TRIM_THRESHOLD: 128 << 10}
 OF_USERS = (
     "MALLOC_TRIM_THRESHOLD_",
     "MALLOC_TOP_PAD_",

@@ -16,13 +16,12 @@ from keras_seq2seq.bundles.bundle import Bundle
 from keras_seq2seq.decoding.hypothesis import Arrays, Hypothesis
 from keras_seq2seq.decoding.strategies import GREEDY
 from keras_seq2seq.decoding.strategy import Strategy
+from keras_seq2seq.models.malloc import RETURNED, set_malloc
 from keras_seq2seq.runtimes.runtime import Runtime, TextAnswer
 
 SERVE = "from keras_seq2seq.verification.separate_process import serve; serve()"
 # Attributes of a runtime that never change.
 FACTS = ("name", "max_batch_size", "beam", "compiles_searches")
-# glibc's malloc gives freed memory back at once, unless the user has chosen values.
-MALLOC = {"MALLOC_MMAP_THRESHOLD_": f"{128 << 10}", "MALLOC_TRIM_THRESHOLD_": f"{128 << 10}"}
 SHOWN = 2000  # characters of what a process that ended wrote to its standard error
 
 
@@ -105,7 +104,7 @@ class _Channel:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env={**MALLOC, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
         self._end = weakref.finalize(self, _end, self._process, self._errors)
         self.send(first)
@@ -159,6 +158,7 @@ def serve() -> None:
     """Answers the requests of a `SeparateRuntime` on standard input until it ends."""
     source, target = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is no answer
+    set_malloc(RETURNED)
     engines: dict[str, Runtime] = {}
 
     def opened(bundle: Bundle, name: str, quantization: str) -> dict[str, Any]:
