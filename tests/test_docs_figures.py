@@ -122,12 +122,12 @@ def test_a_file_says_where_its_figures_are_from(path, texts):
 
 def test_what_a_command_prints_becomes_a_file_and_a_page(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(figures, "FOLDER", tmp_path)
-    code = "print('warm\\n2 threads\\n| a |\\n|---|\\n| 1.5 |\\n\\n7.25 MB in all')"
+    code = "print('warm\\n2 threads\\n| a |\\n|---|\\n| 1.5 |\\n\\n7.25 MB of 9.5, all')"
     command = [sys.executable, "-c", code]
     assert figures.record("small", command, "python small.py", "2 threads", "idle") == 0
     assert "warm" in capfd.readouterr().out
     told = json.loads((tmp_path / "small.json").read_text("utf-8"))
-    assert told["blocks"] == [["2 threads"], ["| a |", "|---|", "| 1.5 |"], ["7.25 MB in all"]]
+    assert told["blocks"] == [["2 threads"], ["| a |", "|---|", "| 1.5 |"], ["7.25 MB of 9.5, all"]]
     assert told["command"] == "python small.py" and told["versions"]["keras"]
     assert told["source"] == "measured" and told["machine"].endswith("; idle")
     assert 0 <= told["seconds"] < 60 and told["cpu_seconds"] >= 0
@@ -138,6 +138,7 @@ def test_what_a_command_prints_becomes_a_file_and_a_page(tmp_path, monkeypatch, 
         '7.25<!-- figure: small "{} MB" --> MB\n\n<!-- figures: small 1-2 -->\n    2 threads\n\n'
         "| a |\n|---|\n| 1.5 |\n<!-- end of figures -->"
     )
+    assert figures.in_sentence("small", "MB of {}") == "9.5"
     for text, fault in {
         "<!-- figures: small 4 -->\n<!-- end of figures -->": "has 3 blocks",
         "<!-- figures: other 1 -->\n<!-- end of figures -->": "figures of docs/figures alone",

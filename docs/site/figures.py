@@ -115,7 +115,7 @@ def in_sentence(name: str, words: str) -> str:
     told = load(name)
     printed = "\n".join(line for lines in told["blocks"] for line in lines)
     printed += f"\n{told.get('seconds')} seconds"
-    found = re.findall(rf"{re.escape(before)}(\d[\d.,:]*){re.escape(after)}", printed)
+    found = re.findall(rf"{re.escape(before)}(\d(?:[\d.,:]*\d)?){re.escape(after)}", printed)
     if len(set(found)) != 1:
         raise ValueError(
             f"docs/figures/{name}.json must have one figure in {words!r}. Received: {found}."
