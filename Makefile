@@ -101,9 +101,9 @@ clean:
 	rm -rf .venv .venv-latest .venv-mobile build dist runs *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# What is installed is marked by a file: editing setup.cfg installs again. Python compiles what is imported; for pip to compile all
-# that is installed would take a fifth of its CPU time more.
+# What is installed is marked by a file: editing setup.cfg installs again. pip compiles it all: where PYTHONDONTWRITEBYTECODE is set,
+# as in many containers, every process would else compile TensorFlow anew, for 12 s.
 .venv/all .venv/dev .venv/bench .venv/docs: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[$(@F)]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(@F)]'
 	touch $@
