@@ -20,9 +20,9 @@ quickstart-real: .venv/all
 test: .venv/dev
 	$(PYTEST) -m 'not long' tests keras_seq2seq
 
-# What `test` leaves out: the same promises for more models, in more processes; make test-long WITHOUT='FILE FILE' is shorter.
+# What `test` leaves out: the same promises for more models, in more processes.
 test-long: .venv/dev
-	$(PYTEST) $(addprefix --ignore tests/,$(WITHOUT)) -m long tests
+	$(PYTEST) -rs -m long tests
 
 # Without what exports, trains or starts processes: about a minute.
 test-quick: .venv/dev

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -178,6 +179,15 @@ def run_python(code, *arguments, check=True, **environment):
 def last_json(process):
     """Returns the JSON of the last line that a process printed."""
     return json.loads(process.stdout.strip().splitlines()[-1])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Leaves out, and names, long tests that have not begun at `TESTS_UNTIL`, seconds of Unix."""
+    if item.get_closest_marker("long") and time.time() > float(
+        os.environ.get("TESTS_UNTIL", "inf")
+    ):
+        pytest.skip("no time was left")
 
 
 def pytest_collection_modifyitems(items):

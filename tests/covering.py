@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-FIRST = 20
+FIRST = 8
 # So many that every triple which may be is among them.
 SAMPLE = 4000
 

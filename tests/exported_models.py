@@ -92,7 +92,7 @@ CONFIGS = {
     "transformer": {**TRANSFORMER, **TWO_LAYERS},
     **OF_TRANSFORMERS,
 }
-GRID = grid(CONFIGS, ("gru_general", "transformer", "student"))
+GRID = grid(CONFIGS, ("gru_general", "transformer"))
 WRITERS = {"litert": write_litert, "onnx": write_onnx, "saved_model": write_saved_model}
 # Those that are written in dynamic int8 too.
 QUANTISED = ("gru_general", "gru_scaled_shared", "transformer", "transformer_to_ssru")

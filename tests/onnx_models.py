@@ -39,7 +39,7 @@ CONFIGS = {
     "transformer": {**TRANSFORMER, **LAYERS},
     **OF_TRANSFORMERS,
 }
-QUICK = ("gru_general", "transformer", "student")
+QUICK = ("gru_general", "transformer")
 GRID = grid(CONFIGS, QUICK)
 
 

@@ -89,7 +89,10 @@ def test_a_file_without_a_beam_says_so():
         runtime.search(SOURCES[0], BEAM)
 
 
-@pytest.mark.parametrize("sizes", [(1, 1, 0.6), (2, 1, 0.0), (6, 5, 1.5)])
+SIZES = [[1, 1, 0.6], [2, 1, 0.0], [6, 5, 1.5]]
+
+
+@pytest.mark.parametrize("sizes", grid(SIZES, SIZES[-1:]))
 def test_a_saved_model_takes_other_sizes_with_each_call(sizes):
     names = ("beam_size", "num_hypotheses", "alpha")
     strategy = dataclasses.replace(BEAM, **dict(zip(names, sizes, strict=True)))

@@ -211,6 +211,7 @@ def test_unknown_artefact_is_refused(folder, runtime, quantization):
         keras_seq2seq.load(folder, runtime, quantization=quantization)
 
 
+@pytest.mark.long
 def test_formats_that_were_not_asked_for_are_absent(model, tmp_path):
     keras_seq2seq.export(model, tmp_path / "b", **QUICK)
     bundle = Bundle.open(tmp_path / "b")

@@ -1,5 +1,6 @@
 """What TensorFlow writes when it starts, and what of it comes through."""
 
+import pytest
 from conftest import run_python
 
 from keras_seq2seq.cli.tensorflow_start import GREETINGS, LEVEL
@@ -63,5 +64,6 @@ assert tensorflow.__spec__.loader is tensorflow.__loader__
 """
 
 
+@pytest.mark.long
 def test_the_real_tensorflow_starts_without_a_word():
     assert run_python(QUIET, **{LEVEL: ""}).stderr == "through\n"

@@ -39,7 +39,7 @@ def test_the_full_width_finds_the_exhaustive_optimum(
     np.testing.assert_allclose([h.ranking for h in found], [r for r, _ in expected], rtol=1e-5)
 
 
-@pytest.mark.parametrize("case", grid(range(50), range(15)))
+@pytest.mark.parametrize("case", grid(range(50), range(5)))
 def test_graph_and_host_agree_on_a_thousand_sources(case):
     chance = np.random.default_rng(case)
     width = int(chance.integers(1, 6))
@@ -84,7 +84,7 @@ def test_the_n_best_are_sorted_different_and_scored_right():
             assert h.score == pytest.approx(tree.score(ids, row), abs=1e-4)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", grid(range(3), [0]))
 def test_what_else_is_in_the_batch_changes_nothing(seed):
     tree = Tree(seed, 6, rows=4)
     together = both(tree, BeamSearch(3, 2), 6)

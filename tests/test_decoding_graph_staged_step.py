@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from exported_models import CONFIGS, VOCABULARY_SIZE, source_batch, tiny_model
+from grid import grid
 
 from keras_seq2seq.decoding.graph.search_model import for_source_length, search_models, short_step
 from keras_seq2seq.decoding.graph.staged_step import StagedStep
@@ -19,10 +20,10 @@ def searching(name):
     return search_models(model.encoder, model.decoder_step, dynamic=False)
 
 
-@pytest.mark.parametrize(
-    ("name", "strategy", "lengths"),
-    [("transformer", BEAM, (5,)), ("transformer_post_shared", GREEDY, (2, 3, 9))],
-)
+STAGES = [("transformer", BEAM, (5,)), ("transformer_post_shared", GREEDY, (2, 3, 9))]
+
+
+@pytest.mark.parametrize(("name", "strategy", "lengths"), grid(STAGES, STAGES[:1]))
 def test_stages_change_no_translation(name, strategy, lengths):
     encoder, step = searching(name)
     short_steps = {length: short_step(encoder, step, length) for length in lengths}
@@ -38,9 +39,7 @@ def test_stages_change_no_translation(name, strategy, lengths):
         np.testing.assert_allclose(found[part], tensor, rtol=1e-5, atol=1e-5, err_msg=part)
 
 
-@pytest.mark.parametrize(
-    ("name", "strategy"), [("transformer", BEAM), ("transformer_post_shared", GREEDY)]
-)
+@pytest.mark.parametrize(("name", "strategy"), grid([s[:2] for s in STAGES], [STAGES[1][:2]]))
 def test_sources_grow_with_the_caches(name, strategy):
     encoder, step = searching(name)
     last = for_source_length(step, 12)

@@ -148,7 +148,7 @@ def test_what_is_no_shortlist(always, candidates, message):
         Shortlist(*arrays, 9)
 
 
-@pytest.mark.parametrize("strategy", grid(STRATEGIES, STRATEGIES[1::2]), ids=str)
+@pytest.mark.parametrize("strategy", grid(STRATEGIES, STRATEGIES[1:2]), ids=str)
 def test_graph_and_host_choose_alike(model, strategy):
     texts = [source for source, _ in word_pairs(30, seed=4)] + TEXTS
     options = {"strategy": strategy, "shortlist": shortlist(STRATEGIES.index(strategy))}

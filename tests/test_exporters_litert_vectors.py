@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from exported_models import SHARED, TRANSFORMER, litert_runtime, tiny_model
+from grid import grid
 
 import keras_seq2seq
 from keras_seq2seq.decoding.graph import exact_lookup
@@ -39,7 +40,10 @@ def with_bias(**config):
     return model
 
 
-@pytest.mark.parametrize("config", [{**SHARED, "output_bias": True}, {}])
+BIASED = {**SHARED, "output_bias": True}
+
+
+@pytest.mark.parametrize("config", grid([BIASED, {}], [BIASED]))
 def test_a_bias_behind_a_shortlist_is_read_as_it_is(config, tmp_path, monkeypatch):
     model = with_bias(**config)
     monkeypatch.setattr(writer, "OutsideWeights", only_once(writer.OutsideWeights))
@@ -56,6 +60,7 @@ def test_a_bias_behind_a_shortlist_is_read_as_it_is(config, tmp_path, monkeypatc
         assert found.score == pytest.approx(expected.score, abs=tolerance)
 
 
+@pytest.mark.long
 def test_length_penalties_of_long_translations_are_read_as_they_are(tmp_path):
     beam = BeamSearch(2, length_penalty="average")
     model = tiny_model(max_length=1100)

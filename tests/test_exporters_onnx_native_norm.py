@@ -34,6 +34,7 @@ def test_states_and_steps_are_what_keras_computes():
         assert kinds(exported("transformer").folder / f"{file}.onnx")["LayerNormalization"] == 0
 
 
+@pytest.mark.long
 def test_an_older_opset_has_no_such_node_and_the_same_translation(tmp_path):
     model = noisy_model(encoder="transformer", num_heads=2, feedforward_dim=12)
     found = []

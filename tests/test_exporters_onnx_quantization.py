@@ -5,6 +5,7 @@ import onnx
 import onnxruntime
 import pytest
 from conftest import random_ids
+from grid import grid
 from nasty_weights import nasty
 from onnx import TensorProto, helper, numpy_helper
 from onnx_models import SHARED, noisy_model, runtime
@@ -34,7 +35,7 @@ MODELS = {
 }
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@pytest.fixture(scope="module", params=grid(MODELS, ["transformer"]))
 def written(request, tmp_path_factory):
     """The folder of a model of which weights are most of each file, and its description."""
     folder = tmp_path_factory.mktemp(request.param)

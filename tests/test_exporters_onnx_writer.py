@@ -149,6 +149,7 @@ def test_writing_leaves_the_model_as_it_was(tmp_path):
     assert model.encoder.get_layer("encoder_rnn_0").__class__ is keras.layers.Bidirectional
 
 
+@pytest.mark.long
 def test_same_model_gives_same_bytes(tmp_path):
     bundle = exported("lstm_dot_layers")
     bundle.model.save(tmp_path / "model.keras")

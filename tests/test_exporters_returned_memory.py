@@ -57,6 +57,7 @@ def test_large_blocks_go_back_at_once():
         assert returned(128, MEGABYTE) > 0.9
 
 
+@pytest.mark.long
 def test_small_blocks_go_back_at_the_end():
     with returned_memory():
         assert returned(4096, MEGABYTE // 32) < 0.5

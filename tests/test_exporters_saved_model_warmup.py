@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from exported_models import exported, exported_with_text
+from grid import grid
 
 prediction_log_pb2 = pytest.importorskip(
     "tensorflow_serving.apis.prediction_log_pb2", reason="needs tensorflow-serving-api"
@@ -66,9 +67,9 @@ def test_n_best_requests_have_their_scalars(with_text):
         assert sizes["alpha"] == np.float32(0.6) and sizes["alpha"].shape == ()
 
 
-@pytest.mark.parametrize("build", [exported_with_text, lambda: exported("gru_general")])
-def test_every_request_runs(build):
-    version = version_of(build())
+@pytest.mark.parametrize("with_text", grid([True, False], [True]))
+def test_every_request_runs(with_text):
+    version = version_of(exported_with_text() if with_text else exported("gru_general"))
     signatures = tf.saved_model.load(str(version)).signatures
     found = [*requests(version), *requests(version, "n_best_warmup_requests")]
     assert found

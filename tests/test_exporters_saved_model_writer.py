@@ -74,6 +74,7 @@ def test_tokenizers_of_other_sizes_are_refused(tmp_path):
             write_saved_model(PreparedExport(model, 2, tokenizers), tmp_path)
 
 
+@pytest.mark.long
 def test_nothing_is_printed(tmp_path, capfd):
     write_saved_model(PreparedExport(tiny_model(), 2), tmp_path)
     assert capfd.readouterr() == ("", "")

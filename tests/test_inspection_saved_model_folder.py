@@ -126,6 +126,7 @@ print(json.dumps(sorted(registered() - before)))
 """
 
 
+@pytest.mark.long
 def test_operators_of_tensorflow_text_are_those_that_it_registers():
     pytest.importorskip("tensorflow_text")
     found = set(last_json(run_python(REGISTERED)))

@@ -215,6 +215,7 @@ def test_parts_of_ones_own_travel_in_the_file(name, tokenizers, tmp_path):
     assert fit(loaded, 1)["loss"] == pytest.approx(fit(model, 1)["loss"], rel=1e-5)
 
 
+@pytest.mark.long
 def test_parts_of_ones_own_travel_to_a_fresh_process(tokenizers, tmp_path):
     model = CUSTOM["wide encoder"]()
     model.tokenizers = tokenizers

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import needs_jax, random_ids, run_python, tiny_config, tiny_model
+from grid import grid
 from onnx_models import sources, written
 from test_exporters_onnx_writer import count, graph
 
@@ -102,7 +103,7 @@ def check_twins(case):
         np.testing.assert_allclose(one, other, **TOLERANCE)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", grid(CASES, CASES[::3]), ids=str)
 def test_outputs_and_all_gradients_are_those_of_keras(case):
     check_twins(case)
     _, own = twins(go_backwards=case["go_backwards"])
@@ -273,6 +274,7 @@ def test_a_file_with_the_layer_of_keras_loads(bidirectional, tmp_path, monkeypat
         np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
+@pytest.mark.long
 def test_a_file_with_the_layer_of_keras_is_exported(tmp_path, monkeypatch):
     older, model = older_file(tmp_path / "model.keras", monkeypatch)
     bundle = written(model)

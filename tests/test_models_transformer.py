@@ -9,7 +9,6 @@ import pytest
 from closeness import assert_close
 from conftest import random_ids, tiny_config, tiny_model
 from covering import FIRST, combinations
-from grid import grid
 from test_models_recurrent import step_through, whole
 
 from keras_seq2seq import Seq2Seq, Translator
@@ -252,9 +251,8 @@ def test_embeddings_may_all_be_one():
     assert len(tables) == 1
 
 
-@pytest.mark.parametrize(
-    "name", grid(["transformer", "student", "gru decoder", "lstm encoder"], ["student"])
-)
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["transformer", "student", "gru decoder", "lstm encoder"])
 def test_a_model_learns_and_survives_a_file(tmp_path, tokenizers, name):
     from conftest import word_pairs
 

@@ -5,6 +5,7 @@ import pathlib
 
 import pytest
 from conftest import run_python, tiny_model
+from grid import grid
 
 import keras_seq2seq
 
@@ -25,6 +26,7 @@ def test_type_checkers_see_every_public_name_at_its_home():
     assert seen == keras_seq2seq._HOME
 
 
+@pytest.mark.long
 def test_every_module_with_saved_classes_is_imported_with_keras():
     package = pathlib.Path(keras_seq2seq.__file__).parent
     paths = [p for p in package.rglob("*.py") if "@keras.saving.register" in p.read_text("utf-8")]
@@ -38,11 +40,14 @@ def test_every_module_with_saved_classes_is_imported_with_keras():
 
 @pytest.mark.parametrize(
     ("first", "light"),
-    [
-        ("import keras_seq2seq", True),
-        ("import keras, keras_seq2seq", False),
-        ("from keras_seq2seq import MaskedCrossentropy", False),
-    ],
+    grid(
+        [
+            ("import keras_seq2seq", True),
+            ("import keras, keras_seq2seq", False),
+            ("from keras_seq2seq import MaskedCrossentropy", False),
+        ],
+        [("import keras_seq2seq", True)],
+    ),
 )
 def test_keras_loads_what_it_saved_in_a_new_process(tmp_path, first, light):
     import keras

@@ -133,6 +133,7 @@ def test_size_counts_all_pairs(size: int) -> None:
     assert len(generate(2, size).pairs) == size
 
 
+@pytest.mark.long
 def test_largest_book() -> None:
     assert len(generate(0, MAXIMUM_SIZE).pairs) == MAXIMUM_SIZE
 

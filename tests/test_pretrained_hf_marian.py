@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from closeness import assert_close
 from conftest import ROOT
+from grid import grid
 from written_once import written_once
 
 from keras_seq2seq import BeamSearch, Greedy, Translator, import_pretrained
@@ -112,7 +113,7 @@ def test_ids_become_the_same_texts(layout):
     assert found == expected(layout)["decoded"]
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", grid(LAYOUTS, ["tied", "separate"]))
 def test_searches_find_the_same_words(layout):
     found = imported(layout)
     assert found.strategy == BeamSearch(4, length_penalty="average", alpha=1.0, patience=None)

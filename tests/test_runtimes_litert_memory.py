@@ -53,6 +53,7 @@ def peak_of(folder, quantization, **options):
     return peak / path.stat().st_size, said
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not can_share_weights(), reason="needs files without a name")
 def test_xnnpack_packs_weights_once(large):
     shared, said = peak_of(large, "float32")

@@ -57,6 +57,7 @@ def test_tensorflow_tells_what_to_do_and_the_others_answer(
         assert "forked from process" in text and "gunicorn without --preload" in text
 
 
+@pytest.mark.long
 @needs_jax
 def test_jax_tells_what_to_do(bundle_of_all_formats):
     found = answers(bundle_of_all_formats, "model", KERAS_BACKEND="jax")

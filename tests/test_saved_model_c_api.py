@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from exported_models import MAX_LENGTH, exported_with_text
+from grid import grid
 
 from keras_seq2seq import BeamSearch, Translator
 from keras_seq2seq.runtimes.saved_model import SavedModelRuntime
@@ -83,9 +84,12 @@ def n_best(strategy):
     return Translator.from_model(built.model, strategy=strategy, max_length=MAX_LENGTH)
 
 
+SIZES = [(-7, BeamSearch()), (-6, BeamSearch(3, 2)), (-5, BeamSearch(1, alpha=0.0))]
+
+
 @pytest.mark.parametrize(
     ("place", "strategy"),
-    [(-7, BeamSearch()), (-6, BeamSearch(3, 2)), (-5, BeamSearch(1, alpha=0.0))],
+    grid(SIZES, SIZES[1:2]),
 )
 def test_sizes_of_the_beam_have_defaults_and_may_be_given(answers, place, strategy):
     outputs = answers[place]["outputs"]

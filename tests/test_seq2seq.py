@@ -272,6 +272,7 @@ def test_only_a_keras_file_keeps_all(tmp_path, name):
         keras.saving.save_model(model, tmp_path / "model.h5")
 
 
+@pytest.mark.long
 def test_a_file_without_the_optimizer_leaves_the_model_as_it_was(tmp_path):
     model = tiny_model(tiny_config(share_embeddings=True, dropout=0.0))
     model.compile(keras.optimizers.Adam(0.01))

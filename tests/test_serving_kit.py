@@ -218,6 +218,7 @@ def loaded(path):
 SOAK = ROOT / "benchmarks" / "serving.py"
 
 
+@pytest.mark.long
 def test_soak_passes(bundle):
     # Two seconds show no leak: the bound is one that a runaway would pass.
     options = ["--seconds", "2", "--warm-up", "40", "--max-growth", "300"]

@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 from conftest import TEXTS, word_pairs
+from grid import grid
 from test_translator import Copier
 
 from keras_seq2seq import BeamSearch, Greedy, Sampling, Tokenizer, TokenizerPair, Translator
 from keras_seq2seq.text.vocabulary import EOS_ID
 
+STRATEGIES = [Greedy(), Greedy(min_length=2), Sampling(seed=5)]
 
-@pytest.mark.parametrize("strategy", [Greedy(), Greedy(min_length=2), Sampling(seed=5)])
+
+@pytest.mark.parametrize("strategy", grid(STRATEGIES, STRATEGIES[-1:]))
 def test_a_stream_joined_is_the_translation(translating_model, strategy):
     translator = Translator.from_model(translating_model, strategy=strategy)
     for text in TEXTS:

@@ -88,6 +88,7 @@ def run(tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_a_run_gives_the_average_that_its_recipe_names(run):
     assert names(run / "epochs") == ["0002.weights.h5", "0003.weights.h5"]
     model = load_model(run / "model.keras", compile=False)

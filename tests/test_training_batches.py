@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import last_json, run_python, tiny_config, tiny_model, word_pairs
+from grid import grid
 
 from keras_seq2seq import PairBatches
 from keras_seq2seq.text.vocabulary import BOS_ID, EOS_ID
@@ -73,7 +74,7 @@ def test_the_same_bytes_in_another_object(subword_tokenizers, alpha):
     assert digest(first) == digest(second)
 
 
-@pytest.mark.parametrize("alpha", [0.0, 0.3])
+@pytest.mark.parametrize("alpha", grid([0.0, 0.3], [0.3]))
 def test_the_same_bytes_in_another_process(subword_tokenizers, alpha):
     expected = digest(shared(subword_tokenizers, alpha))
     assert last_json(run_python(DIGEST, alpha, PYTHONHASHSEED="123")) == expected
@@ -155,7 +156,7 @@ def test_the_first_two_batches_differ_where_any_two_do(make, name, seed):
             assert (axis[0] != axis[1]) == (len(set(axis)) > 1)
 
 
-@pytest.mark.parametrize("name", ["source varies", "crosswise", "one shape"])
+@pytest.mark.parametrize("name", grid(["source varies", "crosswise", "one shape"], ["crosswise"]))
 def test_every_set_of_shapes_can_be_fitted(make, name):
     model = tiny_model()
     model.compile()
@@ -199,6 +200,7 @@ def test_fit_takes_each_batch_of_each_epoch_once(make, monkeypatch):
     assert batches.epoch == 3
 
 
+@pytest.mark.long
 def test_fit_sees_every_real_token(make):
     batches, seen = make(), []
 

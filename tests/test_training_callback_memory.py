@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import word_pairs
+from grid import grid
 from light_model import light_model
 from resumed_training import digest
 
@@ -125,7 +126,7 @@ def digest_of(model, path):
     return digest(model.weights)
 
 
-@pytest.mark.parametrize("kills", [[7], [18, 3]], ids=str)
+@pytest.mark.parametrize("kills", grid([[7], [18, 3]], [[18, 3]]), ids=str)
 def test_callbacks_of_keras_end_as_without_a_kill(tokenizers, tmp_path, kills):
     def make(folder):
         return [made(folder) for made in MADE.values()]
@@ -136,6 +137,7 @@ def test_callbacks_of_keras_end_as_without_a_kill(tokenizers, tmp_path, kills):
     assert whole[1] < 0.01 * 0.8**5  # both have lowered the learning rate
 
 
+@pytest.mark.long
 def test_moving_averages_of_keras_resume(tokenizers, tmp_path):
     def make(folder):
         return [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)]
@@ -248,6 +250,7 @@ def test_a_remembered_value_must_be_plain(tokenizers):
         remember([Odd()])
 
 
+@pytest.mark.long
 def test_a_callback_cannot_set_the_rate_of_a_schedule(tokenizers, tmp_path):
     from keras_seq2seq.training.schedules import InverseSquareRoot
 

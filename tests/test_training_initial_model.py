@@ -1,7 +1,6 @@
 import keras
 import numpy as np
 import pytest
-from grid import grid
 from word_corpus import write_corpus
 
 from keras_seq2seq import Recipe, load_model
@@ -23,6 +22,7 @@ def run(recipe_path, tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_a_run_begins_with_the_weights_and_tokenizers_of_another(recipe_path, run):
     given = load_model(run / "model.keras", compile=False)
     recipe = Recipe.load(recipe_path, ["model.dropout=0.5", "model.max_length=20"])
@@ -33,6 +33,7 @@ def test_a_run_begins_with_the_weights_and_tokenizers_of_another(recipe_path, ru
         np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (a, b)))
 
 
+@pytest.mark.long
 def test_fine_tuning_by_the_command_line_is_better_at_once(recipe_path, run, tmp_path, capsys):
     folder = tmp_path / "tuned"
     settings = ["--set", "training.epochs=1", "--set", "training.learning_rate=1e-9"]
@@ -75,7 +76,8 @@ def test_a_dtype_policy_is_put_back():
 PRECISIONS = [("recurrent", "mixed_bfloat16"), ("transformer", "mixed_float16")]
 
 
-@pytest.mark.parametrize(("parts", "precision"), grid(PRECISIONS, PRECISIONS[:1]))
+@pytest.mark.long
+@pytest.mark.parametrize(("parts", "precision"), PRECISIONS)
 def test_a_run_of_mixed_precision_gives_a_model_of_float32(recipe_path, tmp_path, parts, precision):
     settings = [f"training.precision={precision}", "training.epochs=1"]
     settings += [f"model.encoder={parts}", f"model.decoder={parts}"]

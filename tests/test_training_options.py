@@ -2,12 +2,13 @@
 
 import pytest
 from conftest import word_pairs
-from grid import grid
 from word_corpus import write_corpus
 
 from keras_seq2seq import BeamSearch, Recipe, load_model
 from keras_seq2seq.training.history import read_history
 from keras_seq2seq.training.train import train
+
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("name", grid(SETTINGS, ["accumulation"]))
+@pytest.mark.parametrize("name", SETTINGS)
 def test_options_that_change_the_training(recipe_path, tmp_path, name):
     settings = ["training.epochs=2", "model.dropout=0.2", *SETTINGS[name]]
     report = train(Recipe.load(recipe_path, settings), tmp_path / "run")

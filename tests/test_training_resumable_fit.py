@@ -83,6 +83,7 @@ def test_killed_trainings_end_as_if_they_had_not_been(kind, tmp_path):
     assert {**found, "epochs": 0} == {**expected, "epochs": 0}
 
 
+@pytest.mark.long
 def test_a_training_that_was_stopped_goes_on(tmp_path, monkeypatch):
     averaged = {"use_ema": True, "ema_momentum": 0.9}
     options = {"gradient_accumulation_steps": 3, "weight_decay": 0.01, **averaged}
@@ -191,6 +192,7 @@ def test_numbers_that_are_not_positive(tokenizers, tmp_path, options):
         resumable_fit(tiny_model(), batches, **values)
 
 
+@pytest.mark.long
 def test_callbacks_of_one_class_do_not_share_their_memory(tokenizers, tmp_path):
     def two():
         names = ("loss", "perplexity")

@@ -83,6 +83,7 @@ def test_a_loss_that_is_not_a_number_is_written(tmp_path):
     assert math.isnan(value)
 
 
+@pytest.mark.long
 @needs_jax
 def test_no_tensorflow_is_needed(tmp_path):
     code = """

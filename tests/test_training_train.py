@@ -11,7 +11,6 @@ import time
 import keras
 import pytest
 from conftest import ROOT, word_pairs
-from grid import grid
 from word_corpus import write_corpus
 
 from keras_seq2seq import Recipe, Seq2Seq, TokenizerPair, load_model
@@ -220,7 +219,8 @@ def interrupt(monkeypatch, epoch):
     monkeypatch.setattr(run_module, "Throughput", Interrupting)
 
 
-@pytest.mark.parametrize("epoch", grid([0, 1], [1]))
+@pytest.mark.long
+@pytest.mark.parametrize("epoch", [0, 1])
 def test_ctrl_c_leaves_a_model_and_a_report(recipe_path, tmp_path, monkeypatch, epoch):
     interrupt(monkeypatch, epoch)
     report = train(Recipe.load(recipe_path), tmp_path / "run")
@@ -319,6 +319,7 @@ def same_runs(folders, reports):
         assert (keras.ops.convert_to_numpy(a) == keras.ops.convert_to_numpy(b)).all()
 
 
+@pytest.mark.long
 def test_a_run_goes_on_with_prepared_pairs(finished, recipe_path, copied, tmp_path):
     settings = ["training.warmup_steps=2", f"data.prepared={tmp_path / 'prepared'}"]
     prepare(Recipe.load(recipe_path, settings))
@@ -328,6 +329,7 @@ def test_a_run_goes_on_with_prepared_pairs(finished, recipe_path, copied, tmp_pa
     assert TokenizerPair.load(copied) == TokenizerPair.load(finished[0])
 
 
+@pytest.mark.long
 def test_pairs_longer_than_the_model_takes(recipe_path, tmp_path, capsys):
     settings = ["model.max_length=5", "training.epochs=1"]
     told = r"\d+ of 200 training pairs have a side of more than model.max_length=5 tokens, up to 7"
@@ -341,6 +343,7 @@ def test_pairs_longer_than_the_model_takes(recipe_path, tmp_path, capsys):
     assert report["dropped_pairs"] > 0
 
 
+@pytest.mark.long
 def test_a_loss_that_is_not_a_number_keeps_the_model(recipe_path, tmp_path, monkeypatch, capsys):
     class Poisoning(run_module.Throughput):
         def on_epoch_begin(self, epoch, logs=None):

@@ -133,6 +133,7 @@ def test_broken_scales_are_refused_and_not_left(
         keras_seq2seq.load(folder, "onnx", quantization="dynamic_int8")
 
 
+@pytest.mark.long
 def test_without_pairs_agreement_is_measured(translating_model, tmp_path):
     keras_seq2seq.export(
         translating_model, tmp_path / "b", formats=["onnx"], sentences=["the dog"], verbose=False

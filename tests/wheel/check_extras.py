@@ -1,6 +1,7 @@
 """Installs the built wheel with one extra at a time in a clean environment, and uses it there."""
 
 import argparse
+import concurrent.futures
 import os
 import pathlib
 import shutil
@@ -39,17 +40,14 @@ def main() -> int:
         release = room / "release"
         with tarfile.open(RELEASE) as archive:
             archive.extractall(release, filter="data")
-        failed = 0
-        for extra in given.extras:
-            # The light extras in every Python, the heavy ones in the first.
-            pythons = here() if EXTRAS[extra] else here()[:1]
-            for python in pythons:
-                started = time.monotonic()
-                passed = check(extra, python, wheel, release, room)
-                took = time.monotonic() - started
-                print(f"{extra}, {python.name}: {'ok' if passed else 'FAILED'}, {took:.0f} s")
-                failed += not passed
-    return 1 if failed else 0
+        # The light extras in every Python, the heavy ones, which take longest, in the first.
+        heavy_first = sorted(given.extras, key=lambda extra: EXTRAS[extra] is not None)
+        cases = [
+            (e, python) for e in heavy_first for python in (here() if EXTRAS[e] else here()[:1])
+        ]
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            passed = list(pool.map(lambda case: check(*case, wheel, release, room), cases))
+    return 0 if all(passed) else 1
 
 
 def build_wheel(room: pathlib.Path) -> pathlib.Path:
@@ -88,6 +86,7 @@ def check(
 ) -> bool:
     """Installs one extra alone and uses it, outside the checkout; tells whether all went well."""
     environment = room / f"{extra}-{python.name}"
+    started, passed = time.monotonic(), False
     try:
         run(python, "-m", "venv", environment)
         installed = environment / "bin" / "python"
@@ -98,11 +97,14 @@ def check(
             if size > limit:
                 return False
         run(installed, HERE / "use_extra.py", extra, release, cwd=room)
-        return True
+        passed = True
     except subprocess.CalledProcessError:
-        return False
+        pass
     finally:
+        took = time.monotonic() - started
+        print(f"{extra}, {python.name}: {'ok' if passed else 'FAILED'}, {took:.0f} s", flush=True)
         shutil.rmtree(environment, ignore_errors=True)
+    return passed
 
 
 def size_of_packages(environment: pathlib.Path) -> float:
