@@ -69,6 +69,7 @@ def test_length_penalties_of_long_translations_are_read_as_they_are(tmp_path):
     assert not vectors_of_8_bits(tmp_path, "dynamic_int8")
 
 
+@pytest.mark.long
 def test_a_file_of_before_is_named(tmp_path, monkeypatch):
     def notes():
         found = keras_seq2seq.inspect(tmp_path / "model_dynamic_int8.tflite").callers

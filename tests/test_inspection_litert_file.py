@@ -290,6 +290,7 @@ def test_foreign_operators_are_for_nobody(tmp_path):
     assert all(" is no builtin operator" in reason for *_, reason in found.values())
 
 
+@pytest.mark.long
 def test_files_that_export_writes_are_for_every_api_but_the_steps():
     folder = exported("gru_general").folder / "litert"
     for quantization in ("float32", "dynamic_int8"):

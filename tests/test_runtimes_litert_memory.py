@@ -10,7 +10,10 @@ from keras_seq2seq.exporters.prepared import PreparedExport
 from keras_seq2seq.runtimes import litert
 from keras_seq2seq.runtimes.compiled_functions import can_share_weights
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+    pytest.mark.long,
+]
 
 # Translates by the searches of two source lengths in turn.
 PEAK = """
@@ -53,7 +56,6 @@ def peak_of(folder, quantization, **options):
     return peak / path.stat().st_size, said
 
 
-@pytest.mark.long
 @pytest.mark.skipif(not can_share_weights(), reason="needs files without a name")
 def test_xnnpack_packs_weights_once(large):
     shared, said = peak_of(large, "float32")

@@ -45,6 +45,7 @@ def answers(folder, *runtimes, **environment):
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
+@pytest.mark.long
 def test_tensorflow_tells_what_to_do_and_the_others_answer(
     bundle_of_all_formats, translating_model
 ):

@@ -98,6 +98,7 @@ def test_a_run_gives_the_average_that_its_recipe_names(run):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("option", ["--last", "--best"])
 def test_the_command_averages_epochs_of_a_run(run, tmp_path, capsys, option):
     path = tmp_path / "average.keras"
@@ -116,6 +117,7 @@ def test_the_command_averages_epochs_of_a_run(run, tmp_path, capsys, option):
     assert "Pass --force to write over it" in capsys.readouterr().err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [(["--last", "3"], "Received: 3 of 2"), (["--best", "0"], "Received: 0 of 2")],
