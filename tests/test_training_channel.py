@@ -1,6 +1,7 @@
 """Processes that talk over sockets, here as threads of one process; no backend computes."""
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from several_processes import free_port
 from keras_seq2seq.training import processes as module
 from keras_seq2seq.training.agreed_stop import AgreedStop
 from keras_seq2seq.training.channel import ProcessError, gathered_links, link_to_first
+from keras_seq2seq.training.folder_lock import locked
 from keras_seq2seq.training.interruption import Interruption
 from keras_seq2seq.training.processes import Processes
 
@@ -94,6 +96,27 @@ def test_what_differs_is_named_everywhere():
     assert each([Processes()], work) == [None]
 
 
+@pytest.mark.parametrize("slow", [0, 1])
+def test_all_end_by_what_differs_and_none_by_another(monkeypatch, slow):
+    ends = []
+    monkeypatch.setattr(module.os, "_exit", ends.append)
+    processes = meet(2)
+    gathered = processes[slow]._gathered
+
+    def late(*given):
+        found = gathered(*given)
+        time.sleep(0.5)  # meanwhile the other one has failed and says so
+        return found
+
+    def work(one):
+        with one.at_work():
+            one.agree("recipe", {"seed": one.index})
+
+    monkeypatch.setattr(processes[slow], "_gathered", late)
+    assert [type(error) for error in each(processes, work)] == [ValueError] * 2
+    assert not ends
+
+
 def test_processes_at_different_places_are_told():
     first, other = meet(2)
     other._links[0].send({"gather": "a model", "value": None})
@@ -128,8 +151,9 @@ def test_a_signal_stops_all_after_the_same_step(signalled, step):
     assert found[0] is not None and set(found) == {found[0]} and found[0] > step
 
 
-def test_a_lost_process_ends_the_others(monkeypatch, capsys):
+def test_a_lost_process_ends_the_others(monkeypatch, capsys, tmp_path):
     ends = []
+    lock = tmp_path / "run" / ".lock"
     done = threading.Event()
 
     def end(status):
@@ -139,11 +163,14 @@ def test_a_lost_process_ends_the_others(monkeypatch, capsys):
     monkeypatch.setattr(module.os, "_exit", end)
 
     def work(one):
-        with one.at_work():
+        with one.at_work(), locked(lock, "it") if one.writes else contextlib.nullcontext():
             if one.index == 1:
                 one.watching = False
+                while not lock.exists():
+                    time.sleep(0.01)
                 one._links[0].close()
             assert done.wait(10)
+            assert not lock.parent.exists()
             one.watching = False
             raise InterruptedError
 

@@ -88,6 +88,16 @@ def test_folders_made_for_a_lock_stay_only_if_they_hold_something(tmp_path):
     assert [path.name for path in (tmp_path / "runs" / "a").iterdir()] == ["file"]
 
 
+def test_a_process_that_ends_in_the_block_can_free_its_locks(tmp_path):
+    path = tmp_path / "a" / "run" / ".lock"
+    with locked(path, "it"):
+        folder_lock.free_all()
+        assert not path.parent.parent.exists()
+        with locked(path, "it"):
+            pass
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_many_threads_hold_it_one_after_the_other(tmp_path):
     inside, most, turns = [0], [0], []
 

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 MOST_FAILURES = 1000  # to make a file in a folder that others make and remove meanwhile
 PLACE = 2**30  # Windows lets nobody read the bytes that it locks: lock one far behind the text
-_held: set[int] = set()  # the descriptors of the locks of this process
+# Of each lock of this process, by its descriptor: its file, and the folders made for it.
+_held: dict[int, tuple[pathlib.Path, list[pathlib.Path]]] = {}
 
 
 @contextlib.contextmanager
@@ -35,15 +36,20 @@ def locked(path: str | os.PathLike[str], what: str) -> Iterator[None]:
     path = pathlib.Path(path)
     made = _missing_folders(path.parent)
     try:
-        descriptor = _acquired(path, what)
+        descriptor = _acquired(path, what, made)
         try:
             yield
         finally:
-            _release(path, descriptor)
+            _release(descriptor)
     finally:
-        for folder in made:
-            with contextlib.suppress(OSError):  # by now it holds something, or another's lock
-                folder.rmdir()
+        _remove(made)
+
+
+def free_all() -> None:
+    """Frees the locks of this process, which is about to end without leaving their blocks."""
+    for descriptor, (_, made) in list(_held.items()):
+        _release(descriptor)
+        _remove(made)
 
 
 def _missing_folders(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -51,7 +57,13 @@ def _missing_folders(folder: pathlib.Path) -> list[pathlib.Path]:
     return [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
 
 
-def _acquired(path: pathlib.Path, what: str) -> int:
+def _remove(folders: list[pathlib.Path]) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):  # by now it holds something, or another's lock
+            folder.rmdir()
+
+
+def _acquired(path: pathlib.Path, what: str, made: list[pathlib.Path]) -> int:
     """Returns the descriptor of the file, locked and with this process' id in it."""
     failures = 0
     while True:
@@ -70,7 +82,7 @@ def _acquired(path: pathlib.Path, what: str) -> int:
             if free and _is_file(path, descriptor):
                 os.ftruncate(descriptor, 0)
                 os.write(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode())
-                _held.add(descriptor)
+                _held[descriptor] = path, made
                 return descriptor
             owner = "" if free else _owner(descriptor)
         except BaseException:
@@ -84,13 +96,13 @@ def _acquired(path: pathlib.Path, what: str) -> int:
             )
 
 
-def _release(path: pathlib.Path, descriptor: int) -> None:
-    if descriptor not in _held:  # a forked child: the lock is its parent's
+def _release(descriptor: int) -> None:
+    held = _held.pop(descriptor, None)
+    if held is None:  # a forked child: the lock is its parent's
         return
-    _held.remove(descriptor)
     # Removed while it is locked: whoever opened it meanwhile sees that it is no longer there.
     with contextlib.suppress(OSError):  # Windows removes no open file
-        path.unlink()
+        held[0].unlink()
     os.close(descriptor)
 
 

@@ -24,6 +24,7 @@ from keras_seq2seq.training.channel import (
     gathered_links,
     link_to_first,
 )
+from keras_seq2seq.training.folder_lock import free_all
 from keras_seq2seq.training.process_environment import process_environment
 from keras_seq2seq.version import __version__
 
@@ -95,14 +96,23 @@ class Processes:
         Raises:
             ProcessError: If the processes are not at the same place.
         """
+        return self._gathered(what, value, lambda values: False)
+
+    def _gathered(self, what: str, value: Any, fail: Callable[[list[Any]], bool]) -> list[Any]:
+        """Returns what `gather` returns; `fail` tells whether all fail by these values.
+
+        Then none is to be ended by another before it has tidied up, so it is told with the values.
+        """
         if not self.several:
             return [value]
         if self.index:
             self._links[0].send({"gather": what, "value": value})
             return list(self._next(0, what)["value"])
         values = [value, *(self._next(i, what)["value"] for i in range(1, self.count))]
+        failing = fail(values)
+        self._failing |= failing
         for link in self._links:
-            link.send({"gather": what, "value": values})
+            link.send({"gather": what, "value": values, "failing": failing})
         return values
 
     def from_first(self, what: str, work: Callable[[], Result]) -> Result:
@@ -123,17 +133,9 @@ class Processes:
         Raises:
             ValueError: In all processes, with the names of what differs.
         """
-        found = self.gather(what, json.loads(json.dumps(dict(values))))
-        faults = [
-            f"{name}: {_short(found[0].get(name))} in process 0, {_short(other.get(name))} in "
-            f"process {process}"
-            for process, other in enumerate(found)
-            for name in values
-            if other.get(name) != found[0].get(name)
-        ]
-        if faults:
-            # All end by this error: none is to be ended by another before it has tidied up.
-            self._failing = True
+        given = json.loads(json.dumps(dict(values)))
+        found = self._gathered(what, given, lambda found: bool(_differences(found)))
+        if faults := _differences(found):
             raise ValueError(
                 f"All processes must have the same {what}. Received: {'; '.join(faults)}. Give all "
                 "of them the same files and folders, such as those of a shared file system."
@@ -227,6 +229,7 @@ class Processes:
         elif "gather" in message:
             if message["gather"] == END:  # now it may go
                 self._ended.add(sender)
+            self._failing |= message.get("failing", False)
             self._heard.put((sender, message))
         elif "failed" in message:
             self._lose(
@@ -260,7 +263,10 @@ class Processes:
             file=sys.stderr,
             flush=True,
         )
-        os._exit(LOST)
+        try:
+            free_all()
+        finally:
+            os._exit(LOST)
 
     def _goodbye(self) -> None:
         """Ends JAX's service in process 0 last: without it, JAX kills the others."""
@@ -341,6 +347,17 @@ def initialize_processes(timeout: float = TIMEOUT) -> Processes:
 
 def _version(name: str) -> str:
     return __version__ if name == "keras_seq2seq" else importlib.metadata.version(name)
+
+
+def _differences(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Returns in words where the values of a process are not those of process 0."""
+    return [
+        f"{name}: {_short(found[0].get(name))} in process 0, {_short(other.get(name))} in "
+        f"process {process}"
+        for process, other in enumerate(found)
+        for name in other
+        if other[name] != found[0].get(name)
+    ]
 
 
 def _short(value: Any) -> str:
