@@ -183,11 +183,10 @@ def last_json(process):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    """Leaves out, and names, long tests that have not begun at `TESTS_UNTIL`, seconds of Unix."""
-    if item.get_closest_marker("long") and time.time() > float(
-        os.environ.get("TESTS_UNTIL", "inf")
-    ):
-        pytest.skip("no time was left")
+    """Leaves out long tests that have not begun at `TESTS_UNTIL`, seconds of Unix."""
+    until = float(os.environ.get("TESTS_UNTIL", "inf"))
+    if item.get_closest_marker("long") and time.time() > until:
+        pytest.skip(f"no time was left for {item.path.name}")
 
 
 def pytest_collection_modifyitems(items):
