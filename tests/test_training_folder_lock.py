@@ -90,7 +90,7 @@ def test_folders_made_for_a_lock_stay_only_if_they_hold_something(tmp_path):
 
 def test_a_process_that_ends_in_the_block_can_free_its_locks(tmp_path):
     path = tmp_path / "a" / "run" / ".lock"
-    with locked(path, "it"):
+    with locked(path, "it"), locked(path.parent / "state.lock", "its state"):
         folder_lock.free_all()
         assert not path.parent.parent.exists()
         with locked(path, "it"):

@@ -42,14 +42,15 @@ def locked(path: str | os.PathLike[str], what: str) -> Iterator[None]:
         finally:
             _release(descriptor)
     finally:
-        _remove(made)
+        _remove_empty(made)
 
 
 def free_all() -> None:
     """Frees the locks of this process, which is about to end without leaving their blocks."""
-    for descriptor, (_, made) in list(_held.items()):
+    # The last one first: it may lie in a folder that was made for one before it.
+    for descriptor, (_, made) in reversed(list(_held.items())):
         _release(descriptor)
-        _remove(made)
+        _remove_empty(made)
 
 
 def _missing_folders(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -57,7 +58,7 @@ def _missing_folders(folder: pathlib.Path) -> list[pathlib.Path]:
     return [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
 
 
-def _remove(folders: list[pathlib.Path]) -> None:
+def _remove_empty(folders: list[pathlib.Path]) -> None:
     for folder in folders:
         with contextlib.suppress(OSError):  # by now it holds something, or another's lock
             folder.rmdir()

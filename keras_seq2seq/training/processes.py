@@ -355,8 +355,8 @@ def _differences(found: Sequence[Mapping[str, Any]]) -> list[str]:
         f"{name}: {_short(found[0].get(name))} in process 0, {_short(other.get(name))} in "
         f"process {process}"
         for process, other in enumerate(found)
-        for name in other
-        if other[name] != found[0].get(name)
+        for name in {**found[0], **other}
+        if other.get(name) != found[0].get(name)
     ]
 
 

@@ -42,9 +42,8 @@ def main() -> int:
             archive.extractall(release, filter="data")
         # The light extras in every Python, the heavy ones, which take longest, in the first.
         heavy_first = sorted(given.extras, key=lambda extra: EXTRAS[extra] is not None)
-        cases = [
-            (e, python) for e in heavy_first for python in (here() if EXTRAS[e] else here()[:1])
-        ]
+        pythons = here()
+        cases = [(e, python) for e in heavy_first for python in pythons[: None if EXTRAS[e] else 1]]
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             passed = list(pool.map(lambda case: check(*case, wheel, release, room), cases))
     return 0 if all(passed) else 1
